@@ -1,0 +1,125 @@
+// Package fault is the one home of the errors that travel through the layers of tidal: a closed list of sentinels,
+// and the two error types that carry a place — [Input] for a refused request, [Corrupt] for damage on disk.
+//
+// Other packages wrap these with the verb that failed and %w; callers ask with errors.Is and errors.As. The root
+// package re-exports the same values. A new failure that a caller can act upon gets its name here first.
+package fault
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Sentinels. Each says when it is returned; none of them carries state.
+var (
+	// ErrClosed is returned by every call on a database that was closed.
+	ErrClosed = errors.New("database is closed")
+	// ErrClock is returned when a stamp would lie further ahead of the wall clock than the skew bound allows.
+	ErrClock = errors.New("clock is beyond the skew bound")
+	// ErrRetryTooOld is returned for a request below its lane's window that is not among the runs still kept:
+	// whether it was accepted can no longer be told.
+	ErrRetryTooOld = errors.New("retry is too old to tell whether it was accepted")
+	// ErrKeyReused is returned when a request number of a lane, or an idempotency key, comes again with other content.
+	ErrKeyReused = errors.New("request was accepted before with other content")
+	// ErrSessionGap is returned when a session's request skips a number.
+	ErrSessionGap = errors.New("session request skips a number")
+	// ErrFormatTooNew is returned for a file, a batch or a record kind that a newer tidal wrote.
+	ErrFormatTooNew = errors.New("format is newer than this program")
+	// ErrForked is returned when one position was received with two contents. Apply of that origin stops.
+	ErrForked = errors.New("one position holds two contents")
+	// ErrGap is returned when a batch of an origin skips sequence numbers. It is without effect.
+	ErrGap = errors.New("batch skips sequence numbers")
+	// ErrLocked is returned when another process holds the directory.
+	ErrLocked = errors.New("directory is held by another process")
+	// ErrForeign is returned for a directory of another cluster, group or schema.
+	ErrForeign = errors.New("directory belongs to another database")
+	// ErrNotLeader is returned when a proposal reaches a replica that may not stamp. Nothing was written.
+	ErrNotLeader = errors.New("replica is not the leader")
+	// ErrOverloaded is returned when a bounded queue is full. Nothing was written; the caller may retry.
+	ErrOverloaded = errors.New("too many requests are waiting")
+	// ErrUnknown is returned when a proposal's fate could not be learned: it may or may not be durable.
+	ErrUnknown = errors.New("outcome of the write is unknown")
+	// ErrDisk is returned after a write or fsync failed. The replica stops; what was acknowledged stays durable.
+	ErrDisk = errors.New("disk failed")
+	// ErrNotFound is returned when a named item, user, type, position or file does not exist.
+	ErrNotFound = errors.New("not found")
+	// ErrUndone is returned when an event was already compensated.
+	ErrUndone = errors.New("event is already undone")
+	// ErrSchema is returned when a schema change is not an addition; the text names the difference.
+	ErrSchema = errors.New("schema is not compatible")
+)
+
+// Input says which part of a request was refused, before anything reached the log.
+//
+// It is always reachable with errors.As, and matches [ErrInput] with errors.Is.
+type Input struct {
+	// Record is the index of the record within the request, from 0; −1 when the request as a whole is meant.
+	Record int
+	// Field is the path of the offending field, such as "weight" or "fields.price"; empty for the whole record.
+	Field string
+	// Reason says what is wrong and what would be right, without the field's name.
+	Reason string
+}
+
+// ErrInput matches every [Input] with errors.Is.
+var ErrInput = errors.New("input refused")
+
+// Refuse returns an [Input] error for one field, its record not yet known; see [At].
+func Refuse(field, format string, args ...any) error {
+	return &Input{Record: -1, Field: field, Reason: fmt.Sprintf(format, args...)}
+}
+
+// At returns err with the record index filled in, when err holds an [Input] that has none yet.
+func At(record int, err error) error {
+	var in *Input
+	if !errors.As(err, &in) || in.Record >= 0 {
+		return err
+	}
+	placed := *in
+	placed.Record = record
+	return &placed
+}
+
+func (e *Input) Error() string {
+	var b strings.Builder
+	b.WriteString("refused: ")
+	if e.Record >= 0 {
+		fmt.Fprintf(&b, "record %d: ", e.Record)
+	}
+	if e.Field != "" {
+		fmt.Fprintf(&b, "%s: ", e.Field)
+	}
+	b.WriteString(e.Reason)
+	return b.String()
+}
+
+// Is reports whether target is [ErrInput].
+func (e *Input) Is(target error) bool { return target == ErrInput }
+
+// Corrupt names damage: the file, the offset of the first bad byte known, and what was expected there.
+//
+// It matches [ErrCorrupt] with errors.Is. Damaged bytes are never served and never cut by themselves.
+type Corrupt struct {
+	File   string
+	Offset int64
+	Reason string
+}
+
+// ErrCorrupt matches every [Corrupt] with errors.Is.
+var ErrCorrupt = errors.New("data is damaged")
+
+// Damaged returns a [Corrupt] error.
+func Damaged(file string, offset int64, format string, args ...any) error {
+	return &Corrupt{File: file, Offset: offset, Reason: fmt.Sprintf(format, args...)}
+}
+
+func (e *Corrupt) Error() string {
+	if e.File == "" {
+		return fmt.Sprintf("damaged at offset %d: %s", e.Offset, e.Reason)
+	}
+	return fmt.Sprintf("damaged: %s at offset %d: %s", e.File, e.Offset, e.Reason)
+}
+
+// Is reports whether target is [ErrCorrupt].
+func (e *Corrupt) Is(target error) bool { return target == ErrCorrupt }

@@ -1,0 +1,69 @@
+package state
+
+import (
+	"encoding/binary"
+
+	"github.com/tidaldb/tidal/internal/hlc"
+	"github.com/tidaldb/tidal/internal/id"
+	"github.com/zeebo/xxh3"
+)
+
+// owners is the dictionary of one entity kind: ids to ordinals and back, and what hangs on each ordinal.
+type owners struct {
+	byID  index
+	slots []slot
+}
+
+// slot is one owner.
+type slot struct {
+	gen  hlc.Timestamp
+	name handle // block that holds the id, as the value of a record without sub-key
+	head handle // first record
+	hash uint32 // of the id; its lower bits are the digest bucket
+}
+
+const slotBytes = 24
+
+// Owner returns the ordinal of an id and makes one when the id is new.
+func (t *Table) Owner(kind id.Kind, name string) Ord {
+	hash := uint32(xxh3.HashString(name))
+	if n, ok := t.lookup(kind, name, hash); ok {
+		return n
+	}
+	os := &t.owners[kind]
+	n := Ord(len(os.slots))
+	h, b := t.arena.alloc(blockHeader + len(name))
+	binary.LittleEndian.PutUint32(b[4:], uint32(n))
+	binary.LittleEndian.PutUint32(b[12:], uint32(len(name)))
+	binary.LittleEndian.PutUint16(b[16:], 0)
+	copy(b[blockHeader:], name)
+	os.slots = append(os.slots, slot{name: h, hash: hash})
+	os.byID.insert(hash, h)
+	return n
+}
+
+// Find returns the ordinal of an id, if it has one.
+func (t *Table) Find(kind id.Kind, name string) (Ord, bool) {
+	return t.lookup(kind, name, uint32(xxh3.HashString(name)))
+}
+
+func (t *Table) lookup(kind id.Kind, name string, hash uint32) (Ord, bool) {
+	h := t.owners[kind].byID.find(hash, func(h handle) bool { return string(value(t.arena.bytes(h))) == name })
+	if h == 0 {
+		return 0, false
+	}
+	return ord(t.arena.bytes(h)), true
+}
+
+// Name returns the id of an ordinal. It is a copy.
+func (t *Table) Name(kind id.Kind, n Ord) string { return string(t.nameBytes(kind, n)) }
+
+func (t *Table) nameBytes(kind id.Kind, n Ord) []byte {
+	return value(t.arena.bytes(t.owners[kind].slots[n].name))
+}
+
+// Owners returns how many ids of a kind have an ordinal; ordinals run from 0 to one below.
+func (t *Table) Owners(kind id.Kind) Ord { return Ord(len(t.owners[kind].slots)) }
+
+// Generation returns the owner's generation, 0 if it was never deleted.
+func (t *Table) Generation(kind id.Kind, n Ord) hlc.Timestamp { return t.owners[kind].slots[n].gen }

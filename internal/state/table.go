@@ -1,0 +1,210 @@
+package state
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/tidaldb/tidal/internal/algebra"
+	"github.com/tidaldb/tidal/internal/hlc"
+	"github.com/tidaldb/tidal/internal/id"
+	"github.com/zeebo/xxh3"
+)
+
+// Ord is the dense number of an entity inside this process, from 0 per kind.
+type Ord uint32
+
+// KindGlobal owns the records that belong to no entity: undone marks, schema versions, the format level.
+const KindGlobal id.Kind = 0
+
+// Key names one record. Sub tells the records of one kind and owner apart, in the form that package engine gives it.
+type Key struct {
+	Kind  algebra.Kind
+	Owner id.Kind
+	Ord   Ord
+	Sub   string
+}
+
+// Table holds the records. Create it with [New].
+type Table struct {
+	arena   arena
+	records index
+	owners  [id.Kinds + 1]owners
+	count   [algebra.Kinds + 1]int
+	buckets [Buckets]bucket
+	key     []byte // scratch for hashing
+}
+
+// New returns an empty table.
+func New() *Table {
+	t := &Table{arena: newArena(), records: newIndex()}
+	for i := range t.owners {
+		t.owners[i].byID = newIndex()
+	}
+	return t
+}
+
+// Get returns a record's value. It aliases the table's memory: valid until the next call that changes the table.
+func (t *Table) Get(k Key) ([]byte, bool) {
+	h := t.find(k, t.hash(k))
+	if h == 0 {
+		return nil, false
+	}
+	return value(t.arena.bytes(h)), true
+}
+
+// Put sets a record's value; it copies both. An empty value removes the record.
+func (t *Table) Put(k Key, v []byte) {
+	if len(k.Sub) > 1<<16-1 {
+		panic(fmt.Sprintf("state: sub-key of %d bytes", len(k.Sub)))
+	}
+	o := &t.owners[k.Owner].slots[k.Ord]
+	t.touch(o)
+	hash := t.hash(k)
+	old := t.find(k, hash)
+	if len(v) == 0 {
+		if old != 0 {
+			t.unchain(o, old)
+			t.drop(hash, old)
+		}
+		return
+	}
+	need := blockHeader + len(k.Sub) + len(v)
+	if old != 0 {
+		b := t.arena.bytes(old)
+		if cap := len(b); cap >= need && (cap < 4*need || cap <= 64) {
+			binary.LittleEndian.PutUint32(b[12:], uint32(len(v)))
+			copy(b[blockHeader+len(k.Sub):], v)
+			return
+		}
+	}
+	h, b := t.arena.alloc(need)
+	writeBlock(b, k, hash, v)
+	if old == 0 {
+		t.records.insert(hash, h)
+		t.count[k.Kind]++
+		binary.LittleEndian.PutUint32(b, uint32(o.head))
+		o.head = h
+		return
+	}
+	copy(b[:4], t.arena.bytes(old)[:4])
+	t.relink(o, old, h)
+	t.records.replace(hash, old, h)
+	t.arena.release(old)
+}
+
+// All walks the records of one owner, in no particular order. Keys and values alias the table's memory; the table
+// must not change meanwhile.
+func (t *Table) All(kind id.Kind, ord Ord) func(yield func(Key, []byte) bool) {
+	return func(yield func(Key, []byte) bool) {
+		for h := t.owners[kind].slots[ord].head; h != 0; {
+			b := t.arena.bytes(h)
+			if !yield(Key{recordKind(b), kind, ord, string(subKey(b))}, value(b)) {
+				return
+			}
+			h = next(b)
+		}
+	}
+}
+
+// Count returns the number of records of a kind.
+func (t *Table) Count(kind algebra.Kind) int { return t.count[kind] }
+
+// Memory says how many bytes the table holds: arena pages and large blocks, indexes, owner slots.
+func (t *Table) Memory() (arena, indexes, owners int64) {
+	arena, indexes = t.arena.reserved(), t.records.bytes()
+	for i := range t.owners {
+		indexes += t.owners[i].byID.bytes()
+		owners += int64(cap(t.owners[i].slots)) * slotBytes
+	}
+	return arena, indexes, owners
+}
+
+func (t *Table) hash(k Key) uint32 {
+	t.key = append(t.key[:0], byte(k.Kind), byte(k.Owner))
+	t.key = binary.LittleEndian.AppendUint32(t.key, uint32(k.Ord))
+	t.key = append(t.key, k.Sub...)
+	return uint32(xxh3.Hash(t.key))
+}
+
+func (t *Table) find(k Key, hash uint32) handle {
+	return t.records.find(hash, func(h handle) bool {
+		b := t.arena.bytes(h)
+		return ord(b) == k.Ord && recordKind(b) == k.Kind && ownerKind(b) == k.Owner && string(subKey(b)) == k.Sub
+	})
+}
+
+// drop forgets a block that is off its owner's chain.
+func (t *Table) drop(hash uint32, h handle) {
+	t.count[recordKind(t.arena.bytes(h))]--
+	t.records.remove(hash, h)
+	t.arena.release(h)
+}
+
+func (t *Table) unchain(o *slot, h handle) { t.relinkTo(o, h, next(t.arena.bytes(h))) }
+
+func (t *Table) relink(o *slot, from, to handle) { t.relinkTo(o, from, to) }
+
+// relinkTo makes whatever pointed at from point at to. Chains are short but for the busiest users, and a block moves
+// only when it outgrows its class.
+func (t *Table) relinkTo(o *slot, from, to handle) {
+	if o.head == from {
+		o.head = to
+		return
+	}
+	for h := o.head; h != 0; {
+		b := t.arena.bytes(h)
+		n := next(b)
+		if n == from {
+			binary.LittleEndian.PutUint32(b, uint32(to))
+			return
+		}
+		h = n
+	}
+	panic("state: block is not on its owner's chain")
+}
+
+func writeBlock(b []byte, k Key, hash uint32, v []byte) {
+	binary.LittleEndian.PutUint32(b[4:], uint32(k.Ord))
+	binary.LittleEndian.PutUint32(b[8:], hash)
+	binary.LittleEndian.PutUint32(b[12:], uint32(len(v)))
+	binary.LittleEndian.PutUint16(b[16:], uint16(len(k.Sub)))
+	b[18] = byte(k.Kind)
+	b[19] = byte(k.Owner)
+	copy(b[blockHeader:], k.Sub)
+	copy(b[blockHeader+len(k.Sub):], v)
+}
+
+func next(b []byte) handle             { return handle(binary.LittleEndian.Uint32(b)) }
+func ord(b []byte) Ord                 { return Ord(binary.LittleEndian.Uint32(b[4:])) }
+func keyHash(b []byte) uint32          { return binary.LittleEndian.Uint32(b[8:]) }
+func recordKind(b []byte) algebra.Kind { return algebra.Kind(b[18]) }
+func ownerKind(b []byte) id.Kind       { return id.Kind(b[19]) }
+
+func subKey(b []byte) []byte {
+	return b[blockHeader : blockHeader+int(binary.LittleEndian.Uint16(b[16:]))]
+}
+
+func value(b []byte) []byte {
+	from := blockHeader + int(binary.LittleEndian.Uint16(b[16:]))
+	return b[from : from+int(binary.LittleEndian.Uint32(b[12:]))]
+}
+
+// Raise starts generation gen of an owner if that is higher than its present one: every record of the owner is
+// dropped, whatever its kind. It reports whether records of generation gen count, that is, whether gen is now the
+// owner's generation.
+func (t *Table) Raise(kind id.Kind, n Ord, gen hlc.Timestamp) bool {
+	o := &t.owners[kind].slots[n]
+	if gen <= o.gen {
+		return gen == o.gen
+	}
+	t.touch(o)
+	o.gen = gen
+	for h := o.head; h != 0; {
+		b := t.arena.bytes(h)
+		following := next(b)
+		t.drop(keyHash(b), h)
+		h = following
+	}
+	o.head = 0
+	return true
+}

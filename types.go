@@ -1,0 +1,238 @@
+package tidal
+
+import (
+	"time"
+
+	"github.com/tidaldb/tidal/internal/fault"
+	"github.com/tidaldb/tidal/internal/hlc"
+	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/state"
+	"github.com/tidaldb/tidal/lifecycle"
+	"github.com/tidaldb/tidal/schema"
+)
+
+// Position names one event for ever: the group that stamped it and its number there.
+type Position = id.Position
+
+// VersionVector says which events a database holds.
+type VersionVector = id.VersionVector
+
+// Stamp is a hybrid logical timestamp: when a write was ordered.
+type Stamp = hlc.Timestamp
+
+// Digest is a hash of replicated state; equal sets of events give equal digests.
+type Digest = state.Digest
+
+// InputError says which record and field of a request was refused, and why. Reach it with errors.As.
+type InputError = fault.Input
+
+// CorruptError names damage on disk: file, offset, reason. Reach it with errors.As.
+type CorruptError = fault.Corrupt
+
+// Errors that a caller can act upon; ask with errors.Is.
+var (
+	ErrInput        = fault.ErrInput        // see InputError
+	ErrCorrupt      = fault.ErrCorrupt      // see CorruptError
+	ErrClosed       = fault.ErrClosed       // the database was closed
+	ErrClock        = fault.ErrClock        // the wall clock went back too far to stamp
+	ErrRetryTooOld  = fault.ErrRetryTooOld  // a retry so old that nobody can tell whether it counted
+	ErrKeyReused    = fault.ErrKeyReused    // same lane number or key, other content
+	ErrFormat       = fault.ErrFormatTooNew // a newer tidal wrote this
+	ErrLocked       = fault.ErrLocked       // another process holds the directory
+	ErrForeign      = fault.ErrForeign      // the directory belongs to another database
+	ErrOverloaded   = fault.ErrOverloaded   // too many writes wait; nothing was written, try again
+	ErrDisk         = fault.ErrDisk         // the disk failed; reopen once it is mended
+	ErrUnknown      = fault.ErrUnknown      // the write may or may not be durable; retry it under its lane
+	ErrNotFound     = fault.ErrNotFound     // no such item, user or position
+	ErrUndone       = fault.ErrUndone       // the event was undone before
+	ErrSchemaChange = fault.ErrSchema       // the schema differs in more than additions
+)
+
+// Options tune a database. The zero value is right for most.
+type Options struct {
+	// ReadOnly opens without the directory's lock and refuses every write; it sees what was durable at Open.
+	ReadOnly bool
+	// Now is the wall clock; nil is time.Now. It is read when a write arrives and when a read names no time.
+	Now func() time.Time
+	// Tracer receives every transition of every write; nil is off and costs one branch.
+	Tracer lifecycle.Tracer
+	// SegmentBytes is the size of a log file; 0 is 16 MiB.
+	SegmentBytes int64
+	// MaxWaiting bounds the requests that wait for the disk; 0 is 4,096. Beyond it writes fail with ErrOverloaded.
+	MaxWaiting int
+}
+
+// Signal is one event: a user did something with an item.
+type Signal struct {
+	// Type is the name of a signal type of the schema.
+	Type string
+	// Item is the item's id, 1–512 bytes. It need not exist yet.
+	Item string
+	// User is the user's id; empty for an event without a known user, which then counts for the item alone.
+	User string
+	// Creator is the item's creator; empty takes the one that the item's "creator" field names, if it has one.
+	Creator string
+	// Weight is in (0, 1,000,000]; 0 stands for 1. Whether a type counts for or against an item is the type's business.
+	Weight float64
+	// Time is when it happened, to the millisecond; zero is now. What lies further ahead than the schema's bound is clamped to it.
+	Time time.Time
+	// Cohorts are up to 8 groups that the event also counts for.
+	Cohorts []string
+	// Key makes the event count once for 24 hours, however often it is sent: the same key with other content is
+	// ErrKeyReused. Up to 128 bytes; empty for none.
+	Key string
+	// Ref echoes the reference that a list gave the item; up to 256 bytes.
+	Ref []byte
+}
+
+// Request is a set of records that is written whole or not at all, at most 1 MiB.
+type Request struct {
+	// Lane names the producer's lane, up to 128 bytes, and Number counts its requests from 1. A request that is sent
+	// again under the same number counts once. Up to 64 numbers may be under way out of order. An empty lane
+	// promises nothing about retries.
+	Lane   string
+	Number uint64
+	// Records are applied in order.
+	Records []Record
+}
+
+// Record is one record of a [Request]: a [Signal], [Put], [Patch], [Delete], [Erase], [Relate], [SetMark] or [Undo].
+type Record interface{ record() }
+
+// EntityKind is the kind of an entity.
+type EntityKind = id.Kind
+
+// The kinds of entities.
+const (
+	Item    = id.KindItem
+	User    = id.KindUser
+	Creator = id.KindCreator
+)
+
+// Fields are an entity's fields and embeddings by name.
+type Fields map[string]schema.Value
+
+// Put sets an entity: fields that are not named are gone. The item field "creator" (a keyword) names its creator.
+type Put struct {
+	Kind   EntityKind
+	ID     string
+	Fields Fields
+}
+
+// Patch changes the fields named, and makes the entity if there is none. A zero Value clears a field.
+type Patch struct {
+	Kind   EntityKind
+	ID     string
+	Fields Fields
+}
+
+// Delete removes an entity with everything that was counted for it. Put makes it anew, from zero.
+type Delete struct {
+	Kind EntityKind
+	ID   string
+}
+
+// Erase removes everything that is known of a user. What they contributed to items' counts stays.
+type Erase struct{ User string }
+
+// Relation is what a user decides about an item or a creator.
+type Relation uint8
+
+// The relations.
+const (
+	Hides   Relation = 1 // an item
+	Mutes   Relation = 2 // a creator
+	Blocks  Relation = 3 // a creator
+	Follows Relation = 4 // a creator
+)
+
+// Relate begins a relation, or ends it with Off.
+type Relate struct {
+	User   string
+	What   Relation
+	Target string
+	Off    bool
+}
+
+// SetMark sets or clears a mark of a user on an item, without counting as a signal.
+type SetMark struct {
+	User, Item string
+	Mark       schema.Mark
+	Off        bool
+}
+
+// Undo takes an event's counts and scores back, once. The user's registers (liked, hidden …) stay: they change by
+// the user's own writes.
+type Undo struct{ Position Position }
+
+func (Signal) record()  {}
+func (Put) record()     {}
+func (Patch) record()   {}
+func (Delete) record()  {}
+func (Erase) record()   {}
+func (Relate) record()  {}
+func (SetMark) record() {}
+func (Undo) record()    {}
+
+// Receipt says what became of a request. It is returned once the request is durable and visible.
+type Receipt struct {
+	// Position is the first record's; the others follow it without gaps.
+	Position Position
+	// Count is the number of records.
+	Count int
+	// Duplicate reports that the request was accepted before, at Position; nothing was written now.
+	Duplicate bool
+	// Clamped counts the events whose time lay too far ahead.
+	Clamped int
+}
+
+// Cell is what was counted for one item under one signal type, read at one time.
+type Cell struct {
+	// At is the time of the answer; AsOfMark reports that it is the cell's newest event, because that lies more
+	// than two seconds behind the time asked for.
+	At       time.Time
+	AsOfMark bool
+	// Total is the number of events ever.
+	Total int64
+	// Windows are the counts of the declared windows, by name: "1h", "24h", "7d", "30d", "all".
+	Windows map[string]int64
+	// Velocity is count per second by window, for types that declare it.
+	Velocity map[string]float64
+	// Scores are the decayed sums of weights by half-life ("7d", "36h" …), "permanent" for the plain sum.
+	Scores map[string]float64
+	// Unique is the estimated number of users (±3 %), for types that declare it.
+	Unique uint64
+}
+
+// TopQuery asks for the items with the highest decayed scores.
+type TopQuery struct {
+	// Type is the signal type.
+	Type string
+	// HalfLife is one of the type's; 0 takes its first, or the plain sum when it has none.
+	HalfLife time.Duration
+	// At is the time to read at; zero is now.
+	At time.Time
+	// Limit is 1–10,000; 0 is 10.
+	Limit int
+}
+
+// Scored is one item of a list, its score as of the time asked for.
+type Scored struct {
+	Item  string
+	Score float64
+}
+
+// Stats says how much a database holds and what it refused to count.
+type Stats struct {
+	Items, Users, Creators int
+	// Cells counts the cells of items, of cohorts and of users' creators together.
+	Cells int
+	// Signals counts the signals applied, Clamped those whose time was brought back to the bound.
+	Signals, Clamped uint64
+	// Newest is the latest event time seen, zero if there is none.
+	Newest time.Time
+	// Vector is the set of events held.
+	Vector VersionVector
+	// LogBytes is the size of the log's files; StateBytes the memory of the state.
+	LogBytes, StateBytes int64
+}
