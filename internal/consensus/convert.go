@@ -52,12 +52,16 @@ func decodeChange(e *pb.Entry) (pb.ConfChangeI, error) {
 	var v2 pb.ConfChangeV2
 	if e.GetType() == pb.EntryConfChange {
 		if err := proto.Unmarshal(e.GetData(), &v1); err != nil {
-			return nil, fmt.Errorf("entry %d: decode configuration change: %w", e.GetIndex(), err)
+			return nil, fault.Damaged("", 0, "entry %d: configuration change: %v", e.GetIndex(), err)
 		}
 		return &v1, nil
 	}
 	if err := proto.Unmarshal(e.GetData(), &v2); err != nil {
-		return nil, fmt.Errorf("entry %d: decode configuration change: %w", e.GetIndex(), err)
+		return nil, fault.Damaged("", 0, "entry %d: configuration change: %v", e.GetIndex(), err)
+	}
+	if _, known := pb.ConfChangeTransition_name[int32(v2.GetTransition())]; !known {
+		return nil, fault.Damaged("", 0, "entry %d: configuration change: unknown transition %d",
+			e.GetIndex(), v2.GetTransition())
 	}
 	return &v2, nil
 }
@@ -76,8 +80,11 @@ func (m Members) state() *pb.ConfState {
 func (m Members) Voters() []uint64 { return m.state().GetVoters() }
 
 // After returns the configuration that a configuration entry leads to. It is how a replica that replays its log
-// learns its group without asking Raft.
+// learns its group without asking Raft. Entries of other kinds leave the configuration as it is.
 func (m Members) After(e Entry) (Members, error) {
+	if e.Kind != Configuration {
+		return m, nil
+	}
 	raw, err := toRaft(e)
 	if err != nil {
 		return m, err

@@ -50,7 +50,8 @@ type Config struct {
 	Restored Restored
 }
 
-// Restored is what a restarted replica knows.
+// Restored is what a restarted replica knows: what the store's checkpoint says, and what the log holds. It may be what
+// a crash left; see settle for the cases that [New] repairs. Anything else that doesn't fit together is an error.
 type Restored struct {
 	HardState HardState
 	// Applied is the last entry that was applied, and its term.
@@ -62,8 +63,11 @@ type Restored struct {
 }
 
 // Append is a piece of work for the disk: write Entries (an index at or below one written earlier voids what was
-// there), then HardState if it is set, and, when Sync is set, make all of it durable. Then give it to
-// [Node.Persisted], in the order received.
+// there), then HardState if it is set, and, when Sync is set, make all of it durable, with everything written before.
+// Then give it to [Node.Persisted], in the order received.
+//
+// Without Sync there is at most a higher commit to write, which others know as well, or nothing at all: an answer that
+// has to wait for the appends before it. So a follower that learns of a commit doesn't pay for a sync.
 type Append struct {
 	Entries   []Entry
 	HardState *HardState
@@ -148,7 +152,11 @@ func (n *Node) Tick() { n.raw.Tick() }
 // Propose appends one batch to the leader's log. It returns [fault.ErrNotLeader] on any other replica and
 // [fault.ErrOverloaded] beyond MaxUncommitted; then nothing was appended. The entry is the last one of the next Ready's
 // Append. Data belongs to the node from now on.
+// Empty data panics: Raft's own entries are the empty ones.
 func (n *Node) Propose(data []byte) error {
+	if len(data) == 0 {
+		panic("consensus: proposal without data")
+	}
 	err := n.raw.Propose(data)
 	switch {
 	case err == nil:
@@ -164,7 +172,8 @@ func (n *Node) Propose(data []byte) error {
 // Step takes a message from another replica.
 func (n *Node) Step(m Message) error { return n.raw.Step(m) }
 
-// Persisted says that an append is durable, or, without Sync, that it is written.
+// Persisted says that an append is durable, or, without Sync, that it is written, and that every one before it was
+// handed back.
 func (n *Node) Persisted(a *Append) error {
 	if len(a.raw) > 0 {
 		n.tail.append(a.raw)
@@ -251,7 +260,7 @@ func (n *Node) observeRole() {
 func newAppend(m *pb.Message, mustSync bool) *Append {
 	a := &Append{
 		Entries:   fromRaft(m.GetEntries()),
-		Sync:      mustSync || len(m.GetResponses()) > 0,
+		Sync:      mustSync,
 		raw:       m.GetEntries(),
 		responses: m.GetResponses(),
 	}

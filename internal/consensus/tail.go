@@ -2,6 +2,7 @@ package consensus
 
 import (
 	"fmt"
+	"slices"
 
 	"go.etcd.io/raft/v3"
 	pb "go.etcd.io/raft/v3/raftpb"
@@ -23,12 +24,13 @@ const (
 )
 
 func newTail(r Restored) (*tail, error) {
+	r, err := settle(r)
+	if err != nil {
+		return nil, fmt.Errorf("restored log: %w", err)
+	}
 	t := &tail{hard: r.HardState, conf: r.Members.state()}
 	t.entries = []*pb.Entry{{Index: new(r.Applied), Term: new(r.AppliedTerm)}}
-	for i, e := range r.Tail {
-		if e.Index != r.Applied+1+uint64(i) {
-			return nil, fmt.Errorf("restored log: entry %d follows %d", e.Index, r.Applied+uint64(i))
-		}
+	for _, e := range r.Tail {
 		raw, err := toRaft(e)
 		if err != nil {
 			return nil, err
@@ -36,13 +38,47 @@ func newTail(r Restored) (*tail, error) {
 		t.entries = append(t.entries, raw)
 		t.bytes += len(e.Data)
 	}
-	if c := r.HardState.Commit; c < r.Applied || c > t.lastIndex() {
-		return nil, fmt.Errorf("restored log: commit %d is outside %d…%d", c, r.Applied, t.lastIndex())
-	}
 	return t, nil
 }
 
-// append adds entries that are durable; an index already held voids it and what follows.
+// settle checks what the disk gave back, and brings it to what Raft expects, where a crash may have left less than
+// that without anything being lost. An append writes its entries before its hard state, and a commit alone is written
+// without a sync; hence three cases:
+//
+//   - The very first append was torn: the entry that founds the group is there, its hard state isn't. Nothing was
+//     promised to anyone, so the group is founded again.
+//   - A later append was torn behind entries of a new term: the term is raised to theirs. No vote was given in it, or
+//     a hard state that says so would be durable.
+//   - The store holds entries whose commit didn't reach the disk: what was applied was committed.
+func settle(r Restored) (Restored, error) {
+	index, term := r.Applied, r.AppliedTerm
+	for _, e := range r.Tail {
+		if e.Index != index+1 || e.Term < term {
+			return r, fmt.Errorf("entry %d of term %d follows entry %d of term %d", e.Index, e.Term, index, term)
+		}
+		index, term = e.Index, e.Term
+	}
+	h := &r.HardState
+	switch {
+	case *h == HardState{} && r.Applied == 0 && len(r.Tail) == 1 && r.Tail[0].Kind == Configuration:
+		r.Tail = nil
+		return r, nil
+	case *h == HardState{} && index > 0:
+		return r, fmt.Errorf("entries up to %d without a hard state", index)
+	case h.Term < r.AppliedTerm:
+		return r, fmt.Errorf("applied entry %d is of term %d, the hard state of term %d",
+			r.Applied, r.AppliedTerm, h.Term)
+	case h.Commit > index:
+		return r, fmt.Errorf("commit %d is outside %d…%d", h.Commit, r.Applied, index)
+	}
+	if term > h.Term {
+		h.Term, h.Vote = term, 0
+	}
+	h.Commit = max(h.Commit, r.Applied)
+	return r, nil
+}
+
+// append adds entries that are written; an index already held voids it and what follows.
 func (t *tail) append(entries []*pb.Entry) {
 	first := entries[0].GetIndex()
 	if first <= t.offset() || first > t.lastIndex()+1 {
@@ -51,7 +87,11 @@ func (t *tail) append(entries []*pb.Entry) {
 	for _, e := range t.entries[first-t.offset():] {
 		t.bytes -= len(e.GetData())
 	}
-	keep := t.entries[: first-t.offset() : first-t.offset()]
+	keep := t.entries[:first-t.offset()]
+	if first <= t.lastIndex() {
+		// Raft may still hold a slice of what is voided here: leave that array alone.
+		keep = slices.Clip(keep)
+	}
 	t.entries = append(keep, entries...)
 	for _, e := range entries {
 		t.bytes += len(e.GetData())

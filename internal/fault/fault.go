@@ -70,16 +70,31 @@ func Refuse(field, format string, args ...any) error {
 	return &Input{Record: -1, Field: field, Reason: fmt.Sprintf(format, args...)}
 }
 
-// At returns err with the record index filled in, when err holds an [Input] that has none yet.
+// At returns err with the record index filled in, when err holds an [Input] that has none yet. What was wrapped
+// around the refusal stays around it.
 func At(record int, err error) error {
 	var in *Input
 	if !errors.As(err, &in) || in.Record >= 0 {
 		return err
 	}
-	placed := *in
-	placed.Record = record
-	return &placed
+	filled := *in
+	filled.Record = record
+	if err == error(in) { //nolint:errorlint // the very value is meant: nothing is wrapped around it
+		return &filled
+	}
+	return &placed{input: &filled, text: strings.Replace(err.Error(), in.Error(), filled.Error(), 1), whole: err}
 }
+
+// placed is a wrapped refusal that learned its record's index: errors.As finds the filled-in one first.
+type placed struct {
+	input *Input
+	text  string
+	whole error
+}
+
+func (e *placed) Error() string { return e.text }
+
+func (e *placed) Unwrap() []error { return []error{e.input, e.whole} }
 
 func (e *Input) Error() string {
 	var b strings.Builder

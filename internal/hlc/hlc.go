@@ -17,8 +17,10 @@ import (
 // Timestamp is milliseconds since 1970 in the upper 48 bits and a counter in the lower 16. 0 means never.
 type Timestamp uint64
 
-// maxMillis is the last millisecond that fits 48 bits: the year 10889.
-const maxMillis = 1<<48 - 1
+const (
+	maxMillis    = 1<<48 - 1 // the last millisecond that fits 48 bits: the year 10889
+	maxTimestamp = Timestamp(1<<64 - 1)
+)
 
 // Make builds a timestamp. Milliseconds before 1970 or beyond 48 bits are brought to the nearest end.
 func Make(millis int64, logical uint16) Timestamp {
@@ -64,8 +66,12 @@ func (c *Clock) Last() Timestamp { return c.last }
 // Stamp returns a stamp above every earlier one and at least floor. It returns [fault.ErrClock], and leaves the
 // clock as it was, when that stamp would lie more than the bound ahead of nowMillis.
 func (c *Clock) Stamp(nowMillis int64, floor Timestamp) (Timestamp, error) {
-	t := max(Make(nowMillis, 0), c.last+1, floor)
-	if ahead := t.Millis() - nowMillis; ahead > c.bound {
+	now := Make(nowMillis, 0)
+	if c.last == maxTimestamp {
+		return 0, fmt.Errorf("the clock is at the end of its range: %w", fault.ErrClock)
+	}
+	t := max(now, c.last+1, floor)
+	if ahead := t.Millis() - now.Millis(); ahead > c.bound {
 		return 0, fmt.Errorf("stamp %v is %d ms ahead of the wall clock, bound is %d ms: %w",
 			t, ahead, c.bound, fault.ErrClock)
 	}
@@ -77,7 +83,9 @@ func (c *Clock) Stamp(nowMillis int64, floor Timestamp) (Timestamp, error) {
 // most the bound beyond nowMillis; the rest is returned in milliseconds, for an alarm. So a wild clock in one
 // region can't drag the others along.
 func (c *Clock) Observe(t Timestamp, nowMillis int64) (excessMillis int64) {
-	if limit := Make(nowMillis+c.bound, 1<<16-1); t > limit {
+	// The wall clock is brought into range first, so that adding a bound of any size can't wrap.
+	now := Make(nowMillis, 0).Millis()
+	if limit := Make(now+min(c.bound, maxMillis), 1<<16-1); t > limit {
 		excessMillis = t.Millis() - limit.Millis()
 		t = limit
 	}

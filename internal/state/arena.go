@@ -29,18 +29,21 @@ const blockHeader = 21
 
 // arena hands out blocks of bytes in size classes. A freed block is reused for the same class only.
 type arena struct {
-	pages   [][]byte
-	used    uint32 // units used of the last page
-	free    [maxClasses]handle
-	large   map[handle][]byte
-	largeID handle
-	live    int64 // bytes of blocks handed out
+	pages      [][]byte
+	used       uint32 // units used of the last page
+	free       [maxClasses]handle
+	large      [][]byte // by number; nil is free
+	freeLarge  []uint32
+	largeBytes int64
+	live       int64 // bytes of blocks handed out, large ones among them
 }
 
-// Handles of large blocks count down from the top; pages count up. They can't meet within 24 GiB.
-const firstLarge = handle(1<<32 - 1)
-
-func newArena() arena { return arena{large: map[handle][]byte{}, largeID: firstLarge} }
+// Handles of large blocks count down from the top; pages count up to lastPaged. A number is used again once its block
+// is released, so that they meet only when 24 GiB are in pages, or a billion large blocks live at once.
+const (
+	firstLarge = handle(1<<32 - 1)
+	lastPaged  = firstLarge / 4 * 3
+)
 
 // maxClasses bounds the table of classes: 16-byte steps up to 256, then four steps an octave up to 64 KiB.
 const maxClasses = 16 + 4*8 + 1
@@ -98,7 +101,7 @@ func (a *arena) alloc(n int) (handle, []byte) {
 		}
 	}
 	h := handle(uint32(len(a.pages)-1)*pageUnits + a.used)
-	if h >= firstLarge/4*3 {
+	if h >= lastPaged {
 		panic("state: arena is beyond 24 GiB")
 	}
 	a.used += units
@@ -110,11 +113,17 @@ func (a *arena) alloc(n int) (handle, []byte) {
 func (a *arena) allocLarge(n int) (handle, []byte) {
 	b := make([]byte, n+n/4)
 	b[20] = largeClass
-	h := a.largeID
-	a.largeID--
-	a.large[h] = b
+	number := uint32(len(a.large))
+	if last := len(a.freeLarge) - 1; last >= 0 {
+		number = a.freeLarge[last]
+		a.freeLarge = a.freeLarge[:last]
+		a.large[number] = b
+	} else {
+		a.large = append(a.large, b)
+	}
+	a.largeBytes += int64(len(b))
 	a.live += int64(len(b))
-	return h, b
+	return firstLarge - handle(number), b
 }
 
 // release gives a block back.
@@ -123,7 +132,10 @@ func (a *arena) release(h handle) {
 	a.live -= int64(len(b))
 	class := b[20]
 	if class == largeClass {
-		delete(a.large, h)
+		number := uint32(firstLarge - h)
+		a.large[number] = nil
+		a.freeLarge = append(a.freeLarge, number)
+		a.largeBytes -= int64(len(b))
 		return
 	}
 	binary.LittleEndian.PutUint32(b, uint32(a.free[class]))
@@ -132,8 +144,8 @@ func (a *arena) release(h handle) {
 
 // bytes returns the whole block of h.
 func (a *arena) bytes(h handle) []byte {
-	if h > firstLarge/4*3 {
-		return a.large[h]
+	if h > lastPaged {
+		return a.large[firstLarge-h]
 	}
 	page := a.pages[h/pageUnits]
 	off := int(h%pageUnits) * unit
@@ -148,10 +160,4 @@ func (a *arena) at(h handle, size int) []byte {
 }
 
 // reserved is the memory that the arena holds, handed out or not.
-func (a *arena) reserved() int64 {
-	n := int64(len(a.pages)) * pageBytes
-	for h := firstLarge; h > a.largeID; h-- {
-		n += int64(len(a.large[h]))
-	}
-	return n
-}
+func (a *arena) reserved() int64 { return int64(len(a.pages))*pageBytes + a.largeBytes }

@@ -101,7 +101,7 @@ func (t *Table) DigestCells() Digest {
 			for h := t.owners[kind].slots[n].head; h != 0; {
 				b := t.arena.bytes(h)
 				h = next(b)
-				if !recordKind(b).IsCell() {
+				if !recordKind(b).Sum() {
 					continue
 				}
 				name := t.nameBytes(id.Kind(kind), Ord(n))

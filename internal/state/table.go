@@ -36,7 +36,7 @@ type Table struct {
 
 // New returns an empty table.
 func New() *Table {
-	t := &Table{arena: newArena(), records: newIndex()}
+	t := &Table{records: newIndex()}
 	for i := range t.owners {
 		t.owners[i].byID = newIndex()
 	}
@@ -92,8 +92,8 @@ func (t *Table) Put(k Key, v []byte) {
 	t.arena.release(old)
 }
 
-// All walks the records of one owner, in no particular order. Keys and values alias the table's memory; the table
-// must not change meanwhile.
+// All walks the records of one owner, in no particular order. Values alias the table's memory; the table must not
+// change meanwhile.
 func (t *Table) All(kind id.Kind, ord Ord) func(yield func(Key, []byte) bool) {
 	return func(yield func(Key, []byte) bool) {
 		for h := t.owners[kind].slots[ord].head; h != 0; {
@@ -190,8 +190,8 @@ func value(b []byte) []byte {
 }
 
 // Raise starts generation gen of an owner if that is higher than its present one: every record of the owner is
-// dropped, whatever its kind. It reports whether records of generation gen count, that is, whether gen is now the
-// owner's generation.
+// dropped but its entity record, which carries its own stamps and outlives generations. It reports whether records
+// of generation gen count, that is, whether gen is now the owner's generation.
 func (t *Table) Raise(kind id.Kind, n Ord, gen hlc.Timestamp) bool {
 	o := &t.owners[kind].slots[n]
 	if gen <= o.gen {
@@ -199,12 +199,18 @@ func (t *Table) Raise(kind id.Kind, n Ord, gen hlc.Timestamp) bool {
 	}
 	t.touch(o)
 	o.gen = gen
+	kept := handle(0)
 	for h := o.head; h != 0; {
 		b := t.arena.bytes(h)
 		following := next(b)
-		t.drop(keyHash(b), h)
+		if recordKind(b) == algebra.KindEntity {
+			binary.LittleEndian.PutUint32(b, uint32(kept))
+			kept = h
+		} else {
+			t.drop(keyHash(b), h)
+		}
 		h = following
 	}
-	o.head = 0
+	o.head = kept
 	return true
 }

@@ -1,0 +1,51 @@
+# Every target does its own set-up. Go fetches modules by itself; tools land in .tools/ and stay there.
+
+SHELL       := bash
+.SHELLFLAGS := -euo pipefail -c
+GO          ?= go
+FUZZTIME    ?= 10s
+SEEDS       ?= 20
+BENCHTIME   ?= 1s
+PKG         ?= ./...
+export CGO_ENABLED ?= 0
+
+.PHONY: build test race lint sim fuzz bench drift full help
+.DEFAULT_GOAL := help
+
+build: ## bin/tidal, and everything else compiles
+	$(GO) build ./...
+	mkdir -p bin
+	if [ -d cmd/tidal ]; then $(GO) build -trimpath -o bin/tidal ./cmd/tidal; fi
+
+test: ## vet, all tests, and golden bytes under other CPU settings
+	$(GO) vet ./...
+	$(GO) test ./...
+	scripts/golden.sh
+
+race: ## all tests with the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race -short $(PKG)
+
+lint: ## golangci-lint and gofumpt, else gofmt and vet; FIX=1 repairs what it can
+	scripts/lint.sh $(if $(FIX),fix)
+
+sim: ## simulated clusters; SEED=n replays one, SEEDS=n runs that many
+	scripts/sim.sh "$(SEED)" "$(SEEDS)"
+
+fuzz: ## every fuzz target for FUZZTIME (10s)
+	scripts/fuzz.sh "$(FUZZTIME)"
+
+bench: ## Go benchmarks of PKG (all), each for BENCHTIME (1s)
+	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) $(PKG)
+
+drift: ## the shape of the tree: sizes, exports, documentation
+	@$(GO) run ./internal/house/drift
+
+full: ## everything above with long settings: what runs before a release
+	$(MAKE) build test race lint
+	$(MAKE) sim SEEDS=500
+	$(MAKE) fuzz FUZZTIME=2m
+	TIDAL_LONG=1 $(GO) test -count=1 -timeout 60m ./...
+	$(MAKE) bench drift
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

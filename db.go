@@ -1,0 +1,166 @@
+package tidal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tidaldb/tidal/internal/engine"
+	"github.com/tidaldb/tidal/internal/fault"
+	"github.com/tidaldb/tidal/internal/host"
+	"github.com/tidaldb/tidal/internal/record"
+	"github.com/tidaldb/tidal/internal/replica"
+	"github.com/tidaldb/tidal/schema"
+)
+
+// DB is an open database. Its methods may be called from any goroutine.
+type DB struct {
+	host *host.Replica
+	now  func() time.Time
+}
+
+// Open opens the database in a directory. A directory without one gets one, with the schema s; s nil is refused then
+// with [ErrNotFound]. An existing database goes on with its own schema: s must be nil, be equal to it, or differ by
+// additions, which are then entered; otherwise the error is [ErrSchemaChange] and names the differences, or
+// [ErrForeign] for a schema of another name.
+//
+// Open returns once everything that was acknowledged before is visible. Other errors: [ErrLocked], [CorruptError],
+// [ErrFormat], [ErrDisk]. Options nil means all defaults.
+func Open(dir string, s *schema.Schema, opts *Options) (*DB, error) {
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if s != nil {
+		s = s.Clone()
+		if err := s.Validate(); err != nil {
+			return nil, fmt.Errorf("open %s: %w", dir, err)
+		}
+	}
+	r, err := host.Open(context.Background(), host.Options{
+		Dir: dir, MustExist: s == nil, ReadOnly: o.ReadOnly, Now: o.Now, Tracer: o.Tracer,
+		SegmentBytes: o.SegmentBytes, MaxWaiting: o.MaxWaiting,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", dir, err)
+	}
+	db := &DB{host: r, now: o.Now}
+	if err := db.adopt(s); err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: %w", dir, err), db.Close())
+	}
+	return db, nil
+}
+
+// adopt brings the database's schema and the one asked for together.
+func (db *DB) adopt(s *schema.Schema) error {
+	current := db.Schema()
+	next, err := reconcileSchemas(current, s)
+	if err != nil || next == nil {
+		return err
+	}
+	records := []record.Proposed{{
+		Kind:   record.KindSchemaVersion,
+		Schema: record.SchemaVersion{Parent: next.Parent, Encoded: next.Encode()},
+	}}
+	if current == nil {
+		records = append([]record.Proposed{{
+			Kind: record.KindFormatLevel, Level: record.FormatLevel{Level: record.Level},
+		}}, records...)
+	}
+	_, err = db.host.Write(context.Background(), &replica.Request{
+		Records: records, Content: record.ContentHash(records),
+	})
+	if err != nil {
+		return fmt.Errorf("enter schema %s version %d: %w", next.Name, next.Version, err)
+	}
+	return nil
+}
+
+// reconcileSchemas returns the version to enter, nil when there is nothing to do.
+func reconcileSchemas(current, asked *schema.Schema) (*schema.Schema, error) {
+	switch {
+	case current == nil && asked == nil:
+		return nil, fmt.Errorf("the database has no schema yet, and none was given: %w", fault.ErrNotFound)
+	case current == nil:
+		first := asked.Clone()
+		first.Version, first.Parent = 1, schema.Hash{}
+		return first, first.Validate()
+	case asked == nil:
+		return nil, nil
+	case asked.Name != current.Name:
+		return nil, fmt.Errorf("the database has schema %q, not %q; choose another directory: %w",
+			current.Name, asked.Name, fault.ErrForeign)
+	}
+	next := asked.Clone()
+	next.Version, next.Parent = current.Version, current.Parent
+	if next.Hash() == current.Hash() || schema.Extends(next, current) == nil {
+		return nil, nil // equal, or the program knows less than the database, which is no reason to forget anything
+	}
+	next.Version, next.Parent = current.Version+1, current.Hash()
+	if err := schema.Extends(current, next); err != nil {
+		return nil, err
+	}
+	return next, nil
+}
+
+// Close finishes the writes under way, and gives up the directory. Later calls fail with [ErrClosed].
+func (db *DB) Close() error { return db.host.Close() }
+
+// Schema returns the current version of the schema. It must not be changed.
+func (db *DB) Schema() *schema.Schema {
+	var s *schema.Schema
+	_ = db.host.Read(func(e *engine.Engine) error {
+		s, _ = e.Schema()
+		return nil
+	})
+	return s
+}
+
+// Digest returns the hash of all replicated state. Databases that hold the same events have the same digest.
+func (db *DB) Digest() Digest { return digestOf(db, (*engine.Engine).Digest) }
+
+// DigestCells returns the hash of the cells alone. It depends on the events' own ids, types, weights and times, not on when
+// or in which order they were written.
+func (db *DB) DigestCells() Digest { return digestOf(db, (*engine.Engine).DigestCells) }
+
+func digestOf(db *DB, of func(*engine.Engine) Digest) Digest {
+	var d Digest
+	// A digest is kept per bucket, so computing one writes: no other reader may look on.
+	_ = db.host.Exclusive(func(e *engine.Engine) error {
+		d = of(e)
+		return nil
+	})
+	return d
+}
+
+// Lane returns the number n such that the requests 1 to n of a lane were all accepted; false when the lane is
+// unknown. A producer that starts again goes on behind n.
+func (db *DB) Lane(producer string) (n uint64, ok bool) {
+	_ = db.host.Read(func(e *engine.Engine) error {
+		n, ok = e.Lanes().Prefix(producer)
+		return nil
+	})
+	return n, ok
+}
+
+// Stats says how much the database holds.
+func (db *DB) Stats() Stats {
+	var s Stats
+	_ = db.host.Read(func(e *engine.Engine) error {
+		c := e.Counters()
+		s = Stats{
+			Items: e.Known(Item), Users: e.Known(User), Creators: e.Known(Creator), Cells: e.Cells(),
+			Signals: c.Signals, Clamped: c.Clamped, Vector: e.Vector(), StateBytes: e.Memory(),
+		}
+		if c.HasNewest {
+			s.Newest = time.UnixMilli(c.Newest).UTC()
+		}
+		return nil
+	})
+	s.LogBytes = db.host.LogBytes()
+	return s
+}

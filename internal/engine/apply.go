@@ -1,0 +1,271 @@
+package engine
+
+import (
+	"fmt"
+
+	"github.com/tidaldb/tidal/internal/algebra"
+	"github.com/tidaldb/tidal/internal/fault"
+	"github.com/tidaldb/tidal/internal/hlc"
+	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/lane"
+	"github.com/tidaldb/tidal/internal/record"
+	"github.com/tidaldb/tidal/schema"
+)
+
+// Outcome says what became of a batch.
+type Outcome uint8
+
+// The outcomes.
+const (
+	// Applied: the batch had its effects.
+	Applied Outcome = iota + 1
+	// Duplicate: every event of it was there before. Nothing changed.
+	Duplicate
+	// Gap: events before it are missing. Nothing changed.
+	Gap
+	// Parked: it waits, in order, for a schema version or for a newer program. It will be applied by itself when
+	// the version comes; until then its origin stands still in the vector.
+	Parked
+)
+
+func (o Outcome) String() string {
+	return [...]string{"none", "applied", "duplicate", "gap", "parked"}[o]
+}
+
+// Result is what Apply did with a batch.
+type Result struct {
+	Outcome Outcome
+	Origin  id.Origin
+	// First and Last are the batch's range of sequence numbers.
+	First, Last id.Seq
+	// Highest is the highest stamp in the batch, 0 if it has none.
+	Highest hlc.Timestamp
+}
+
+// event is what all effects of one record share.
+type event struct {
+	position id.Position
+	meta     *record.Meta
+	stamp    algebra.Stamp // of registers
+	order    algebra.Order // of interactions
+	rules    *typeRules    // of the signal's type; nil for other kinds
+}
+
+// Apply takes one batch. The bytes must not change afterwards: parked batches and nothing else are kept.
+//
+// A batch of another origin that repeats or skips events is without effect. A batch of the own origin that does, or
+// one that can't be read, is an error, and the replica must stop: part of it may have had its effect.
+func (e *Engine) Apply(data []byte) (Result, error) {
+	b, err := record.Open(data)
+	if err != nil {
+		return Result{}, fmt.Errorf("open batch: %w", err)
+	}
+	h := b.Header
+	origin := b.Origin()
+	res := Result{Origin: origin, First: h.First, Last: h.Last}
+	if res.Outcome, err = e.place(origin, &h); err != nil {
+		return res, err
+	}
+	if res.Outcome != Applied {
+		if origin == e.cfg.Origin && res.Outcome != Parked {
+			return res, fmt.Errorf("own batch %v…%d meets %v: %w", origin.At(h.First), h.Last,
+				origin.At(e.vector.Get(origin)), fault.ErrForked)
+		}
+		if res.Outcome == Parked {
+			e.park(origin, data, &h)
+		}
+		return res, nil
+	}
+	if !e.ready(&b) {
+		res.Outcome = Parked
+		e.park(origin, data, &h)
+		return res, nil
+	}
+	if res.Highest, err = e.applyBatch(origin, &b); err != nil {
+		return res, fmt.Errorf("apply batch %v: %w", origin.At(h.First), err)
+	}
+	return res, nil
+}
+
+// applyBatch applies a batch that is next in its origin's order, and then whatever waited for it.
+func (e *Engine) applyBatch(origin id.Origin, b *record.Batch) (hlc.Timestamp, error) {
+	news, highest, err := e.applyRecords(origin, b)
+	if err != nil {
+		return 0, err
+	}
+	e.vector = e.vector.With(origin, b.Header.Last)
+	e.note(origin, &b.Header)
+	e.counters.Batches++
+	if news {
+		err = e.unpark()
+	}
+	return highest, err
+}
+
+// applyRecords returns whether the batch brought a schema version, and its highest stamp.
+func (e *Engine) applyRecords(origin id.Origin, b *record.Batch) (news bool, highest hlc.Timestamp, err error) {
+	version := e.versions[b.Ext.Schema]
+	for rec, err := range b.Records() {
+		if err != nil {
+			return false, 0, err
+		}
+		if rec.Kind.Stateless() {
+			continue
+		}
+		ev := event{
+			position: origin.At(rec.Seq),
+			meta:     &rec.Meta,
+			stamp:    algebra.Stamp{HLC: rec.Meta.RegisterStamp(), Origin: origin},
+			order:    algebra.Order{Time: rec.Meta.Time, HLC: rec.Meta.HLC, Origin: origin, Seq: rec.Seq},
+		}
+		highest = max(highest, rec.Meta.HLC)
+		e.highestRegister = max(e.highestRegister, ev.stamp.HLC)
+		e.accept(&ev)
+		if err := e.applyRecord(&ev, version, &rec); err != nil {
+			return false, 0, fmt.Errorf("%s at %v: %w", rec.Kind, ev.position, err)
+		}
+		e.counters.Records++
+		news = news || rec.Kind == record.KindSchemaVersion
+	}
+	e.highest = max(e.highest, highest)
+	if origin == e.cfg.Origin {
+		e.highestOwn = max(e.highestOwn, highest)
+		e.lanes.Expire(e.highestOwn)
+	}
+	return news, highest, nil
+}
+
+func (e *Engine) applyRecord(ev *event, v *version, rec *record.Record) error {
+	switch rec.Kind {
+	case record.KindSignal:
+		s := &e.scratch.signal
+		if err := record.DecodeSignal(rec.Body, s); err != nil {
+			return err
+		}
+		return e.applySignal(ev, v, s)
+	case record.KindMark:
+		var m record.Mark
+		if err := record.DecodeMark(rec.Body, &m); err != nil {
+			return err
+		}
+		return e.applyMark(ev, &m)
+	case record.KindRelation:
+		var r record.Relation
+		if err := record.DecodeRelation(rec.Body, &r); err != nil {
+			return err
+		}
+		return e.applyRelation(ev, &r)
+	case record.KindPut, record.KindPatch, record.KindDelete:
+		var x record.Entity
+		if err := record.DecodeEntity(rec.Kind, rec.Body, &x); err != nil {
+			return err
+		}
+		return e.applyEntity(ev, rec.Kind, &x)
+	case record.KindErase:
+		var x record.Erase
+		if err := record.DecodeErase(rec.Body, &x); err != nil {
+			return err
+		}
+		return e.applyEntity(ev, record.KindDelete, &record.Entity{Kind: id.KindUser, ID: x.User})
+	case record.KindCompensate:
+		var c record.Compensation
+		if err := record.DecodeCompensation(rec.Body, &c); err != nil {
+			return err
+		}
+		return e.applyCompensate(ev, &c)
+	case record.KindSchemaVersion:
+		var s record.SchemaVersion
+		if err := record.DecodeSchemaVersion(rec.Body, &s); err != nil {
+			return err
+		}
+		return e.applySchema(&s)
+	case record.KindFormatLevel:
+		var l record.FormatLevel
+		if err := record.DecodeFormatLevel(rec.Body, &l); err != nil {
+			return err
+		}
+		return e.applyLevel(&l)
+	}
+	return fmt.Errorf("unknown kind of record: %w", fault.ErrFormatTooNew)
+}
+
+func (e *Engine) applySignal(ev *event, v *version, s *record.Signal) error {
+	var err error
+	if ev.rules, err = v.rules(s.Type); err != nil {
+		return err
+	}
+	c := &e.counters
+	c.Signals++
+	if ev.meta.TimeClamped {
+		c.Clamped++
+	}
+	if !c.HasNewest || ev.order.Time > c.Newest {
+		c.Newest, c.HasNewest = ev.order.Time, true
+	}
+	if err := e.applyItem(ev, s); err != nil {
+		return err
+	}
+	if s.User == "" {
+		return nil
+	}
+	return e.applyUser(ev, s)
+}
+
+func (v *version) rules(index uint16) (*typeRules, error) {
+	if v == nil || int(index) >= len(v.types) {
+		return nil, fault.Damaged("", 0, "signal type %d is not in the batch's schema version", index)
+	}
+	return &v.types[index], nil
+}
+
+// accept enters the request that a record begins, so that its retries are known again.
+func (e *Engine) accept(ev *event) {
+	m := ev.meta
+	if !m.Begins() {
+		return
+	}
+	enter, enterKey := e.lanes.AcceptForeign, e.lanes.AcceptForeignKey
+	if ev.position.Origin() == e.cfg.Origin {
+		enter, enterKey = e.lanes.Accept, e.lanes.AcceptKey
+	}
+	a := lane.Accepted{Position: ev.position, Count: m.Count, Content: m.Content, HLC: m.HLC}
+	if m.Lane.Producer != "" && m.Lane.Index == 0 {
+		if _, twice := enter(m.Lane.Producer, m.Lane.Request, a); twice {
+			e.counters.Twice++
+		}
+	}
+	if m.Key != "" {
+		if _, twice := enterKey(m.Key, a); twice {
+			e.counters.Twice++
+		}
+	}
+}
+
+// place says where a batch stands against what its origin has brought so far, parked batches included.
+func (e *Engine) place(origin id.Origin, h *record.Header) (Outcome, error) {
+	last := e.vector.Get(origin)
+	waiting := e.parked[origin]
+	if waiting != nil {
+		last = waiting.last
+	}
+	switch {
+	case h.First > last+1:
+		return Gap, nil
+	case h.Last <= last:
+		return Duplicate, e.sameAsHeld(origin, h)
+	case h.First <= last:
+		return 0, fmt.Errorf("batch %v…%d overlaps what was received up to %d: %w", origin.At(h.First), h.Last, last,
+			fault.ErrForked)
+	case waiting != nil:
+		return Parked, nil
+	}
+	return Applied, nil
+}
+
+// ready reports whether everything that the batch was stamped under is known here.
+func (e *Engine) ready(b *record.Batch) bool {
+	if b.Ext.Level > record.Level {
+		return false
+	}
+	return b.Ext.Schema == schema.Hash{} || e.versions[b.Ext.Schema] != nil
+}

@@ -1,0 +1,44 @@
+package engine
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/tidaldb/tidal/internal/algebra"
+	"github.com/tidaldb/tidal/internal/record"
+	"github.com/tidaldb/tidal/internal/state"
+	"github.com/tidaldb/tidal/schema"
+)
+
+// applySchema learns a schema version. Versions are facts: each is kept for ever, and the newest is current.
+func (e *Engine) applySchema(r *record.SchemaVersion) error {
+	s, err := schema.Decode(r.Encoded)
+	if err != nil {
+		return fmt.Errorf("decode schema: %w", err)
+	}
+	v := compile(s)
+	if e.versions[v.hash] == nil {
+		e.versions[v.hash] = v
+		if v.supersedes(e.current) {
+			e.current = v
+		}
+	}
+	e.table.Put(state.Key{
+		Kind:  algebra.KindSchemaVersion,
+		Owner: state.KindGlobal,
+		Ord:   e.table.Owner(state.KindGlobal, schemaOwner),
+		Sub:   string(v.hash[:]),
+	}, r.Encoded)
+	return nil
+}
+
+// applyLevel raises the format level that leaders may stamp.
+func (e *Engine) applyLevel(l *record.FormatLevel) error {
+	e.level = max(e.level, uint64(l.Level))
+	e.table.Put(state.Key{
+		Kind:  algebra.KindFormatLevel,
+		Owner: state.KindGlobal,
+		Ord:   e.table.Owner(state.KindGlobal, levelOwner),
+	}, binary.AppendUvarint(nil, e.level))
+	return nil
+}

@@ -1,0 +1,35 @@
+package engine
+
+import (
+	"github.com/tidaldb/tidal/internal/algebra"
+	"github.com/tidaldb/tidal/internal/record"
+)
+
+// applyEntity puts, patches or deletes an entity. A delete starts a new generation of it.
+func (e *Engine) applyEntity(ev *event, kind record.Kind, x *record.Entity) error {
+	owner := e.table.Owner(x.Kind, x.ID)
+	key := entityKey(x.Kind, owner)
+	var entity algebra.Entity
+	if v, ok := e.table.Get(key); ok {
+		var err error
+		if entity, err = algebra.DecodeEntity(v); err != nil {
+			return err
+		}
+	}
+	changes := make([]algebra.Change, len(x.Fields))
+	for i, f := range x.Fields {
+		changes[i] = algebra.Change{Name: f.Name, Value: f.Value}
+	}
+	switch kind {
+	case record.KindPut:
+		entity = entity.ApplyPut(ev.stamp, changes)
+	case record.KindPatch:
+		entity = entity.ApplyPatch(ev.stamp, changes)
+	case record.KindDelete:
+		entity = entity.ApplyDelete(ev.stamp)
+		e.table.Raise(x.Kind, owner, ev.stamp.HLC)
+	}
+	e.scratch.bytes = entity.AppendBinary(e.scratch.bytes[:0])
+	e.table.Put(key, e.scratch.bytes)
+	return nil
+}

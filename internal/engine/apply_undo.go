@@ -1,0 +1,79 @@
+package engine
+
+import (
+	"fmt"
+
+	"github.com/tidaldb/tidal/internal/fault"
+	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/record"
+	"github.com/tidaldb/tidal/internal/state"
+)
+
+// applyCompensate takes one signal's sums back and marks its position undone, whether or not the signal is here yet.
+//
+// It subtracts blindly: that a position is compensated once is the business of the one origin that may do so.
+// Registers, lists and unique users stay: an undone entry keeps its slot, and what a user decided changes by the
+// user's own writes.
+func (e *Engine) applyCompensate(ev *event, c *record.Compensation) error {
+	v := e.versions[c.Schema]
+	rules, err := v.rules(c.Signal.Type)
+	if err != nil {
+		return fmt.Errorf("original of %v: %w", c.Original, err)
+	}
+	s := &c.Signal
+	item := e.table.Owner(id.KindItem, s.Item)
+	if e.table.Raise(id.KindItem, item, s.ItemGen) {
+		if err := e.uncount(cellKey(item, rules.name), rules, c); err != nil {
+			return err
+		}
+		for _, cohort := range s.Cohorts {
+			if err := e.uncount(cohortKey(item, cohort, rules.name), rules, c); err != nil {
+				return err
+			}
+		}
+	}
+	if s.User != "" {
+		user := e.table.Owner(id.KindUser, s.User)
+		if e.table.Raise(id.KindUser, user, s.UserGen) && rules.recent && s.Creator != "" {
+			if err := e.uncount(creatorKey(user, s.Creator, rules.name), rules, c); err != nil {
+				return err
+			}
+		}
+	}
+	owner := e.table.Owner(state.KindGlobal, undoneOwner(c.Original))
+	e.table.Put(undoneKey(owner, c.Original), undoneMark)
+	return nil
+}
+
+var undoneMark = []byte{1}
+
+func (e *Engine) uncount(key state.Key, rules *typeRules, c *record.Compensation) error {
+	cell := &e.scratch.cell
+	if err := e.load(key, cell); err != nil {
+		return err
+	}
+	cell.Subtract(rules.shape, c.Time, c.Signal.Weight)
+	e.store(key, cell)
+	return nil
+}
+
+// Undone reports whether the event at p was compensated.
+func (e *Engine) Undone(p id.Position) bool {
+	owner, ok := e.table.Find(state.KindGlobal, undoneOwner(p))
+	if !ok {
+		return false
+	}
+	_, ok = e.table.Get(undoneKey(owner, p))
+	return ok
+}
+
+// Undoable returns fault.ErrNotFound or fault.ErrUndone when the own event at p can't be compensated.
+func (e *Engine) Undoable(p id.Position) error {
+	switch {
+	case p.Origin() != e.cfg.Origin || !e.vector.Covers(p) || p.IsZero():
+		return fmt.Errorf("event %v: %w", p, fault.ErrNotFound)
+	case e.Undone(p):
+		return fmt.Errorf("event %v: %w", p, fault.ErrUndone)
+	}
+	return nil
+}

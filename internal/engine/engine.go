@@ -1,0 +1,117 @@
+package engine
+
+import (
+	"github.com/tidaldb/tidal/internal/algebra"
+	"github.com/tidaldb/tidal/internal/hlc"
+	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/lane"
+	"github.com/tidaldb/tidal/internal/record"
+	"github.com/tidaldb/tidal/internal/state"
+	"github.com/tidaldb/tidal/schema"
+)
+
+// Config says whose engine it is.
+type Config struct {
+	// Origin is the group's own: what its batches skip or repeat is a mistake of ours, what others' do is the
+	// network's.
+	Origin id.Origin
+	// Lanes bounds what is remembered of retries; the zero value takes the defaults.
+	Lanes lane.Options
+}
+
+// Engine is the state of one shard at one position of its group's log. Create it with [New].
+type Engine struct {
+	cfg      Config
+	table    *state.Table
+	lanes    *lane.Table
+	vector   id.VersionVector
+	versions map[schema.Hash]*version
+	current  *version
+	level    uint64
+	parked   map[id.Origin]*parkedOrigin
+	recent   map[id.Origin]*recentBatches
+	highest  hlc.Timestamp
+	// highestOwn is the highest stamp of the own origin.
+	highestOwn hlc.Timestamp
+	// highestRegister is the highest stamp that a register was written under.
+	highestRegister hlc.Timestamp
+	counters        Counters
+
+	scratch scratch
+}
+
+// Counters count what Apply did since the engine was made; a replay counts again.
+type Counters struct {
+	// Batches and Records were applied, Signals among the records.
+	Batches, Records, Signals uint64
+	// Clamped signals had a time beyond the bound.
+	Clamped uint64
+	// Stale effects belonged to a generation that is gone.
+	Stale uint64
+	// Twice counts requests that two regions accepted: their copies wait for compensation.
+	Twice uint64
+	// Newest is the latest event time; HasNewest tells whether there is one.
+	Newest    int64
+	HasNewest bool
+}
+
+// scratch is what Apply would otherwise allocate for every record.
+type scratch struct {
+	cell   algebra.SignalState
+	bytes  []byte
+	sub    []byte
+	signal record.Signal
+}
+
+// New returns an engine without any events.
+func New(cfg Config) *Engine {
+	return &Engine{
+		cfg:      cfg,
+		table:    state.New(),
+		lanes:    lane.New(cfg.Lanes),
+		versions: map[schema.Hash]*version{},
+		parked:   map[id.Origin]*parkedOrigin{},
+		recent:   map[id.Origin]*recentBatches{},
+	}
+}
+
+// Vector returns the set of events applied.
+func (e *Engine) Vector() id.VersionVector { return e.vector }
+
+// Highest returns the highest stamp applied, of any origin.
+func (e *Engine) Highest() hlc.Timestamp { return e.highest }
+
+// Level returns the format level that the cluster agreed on, 0 before the first.
+func (e *Engine) Level() uint64 { return e.level }
+
+// Counters returns what was counted so far.
+func (e *Engine) Counters() Counters { return e.counters }
+
+// Lanes returns who retried what. Only Apply changes it.
+func (e *Engine) Lanes() *lane.Table { return e.lanes }
+
+// Schema returns the current schema, nil before the first version was applied, and its hash.
+func (e *Engine) Schema() (*schema.Schema, schema.Hash) {
+	if e.current == nil {
+		return nil, schema.Hash{}
+	}
+	return e.current.schema, e.current.hash
+}
+
+// Digest returns the hash of all replicated records.
+func (e *Engine) Digest() state.Digest { return e.table.Digest() }
+
+// DigestCells returns the hash of the cells alone; see [state.Table.DigestCells].
+func (e *Engine) DigestCells() state.Digest { return e.table.DigestCells() }
+
+// Memory returns the bytes that the state holds.
+func (e *Engine) Memory() int64 {
+	a, b, c := e.table.Memory()
+	return a + b + c
+}
+
+// HighestOwn returns the highest stamp of the own origin: the clock must go on above it.
+func (e *Engine) HighestOwn() hlc.Timestamp { return e.highestOwn }
+
+// HighestRegister returns the highest stamp that any register was written under.
+func (e *Engine) HighestRegister() hlc.Timestamp { return e.highestRegister }

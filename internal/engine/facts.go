@@ -1,0 +1,83 @@
+package engine
+
+import (
+	"github.com/tidaldb/tidal/internal/algebra"
+	"github.com/tidaldb/tidal/internal/hlc"
+	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/record"
+	"github.com/tidaldb/tidal/schema"
+)
+
+// Creator returns the creator that an item's fields name, empty if none.
+func (e *Engine) Creator(item string) string {
+	x, ok, err := e.Entity(id.KindItem, item)
+	if !ok || err != nil {
+		return ""
+	}
+	b, ok := x.Field(schema.CreatorField)
+	if !ok {
+		return ""
+	}
+	v, err := schema.DecodeValue(b)
+	if err != nil {
+		return ""
+	}
+	name, _ := v.Text()
+	return name
+}
+
+// RegisterStamp returns the highest stamp of the registers that a proposed record would write, 0 if none was written
+// yet. A leader that stamps above it is sure to override them.
+func (e *Engine) RegisterStamp(p *record.Proposed) hlc.Timestamp {
+	switch p.Kind {
+	case record.KindSignal:
+		s := &p.Signal
+		return max(e.marksStamp(s.User, s.Item), e.relationStamp(s.User, record.HideItem, s.Item))
+	case record.KindMark:
+		return e.marksStamp(p.Mark.User, p.Mark.Item)
+	case record.KindRelation:
+		return e.relationStamp(p.Relation.User, p.Relation.Which, p.Relation.Target)
+	case record.KindPut, record.KindPatch, record.KindDelete:
+		return e.entityStamp(p.Entity.Kind, p.Entity.ID)
+	case record.KindErase:
+		return e.entityStamp(id.KindUser, p.Erase.User)
+	}
+	return 0
+}
+
+func (e *Engine) marksStamp(user, item string) hlc.Timestamp {
+	m, err := e.Marks(user, item)
+	if err != nil {
+		return 0
+	}
+	return max(m.Liked.Stamp.HLC, m.Saved.Stamp.HLC, m.InProgress.Stamp.HLC)
+}
+
+func (e *Engine) relationStamp(user string, which record.RelationKind, target string) hlc.Timestamp {
+	p, err := e.Relation(user, byte(which), target)
+	if err != nil {
+		return 0
+	}
+	return max(p.On, p.Off)
+}
+
+// entityStamp looks at deleted entities as well: a put must lie above the delete.
+func (e *Engine) entityStamp(kind id.Kind, name string) hlc.Timestamp {
+	n, ok := e.table.Find(kind, name)
+	if !ok {
+		return 0
+	}
+	v, ok := e.table.Get(entityKey(kind, n))
+	if !ok {
+		return e.table.Generation(kind, n)
+	}
+	x, err := algebra.DecodeEntity(v)
+	if err != nil {
+		return 0
+	}
+	highest := max(x.Touched.HLC, x.Reset.HLC, x.Deleted, e.table.Generation(kind, n))
+	for _, f := range x.Fields {
+		highest = max(highest, f.Stamp.HLC)
+	}
+	return highest
+}

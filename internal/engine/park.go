@@ -1,0 +1,126 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/tidaldb/tidal/internal/fault"
+	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/record"
+)
+
+// parkedOrigin holds the batches of one origin that were committed before the schema version that they name was
+// applied here. Only that origin waits; the others go on.
+type parkedOrigin struct {
+	batches [][]byte
+	last    id.Seq
+}
+
+// Parked says how many batches wait for a schema version or a newer program.
+func (e *Engine) Parked() int {
+	n := 0
+	for _, origin := range e.parkedOrigins() {
+		n += len(e.parked[origin].batches)
+	}
+	return n
+}
+
+func (e *Engine) park(origin id.Origin, data []byte, h *record.Header) {
+	p := e.parked[origin]
+	if p == nil {
+		p = &parkedOrigin{}
+		e.parked[origin] = p
+	}
+	p.batches = append(p.batches, data)
+	p.last = h.Last
+}
+
+// unpark applies what waited, as far as it can. An origin's batches may hold the version that another waits for, so
+// it goes on until nothing moves.
+func (e *Engine) unpark() error {
+	for moved := true; moved; {
+		moved = false
+		for _, origin := range e.parkedOrigins() {
+			n, err := e.unparkOrigin(origin)
+			if err != nil {
+				return err
+			}
+			moved = moved || n > 0
+		}
+	}
+	return nil
+}
+
+func (e *Engine) unparkOrigin(origin id.Origin) (int, error) {
+	p := e.parked[origin]
+	n := 0
+	for ; n < len(p.batches); n++ {
+		b, err := record.Open(p.batches[n])
+		if err != nil {
+			return n, fmt.Errorf("open parked batch: %w", err)
+		}
+		if !e.ready(&b) {
+			break
+		}
+		if _, _, err := e.applyRecords(origin, &b); err != nil {
+			return n, fmt.Errorf("apply parked batch %v: %w", origin.At(b.Header.First), err)
+		}
+		e.vector = e.vector.With(origin, b.Header.Last)
+		e.note(origin, &b.Header)
+		e.counters.Batches++
+	}
+	p.batches = p.batches[n:]
+	if len(p.batches) == 0 {
+		delete(e.parked, origin)
+	}
+	return n, nil
+}
+
+func (e *Engine) parkedOrigins() []id.Origin {
+	origins := make([]id.Origin, 0, len(e.parked))
+	for origin := range e.parked {
+		origins = append(origins, origin)
+	}
+	slices.SortFunc(origins, id.Origin.Compare)
+	return origins
+}
+
+// recentBatches remembers the checksums of an origin's latest batches, so that one position with two contents is
+// noticed when it is received twice.
+type recentBatches struct {
+	marks [recentKept]batchMark
+	next  int
+}
+
+type batchMark struct {
+	first, last id.Seq
+	checksum    uint32
+}
+
+const recentKept = 256
+
+func (e *Engine) note(origin id.Origin, h *record.Header) {
+	r := e.recent[origin]
+	if r == nil {
+		r = &recentBatches{}
+		e.recent[origin] = r
+	}
+	r.marks[r.next] = batchMark{h.First, h.Last, h.Checksum}
+	r.next = (r.next + 1) % recentKept
+}
+
+// sameAsHeld compares a batch that was received before with what was applied then. Beyond the latest ones it can't
+// tell and says nothing.
+func (e *Engine) sameAsHeld(origin id.Origin, h *record.Header) error {
+	r := e.recent[origin]
+	if r == nil {
+		return nil
+	}
+	for _, m := range r.marks {
+		overlap := m.first <= h.Last && h.First <= m.last && m.last != 0
+		if overlap && m != (batchMark{h.First, h.Last, h.Checksum}) {
+			return fmt.Errorf("batch %v…%d differs from what was applied: %w", origin.At(h.First), h.Last, fault.ErrForked)
+		}
+	}
+	return nil
+}

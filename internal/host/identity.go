@@ -1,0 +1,105 @@
+package host
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	"github.com/tidaldb/tidal/internal/fault"
+	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/vfs"
+	"github.com/tidaldb/tidal/internal/wal"
+)
+
+// The layout of a directory: identityName says whose it is, logDir holds the log.
+const (
+	identityName   = "IDENTITY"
+	logDir         = "wal"
+	identityFormat = 1
+)
+
+// identity is the content of the file IDENTITY, as JSON.
+type identity struct {
+	Format  int       `json:"format"`
+	Cluster string    `json:"cluster"` // 16 random bytes in hex, drawn when the database was made
+	Tenant  string    `json:"tenant"`
+	Region  id.Region `json:"region"`
+	Shard   id.Shard  `json:"shard"`
+	Replica uint64    `json:"replica"`
+}
+
+func (i identity) wal() (wal.Identity, error) {
+	out := wal.Identity{Tenant: i.Tenant, Region: i.Region, Shard: i.Shard, Replica: i.Replica}
+	b, err := hex.DecodeString(i.Cluster)
+	if err != nil || len(b) != len(out.Cluster) {
+		return out, fmt.Errorf("cluster %q is not 16 bytes in hex", i.Cluster)
+	}
+	copy(out.Cluster[:], b)
+	return out, nil
+}
+
+// readIdentity reads the identity of a directory. fault.ErrNotFound means that there is no database in it.
+func readIdentity(fsys vfs.FS, dir string) (identity, error) {
+	path := fsys.PathJoin(dir, identityName)
+	f, err := fsys.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return identity{}, noIdentity(fsys, dir)
+	}
+	if err != nil {
+		return identity{}, fmt.Errorf("open %s: %w", path, err)
+	}
+	b, err := io.ReadAll(f)
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return identity{}, fmt.Errorf("read %s: %w", path, err)
+	}
+	var got identity
+	if err := json.Unmarshal(b, &got); err != nil {
+		return identity{}, fault.Damaged(path, 0, "it is no identity: %v", err)
+	}
+	if got.Format > identityFormat {
+		return identity{}, fmt.Errorf("%s has format %d, this program knows up to %d; open it with a newer tidal: %w",
+			path, got.Format, identityFormat, fault.ErrFormatTooNew)
+	}
+	if _, err := got.wal(); err != nil {
+		return identity{}, fault.Damaged(path, 0, "%v", err)
+	}
+	return got, nil
+}
+
+// noIdentity tells an empty directory from one that lost its identity.
+func noIdentity(fsys vfs.FS, dir string) error {
+	names, err := fsys.List(fsys.PathJoin(dir, logDir))
+	if err == nil && len(names) > 0 {
+		return fault.Damaged(fsys.PathJoin(dir, identityName), 0,
+			"it is missing beside a log; restore it from a backup")
+	}
+	return fmt.Errorf("%s holds no database: %w", dir, fault.ErrNotFound)
+}
+
+// makeIdentity draws a new identity and writes it, durably. The caller holds the directory's lock.
+func makeIdentity(fsys vfs.FS, dir string) (identity, error) {
+	var cluster [16]byte
+	if _, err := rand.Read(cluster[:]); err != nil {
+		return identity{}, fmt.Errorf("draw cluster id: %w", err)
+	}
+	made := identity{Format: identityFormat, Cluster: hex.EncodeToString(cluster[:]), Replica: 1}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(made); err != nil {
+		return identity{}, fmt.Errorf("encode identity: %w", err)
+	}
+	path := fsys.PathJoin(dir, identityName)
+	if err := vfs.WriteFileAtomic(fsys, path, b.Bytes()); err != nil {
+		return identity{}, fmt.Errorf("%w: %w", fault.ErrDisk, err)
+	}
+	return made, nil
+}

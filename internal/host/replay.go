@@ -1,0 +1,148 @@
+package host
+
+import (
+	"fmt"
+
+	"github.com/tidaldb/tidal/internal/consensus"
+	"github.com/tidaldb/tidal/internal/fault"
+	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/record"
+	"github.com/tidaldb/tidal/internal/wal"
+)
+
+// replayBytes is how much of the log is read at a time.
+const replayBytes = 4 << 20
+
+// replay applies the log up to its commit index and returns what consensus must know. Entries behind the commit index
+// are handed to consensus, which commits them again or not. A reader, who can't ask consensus, takes them as they are: in
+// a group of one everything durable is committed.
+func (r *Replica) replay() (consensus.Restored, error) {
+	hs := r.log.HardState()
+	out := consensus.Restored{HardState: consensus.HardState{Term: hs.Term, Vote: hs.Vote, Commit: hs.Commit}}
+	commit := hs.Commit
+	if r.opts.ReadOnly {
+		commit = r.log.LastIndex()
+	}
+	if last := r.log.LastIndex(); commit > last {
+		return out, fault.Damaged(r.opts.FS.PathJoin(r.opts.Dir, logDir), 0,
+			"hard state says that entry %d is committed, the log ends at %d", commit, last)
+	}
+	for next := r.log.FirstIndex(); next <= r.log.LastIndex(); {
+		entries, err := r.log.Entries(next, r.log.LastIndex()+1, replayBytes)
+		if err != nil {
+			return out, fmt.Errorf("read log at entry %d: %w", next, err)
+		}
+		for _, e := range entries {
+			entry := consensus.Entry{Kind: fromLog(e.Kind), Term: e.Term, Index: e.Index, Data: e.Data}
+			if e.Index > commit {
+				out.Tail = append(out.Tail, entry)
+				continue
+			}
+			if err := r.replayEntry(&out, entry); err != nil {
+				return out, fmt.Errorf("replay entry %d: %w", e.Index, err)
+			}
+		}
+		next += uint64(len(entries))
+	}
+	return out, nil
+}
+
+func (r *Replica) replayEntry(out *consensus.Restored, e consensus.Entry) error {
+	var err error
+	switch e.Kind {
+	case consensus.Batch:
+		_, err = r.engine.Apply(e.Data)
+	case consensus.Configuration:
+		out.Members, err = out.Members.After(e)
+	}
+	out.Applied, out.AppliedTerm = e.Index, e.Term
+	return err
+}
+
+func fromLog(k wal.Kind) consensus.Kind {
+	switch k {
+	case wal.KindBatch:
+		return consensus.Batch
+	case wal.KindEmpty:
+		return consensus.Empty
+	case wal.KindConfiguration:
+		return consensus.Configuration
+	}
+	panic(fmt.Sprintf("host: entry of kind %v in the log", k))
+}
+
+func toLog(k consensus.Kind) wal.Kind {
+	switch k {
+	case consensus.Batch:
+		return wal.KindBatch
+	case consensus.Empty:
+		return wal.KindEmpty
+	case consensus.Configuration:
+		return wal.KindConfiguration
+	}
+	panic(fmt.Sprintf("host: entry of kind %d from consensus", k))
+}
+
+// findOriginal looks for an own position from the end of the log backwards, since what is undone is mostly recent.
+func findOriginal(log *wal.Log, origin id.Origin, p id.Position) (record.Compensation, error) {
+	missing := fmt.Errorf("signal %v: %w", p, fault.ErrNotFound)
+	if p.Origin() != origin || p.IsZero() {
+		return record.Compensation{}, missing
+	}
+	lo, hi := log.FirstIndex(), log.LastIndex()+1
+	for lo < hi {
+		mid := lo + (hi-lo)/2
+		at, found, err := ownBatch(log, mid, hi, origin)
+		if err != nil {
+			return record.Compensation{}, err
+		}
+		switch {
+		case !found || p.Seq < at.Header.First:
+			hi = mid
+		case p.Seq > at.Header.Last:
+			lo = mid + 1
+		default:
+			return originalIn(&at, p, missing)
+		}
+	}
+	return record.Compensation{}, missing
+}
+
+// ownBatch returns the first batch of the origin at or behind an index and before hi. Own batches rise with the index,
+// which is what makes the search binary.
+func ownBatch(log *wal.Log, from, hi uint64, origin id.Origin) (record.Batch, bool, error) {
+	for i := from; i < hi; i++ {
+		entries, err := log.Entries(i, i+1, replayBytes)
+		if err != nil {
+			return record.Batch{}, false, fmt.Errorf("read log at entry %d: %w", i, err)
+		}
+		if entries[0].Kind != wal.KindBatch {
+			continue
+		}
+		b, err := record.Open(entries[0].Data)
+		if err != nil {
+			return record.Batch{}, false, fmt.Errorf("open entry %d: %w", i, err)
+		}
+		if b.Origin() == origin {
+			return b, true, nil
+		}
+	}
+	return record.Batch{}, false, nil
+}
+
+func originalIn(b *record.Batch, p id.Position, missing error) (record.Compensation, error) {
+	for rec, err := range b.Records() {
+		if err != nil {
+			return record.Compensation{}, fmt.Errorf("read batch of %v: %w", p, err)
+		}
+		if rec.Seq != p.Seq || rec.Kind != record.KindSignal {
+			continue
+		}
+		c := record.Compensation{Original: p, Time: rec.Meta.Time, Schema: b.Ext.Schema}
+		if err := record.DecodeSignal(rec.Body, &c.Signal); err != nil {
+			return record.Compensation{}, fmt.Errorf("read signal %v: %w", p, err)
+		}
+		return c, nil
+	}
+	return record.Compensation{}, missing
+}

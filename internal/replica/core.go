@@ -1,0 +1,315 @@
+package replica
+
+import (
+	"fmt"
+
+	"github.com/tidaldb/tidal/internal/consensus"
+	"github.com/tidaldb/tidal/internal/engine"
+	"github.com/tidaldb/tidal/internal/fault"
+	"github.com/tidaldb/tidal/internal/hlc"
+	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/record"
+	"github.com/tidaldb/tidal/lifecycle"
+	"github.com/tidaldb/tidal/schema"
+)
+
+// Now is the moment of an input, as the driver read its clocks.
+type Now struct {
+	// Wall is Unix time in nanoseconds; stamps and event times come from it. It may jump.
+	Wall int64
+	// Mono is nanoseconds of a clock that never goes back; lifecycle records carry it.
+	Mono int64
+}
+
+func (n Now) millis() int64 { return n.Wall / 1e6 }
+
+// Config describes a core. [New] takes a copy.
+type Config struct {
+	// Origin is the group that this replica stamps for when it leads.
+	Origin id.Origin
+	// Consensus describes its place in the group and what its log held at start.
+	Consensus consensus.Config
+	// SkewBound is how far in milliseconds a stamp may lie ahead of the wall clock.
+	SkewBound int64
+	// MaxWaiting bounds the requests that are not stamped yet.
+	MaxWaiting int
+	// Tracer receives every transition; nil is off.
+	Tracer lifecycle.Tracer
+}
+
+// Request is one client request: records that are written whole or not at all.
+type Request struct {
+	// Ticket is the driver's name for it; the reply carries it.
+	Ticket uint64
+	// Producer and Number are its lane; an empty producer is none.
+	Producer string
+	Number   uint64
+	// Records have passed [Check] under the schema version Schema. A compensation has its original filled in. The
+	// core fills in the other facts.
+	Records []record.Proposed
+	Schema  schema.Hash
+	// Content is record.ContentHash of Records.
+	Content uint64
+	// Token is the highest stamp that the session has seen, 0 for none: registers are written above it.
+	Token hlc.Timestamp
+
+	bound int // at least the bytes that it takes in a batch; set by Check
+}
+
+// Receipt is the answer to a request that is durable and visible.
+type Receipt struct {
+	First     id.Position
+	Count     int
+	Duplicate bool
+	Clamped   int
+}
+
+// Reply ends one request. After an error nothing of it was written, unless that is fault.ErrUnknown.
+type Reply struct {
+	Ticket  uint64
+	Receipt Receipt
+	Err     error
+}
+
+// Output is what the inputs since the last Take made necessary.
+type Output struct {
+	// Persist is for the disk, in order; each is given back to [Core.Persisted] in the same order.
+	Persist []*consensus.Append
+	// Apply is for the engine, in order; each is given back to [Core.Applied].
+	Apply []*consensus.Apply
+	// Send is for other replicas.
+	Send []consensus.Message
+	// Replies end requests.
+	Replies []Reply
+}
+
+// maxPersisting is how many appends with entries may be under way: one is being flushed while the next is stamped.
+const maxPersisting = 2
+
+// Core is the replica. Create it with [New]; it is not safe for concurrent use.
+type Core struct {
+	cfg     Config
+	engine  *engine.Engine
+	node    *consensus.Node
+	life    life
+	now     Now
+	clock   hlc.Clock
+	next    id.Seq // of the own origin; valid while leading
+	leading bool   // the own empty entry of the term is applied
+	term    uint64
+
+	queue      []*waiting
+	stamped    []*proposal // in order of index, not applied yet
+	suffix     suffix
+	builder    *record.Builder
+	persisting int
+	created    entryName // the last entry that consensus created
+	out        Output
+}
+
+type entryName struct{ term, index uint64 }
+
+// waiting is a request that is not answered yet.
+type waiting struct {
+	*Request
+	ref     lifecycle.Ref
+	receipt Receipt
+	// retries are requests that turned out to be the same; they get the same answer.
+	retries []*waiting
+}
+
+// proposal is one stamped batch.
+type proposal struct {
+	entryName
+	ref      lifecycle.Ref
+	requests []*waiting
+}
+
+// New returns a core on an engine that holds everything up to cfg.Consensus.Restored.Applied.
+func New(cfg Config, e *engine.Engine, now Now) (*Core, error) {
+	node, err := consensus.New(cfg.Consensus)
+	if err != nil {
+		return nil, err
+	}
+	c := &Core{
+		cfg:     cfg,
+		engine:  e,
+		node:    node,
+		life:    newLife(cfg.Tracer),
+		now:     now,
+		clock:   hlc.NewClock(e.HighestOwn(), cfg.SkewBound),
+		builder: record.NewBuilder(),
+		suffix:  newSuffix(),
+	}
+	c.clock.Observe(e.Highest(), now.millis())
+	c.life.replayed(now, cfg.Consensus.Restored)
+	c.pump()
+	return c, nil
+}
+
+// Leading reports whether the replica stamps.
+func (c *Core) Leading() bool { return c.leading }
+
+// Campaign stands for election now.
+func (c *Core) Campaign(now Now) error {
+	c.now = now
+	err := c.node.Campaign()
+	c.pump()
+	return err
+}
+
+// Tick advances consensus by one tick.
+func (c *Core) Tick(now Now) {
+	c.now = now
+	c.node.Tick()
+	c.pump()
+}
+
+// Step takes a message from another replica.
+func (c *Core) Step(now Now, m consensus.Message) error {
+	c.now = now
+	err := c.node.Step(m)
+	c.pump()
+	return err
+}
+
+// Propose takes a request. Every request gets exactly one reply, now or later.
+func (c *Core) Propose(now Now, r *Request) {
+	c.now = now
+	w := &waiting{Request: r, ref: c.life.received(now, r)}
+	switch {
+	case !c.leading:
+		c.drop(w, fault.ErrNotLeader)
+	case len(c.queue) >= c.cfg.MaxWaiting:
+		c.drop(w, fault.ErrOverloaded)
+	default:
+		c.life.request(now, w.ref, lifecycle.Queued)
+		c.queue = append(c.queue, w)
+	}
+}
+
+// Flush stamps what waits, as far as the disk takes more. The driver calls it when it has proposed all requests that
+// it had at hand, so that they share a batch.
+func (c *Core) Flush(now Now) error {
+	c.now = now
+	return c.flush()
+}
+
+// Persisted takes back an append that is durable.
+func (c *Core) Persisted(now Now, a *consensus.Append) error {
+	c.now = now
+	if len(a.Entries) > 0 {
+		c.persisting--
+		c.life.stored(now, a.Entries)
+	}
+	if err := c.node.Persisted(a); err != nil {
+		return err
+	}
+	c.pump()
+	return c.flush()
+}
+
+// Applied takes back entries that the engine has applied.
+func (c *Core) Applied(now Now, a *consensus.Apply) error {
+	c.now = now
+	if err := c.node.Applied(a); err != nil {
+		return err
+	}
+	c.clock.Observe(c.engine.Highest(), now.millis())
+	role := c.node.Role()
+	for _, e := range a.Entries {
+		c.life.applied(now, e)
+		c.settle(e)
+		if e.Kind == consensus.Empty && role.Leader && e.Term == role.Term {
+			c.lead(role.Term)
+		}
+	}
+	c.pump()
+	return c.flush()
+}
+
+// Take returns what is to be done and forgets it.
+func (c *Core) Take() Output {
+	out := c.out
+	c.out = Output{}
+	return out
+}
+
+// lead begins to stamp: everything of earlier terms is applied by now, so the counters are where the log ends.
+func (c *Core) lead(term uint64) {
+	c.leading, c.term = true, term
+	c.next = c.engine.Vector().Get(c.cfg.Origin) + 1
+}
+
+// settle answers the requests whose entry was applied, or whose index went to another term's entry.
+func (c *Core) settle(e consensus.Entry) {
+	for len(c.stamped) > 0 && c.stamped[0].index <= e.Index {
+		p := c.stamped[0]
+		c.stamped = c.stamped[1:]
+		if p.index == e.Index && p.term == e.Term {
+			c.life.committed(c.now, p)
+			for _, w := range p.requests {
+				c.answer(w, w.receipt)
+			}
+			continue
+		}
+		c.life.superseded(c.now, p)
+		for _, w := range p.requests {
+			c.lost(w, fmt.Errorf("another leader's entry took its place: %w", fault.ErrNotLeader))
+		}
+	}
+	c.suffix.prune(e.Index)
+}
+
+// pump takes all that consensus has ready.
+func (c *Core) pump() {
+	for {
+		rd, ok := c.node.Ready()
+		if !ok {
+			break
+		}
+		if a := rd.Append; a != nil {
+			if n := len(a.Entries); n > 0 {
+				c.persisting++
+				last := a.Entries[n-1]
+				c.created = entryName{last.Term, last.Index}
+				c.life.created(c.now, a.Entries)
+			}
+			c.out.Persist = append(c.out.Persist, a)
+		}
+		if rd.Apply != nil {
+			c.life.ready(c.now, rd.Apply.Entries)
+			c.out.Apply = append(c.out.Apply, rd.Apply)
+		}
+		c.out.Send = append(c.out.Send, rd.Messages...)
+	}
+	if role := c.node.Role(); c.leading && (!role.Leader || role.Term != c.term) {
+		c.stepDown()
+	}
+}
+
+// stepDown stops stamping. What waits was not written; what was stamped is settled by the entries that come.
+func (c *Core) stepDown() {
+	c.leading = false
+	for _, w := range c.queue {
+		c.drop(w, fault.ErrNotLeader)
+	}
+	c.queue = nil
+}
+
+// Stop ends every request that is open: the stamped ones with an outcome that nobody knows here.
+func (c *Core) Stop(now Now, cause error) {
+	c.now = now
+	c.leading = false
+	for _, w := range c.queue {
+		c.drop(w, cause)
+	}
+	c.queue = nil
+	for _, p := range c.stamped {
+		c.life.unknown(now, p)
+		for _, w := range p.requests {
+			c.lost(w, fmt.Errorf("%w: %w", fault.ErrUnknown, cause))
+		}
+	}
+	c.stamped = nil
+}

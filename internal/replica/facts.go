@@ -1,0 +1,172 @@
+package replica
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/tidaldb/tidal/internal/fault"
+	"github.com/tidaldb/tidal/internal/hlc"
+	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/record"
+	"github.com/tidaldb/tidal/schema"
+)
+
+// facts fills in what apply must not look up: generations, and the creator of a signal's item. What is unresolved now
+// has no effect, for ever.
+func (c *Core) facts(p *record.Proposed, current *schema.Schema) error {
+	switch p.Kind {
+	case record.KindSignal:
+		s := &p.Signal
+		s.ItemGen = c.generation(id.KindItem, s.Item)
+		if s.User == "" {
+			return nil
+		}
+		s.UserGen = c.generation(id.KindUser, s.User)
+		if s.Creator == "" && hasCreators(current) {
+			s.Creator = c.creator(s.Item)
+		}
+	case record.KindMark:
+		p.Mark.UserGen = c.generation(id.KindUser, p.Mark.User)
+		p.Mark.ItemGen = c.generation(id.KindItem, p.Mark.Item)
+	case record.KindRelation:
+		p.Relation.UserGen = c.generation(id.KindUser, p.Relation.User)
+	case record.KindCompensate:
+		at := p.Compensation.Original
+		if _, undone := c.suffix.facts[undoneKey(at)]; undone {
+			return fmt.Errorf("event %v: %w", at, fault.ErrUndone)
+		}
+		return c.engine.Undoable(at)
+	}
+	return nil
+}
+
+func (c *Core) generation(kind id.Kind, name string) hlc.Timestamp {
+	return max(c.engine.Generation(kind, name), c.suffix.facts[generationKey(kind, name)].stamp)
+}
+
+// creator is the item's creator as of everything stamped so far.
+func (c *Core) creator(item string) string {
+	if f, ok := c.suffix.facts[creatorKey(item)]; ok {
+		return f.text
+	}
+	return c.engine.Creator(item)
+}
+
+func hasCreators(s *schema.Schema) bool {
+	if s == nil {
+		return false
+	}
+	_, ok := s.Items.Field(schema.CreatorField)
+	return ok
+}
+
+// creator enters the creator that a put or patch of an item names. A put without one leaves none; a patch without
+// one changes nothing.
+func (s *suffix) creator(p *record.Proposed) {
+	i := slices.IndexFunc(p.Entity.Fields, func(f record.Field) bool { return f.Name == schema.CreatorField })
+	switch {
+	case i >= 0 && p.Entity.Fields[i].Value != nil:
+		v, err := schema.DecodeValue(p.Entity.Fields[i].Value)
+		if err != nil {
+			panic(fmt.Sprintf("replica: checked value of field %q can't be read: %v", schema.CreatorField, err))
+		}
+		name, _ := v.Text()
+		s.set(creatorKey(p.Entity.ID), fact{text: name})
+	case i >= 0 || p.Kind == record.KindPut:
+		s.set(creatorKey(p.Entity.ID), fact{})
+	}
+}
+
+// registerFloor is one above the stamp that an unapplied record gave the registers that p writes.
+func (s *suffix) registerFloor(p *record.Proposed) hlc.Timestamp {
+	if k, ok := registerKey(p); ok {
+		if f, ok := s.facts[k]; ok {
+			return f.stamp + 1
+		}
+	}
+	return 0
+}
+
+func generationKey(kind id.Kind, name string) factKey {
+	return factKey{kind: factGeneration, entity: kind, a: name}
+}
+
+func creatorKey(item string) factKey { return factKey{kind: factCreator, a: item} }
+
+func undoneKey(p id.Position) factKey {
+	return factKey{kind: factUndone, number: uint64(p.Seq), a: p.Origin().String()}
+}
+
+// registerKey names the registers that a record writes on purpose. Those that a signal writes on the side are under
+// its own stamp, which rises with the clock.
+func registerKey(p *record.Proposed) (factKey, bool) {
+	switch p.Kind {
+	case record.KindMark:
+		return factKey{kind: factRegister, sub: byte(p.Mark.Which), a: p.Mark.User, b: p.Mark.Item}, true
+	case record.KindRelation:
+		r := &p.Relation
+		return factKey{kind: factRegister, entity: id.KindUser, sub: byte(r.Which), a: r.User, b: r.Target}, true
+	case record.KindPut, record.KindPatch, record.KindDelete:
+		return factKey{kind: factRegister, entity: p.Entity.Kind, sub: 0xff, a: p.Entity.ID}, true
+	case record.KindErase:
+		return factKey{kind: factRegister, entity: id.KindUser, sub: 0xff, a: p.Erase.User}, true
+	}
+	return factKey{}, false
+}
+
+func writesRegisters(p *record.Proposed) bool {
+	_, ok := registerKey(p)
+	return ok || p.Kind == record.KindSignal
+}
+
+// sizeBound is at least what the request takes in a batch; creators says whether the leader may fill some in.
+func sizeBound(r *Request, creators bool) int {
+	n := len(r.Producer) + 2
+	for i := range r.Records {
+		n += recordBound(&r.Records[i], creators)
+	}
+	return n
+}
+
+// metaBound is at least the size of a record's length, kind and meta without its key: a length and a kind, flags,
+// four varints, the lane, content and count, the trace.
+const metaBound = 5 + 1 + 1 + 4*10 + 3*10 + 8 + 5 + 16
+
+func recordBound(p *record.Proposed, creators bool) int {
+	n := metaBound + len(p.Key) + 2
+	switch p.Kind {
+	case record.KindSignal:
+		n += signalBound(&p.Signal, creators)
+	case record.KindMark:
+		n += 40 + len(p.Mark.User) + len(p.Mark.Item)
+	case record.KindRelation:
+		n += 40 + len(p.Relation.User) + len(p.Relation.Target)
+	case record.KindPut, record.KindPatch, record.KindDelete:
+		n += 16 + len(p.Entity.ID)
+		for _, f := range p.Entity.Fields {
+			n += 16 + len(f.Name) + len(f.Value)
+		}
+	case record.KindErase:
+		n += 16 + len(p.Erase.User)
+	case record.KindCompensate:
+		n += 64 + len(p.Compensation.Schema) + signalBound(&p.Compensation.Signal, false)
+	case record.KindSchemaVersion:
+		n += 64 + len(p.Schema.Encoded)
+	case record.KindFormatLevel:
+		n += 16
+	case record.KindAnnotation:
+		n += 16 + len(p.Annotation.Name) + len(p.Annotation.Note)
+	}
+	return n
+}
+
+func signalBound(s *record.Signal, creators bool) int {
+	n := 64 + len(s.Item) + len(s.User) + len(s.Creator) + len(s.Ref)
+	if creators && s.Creator == "" {
+		n += id.MaxLen
+	}
+	for _, c := range s.Cohorts {
+		n += 2 + len(c)
+	}
+	return n
+}

@@ -1,0 +1,219 @@
+package replica
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/tidaldb/tidal/internal/fault"
+	"github.com/tidaldb/tidal/internal/hlc"
+	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/record"
+	"github.com/tidaldb/tidal/schema"
+)
+
+// flush stamps batches until the queue is empty or the disk has enough to do.
+func (c *Core) flush() error {
+	for c.leading && len(c.queue) > 0 && c.persisting < maxPersisting {
+		if err := c.stampBatch(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stampBatch turns requests from the head of the queue into one batch and proposes it. Requests that turn out to be
+// retries, or wrong, are answered and leave the queue. An error is a mistake of ours.
+func (c *Core) stampBatch() error {
+	for {
+		before := c.counters()
+		taken, bad, err := c.fill()
+		if bad < 0 && err == nil {
+			return c.propose(taken, before)
+		}
+		c.restore(before)
+		if bad < 0 {
+			// No stamp can be made now: the clock is at fault, not a request.
+			for _, w := range c.queue {
+				c.drop(w, err)
+			}
+			c.queue = nil
+			return nil
+		}
+		// One request can't be written. It leaves, and the others are stamped anew.
+		var input *fault.Input
+		if !errors.As(err, &input) && !errors.Is(err, fault.ErrUndone) && !errors.Is(err, fault.ErrNotFound) {
+			return fmt.Errorf("stamp: %w", err)
+		}
+		c.refuse(c.queue[bad], err)
+		c.queue = append(c.queue[:bad:bad], c.queue[bad+1:]...)
+		if len(c.queue) == 0 {
+			return nil
+		}
+	}
+}
+
+// counters is what stamping moves, to be put back when nothing comes of it.
+type counters struct {
+	clock  hlc.Clock
+	next   id.Seq
+	suffix int
+}
+
+func (c *Core) counters() counters { return counters{c.clock, c.next, c.suffix.len()} }
+
+func (c *Core) restore(b counters) {
+	c.clock, c.next = b.clock, b.next
+	c.suffix.rollback(b.suffix)
+}
+
+// fill stamps requests from the head of the queue into the builder until the batch is full. It returns how many it
+// went through; or the request, by its place in the queue, that can't be written, and why; or −1 and why no stamp
+// can be made at all.
+func (c *Core) fill() (taken, bad int, err error) {
+	current, hash := c.engine.Schema()
+	peek := c.clock
+	base, err := peek.Stamp(c.now.millis(), 0)
+	if err != nil {
+		return 0, -1, err
+	}
+	err = c.builder.Reset(record.Head{
+		Origin: c.cfg.Origin, First: c.next, Timestamp: uint64(c.now.Wall), Base: base, Schema: hash,
+		Level: uint32(max(1, c.engine.Level())),
+	})
+	if err != nil {
+		return 0, 0, err
+	}
+	for i, w := range c.queue {
+		if c.builder.Len() > 0 && !c.fits(w.Request) {
+			return i, -1, nil
+		}
+		if w.Schema != hash && !controls(w.Request) {
+			return 0, i, fault.Refuse("schema", "was changed while the request waited; send it again")
+		}
+		if c.isRetry(w.Request) {
+			continue // answered in propose, once the batch is certain
+		}
+		w.receipt = Receipt{First: c.cfg.Origin.At(c.next), Count: len(w.Records)}
+		for j := range w.Records {
+			if err := c.stampRecord(w, j, current); err != nil {
+				if errors.Is(err, fault.ErrClock) {
+					return 0, -1, err
+				}
+				return 0, i, fault.At(j, err)
+			}
+		}
+		c.suffix.request(w)
+	}
+	return len(c.queue), -1, nil
+}
+
+// fits reports whether a request surely fits what is left of the batch.
+func (c *Core) fits(r *Request) bool {
+	return c.builder.Len()+len(r.Records) <= record.MaxRecords && c.builder.Size()+r.bound <= record.MaxBatch
+}
+
+// controls reports whether a request brings the schema itself, and so can't be written under one.
+func controls(r *Request) bool {
+	return r.Records[0].Kind == record.KindSchemaVersion || r.Records[0].Kind == record.KindFormatLevel
+}
+
+// propose hands the batch to consensus. The requests before taken were stamped, or are retries.
+func (c *Core) propose(taken int, before counters) error {
+	requests := c.queue[:taken]
+	c.queue = c.queue[taken:]
+	p := &proposal{}
+	for _, w := range requests {
+		if err := c.settleRetry(w); err == nil {
+			continue
+		} else if !errors.Is(err, errFresh) {
+			c.refuse(w, err)
+			continue
+		}
+		p.requests = append(p.requests, w)
+	}
+	if len(p.requests) == 0 {
+		return nil
+	}
+	data, err := c.builder.Finish(nil)
+	if err != nil {
+		return fmt.Errorf("finish batch: %w", err)
+	}
+	if err := c.node.Propose(data); err != nil {
+		c.restore(before)
+		for _, w := range p.requests {
+			c.drop(w, err)
+			for _, retry := range w.retries {
+				c.drop(retry, err)
+			}
+		}
+		return nil
+	}
+	c.pump()
+	p.entryName = c.created
+	c.life.proposed(c.now, p)
+	c.suffix.name(before.suffix, p.index)
+	c.stamped = append(c.stamped, p)
+	return nil
+}
+
+// stampRecord gives record j of a request its position, time and stamp, fills in the facts that apply must not look
+// up, and adds it to the batch.
+func (c *Core) stampRecord(w *waiting, j int, current *schema.Schema) error {
+	p := &w.Records[j]
+	stamp, err := c.clock.Stamp(c.now.millis(), 0)
+	if err != nil {
+		return err
+	}
+	m := record.Meta{HLC: stamp, Key: p.Key, Trace: p.Trace}
+	c.time(&m, p, current, &w.receipt)
+	if w.Producer != "" {
+		m.Lane = record.Lane{Producer: w.Producer, Request: w.Number, Index: uint32(j)}
+	}
+	if m.Begins() {
+		m.Content, m.Count = w.Content, uint32(len(w.Records))
+	}
+	if err := c.facts(p, current); err != nil {
+		return err
+	}
+	if floor := c.floor(p, w.Token); floor > stamp {
+		m.Stamp = floor
+	}
+	if err := c.builder.AddProposed(&m, p); err != nil {
+		return err
+	}
+	c.suffix.record(p, m.RegisterStamp())
+	c.next++
+	return nil
+}
+
+// time sets the event time: the client's, brought back to the bound when it lies too far ahead, or now.
+func (c *Core) time(m *record.Meta, p *record.Proposed, current *schema.Schema, r *Receipt) {
+	now := c.now.millis()
+	if !p.HasTime {
+		m.Time, m.TimeAssigned = now, true
+		return
+	}
+	m.Time = p.Time
+	if current == nil {
+		return
+	}
+	if limit := now + current.FutureBound.Milliseconds(); m.Time > limit {
+		m.Time, m.TimeClamped = limit, true
+		r.Clamped++
+	}
+}
+
+// floor is the least stamp under which a record overrides the registers that it writes. Stamps rise with the
+// clock, so there is something to look up only when a wild clock somewhere has stamped ahead of it.
+func (c *Core) floor(p *record.Proposed, token hlc.Timestamp) hlc.Timestamp {
+	floor := hlc.Timestamp(0)
+	if token >= c.clock.Last() && writesRegisters(p) {
+		floor = token + 1
+	}
+	if c.engine.HighestRegister() >= c.clock.Last() {
+		if r := c.engine.RegisterStamp(p); r != 0 {
+			floor = max(floor, r+1)
+		}
+	}
+	return max(floor, c.suffix.registerFloor(p))
+}

@@ -1,0 +1,121 @@
+package tidal
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tidaldb/tidal/internal/algebra"
+	"github.com/tidaldb/tidal/internal/engine"
+	"github.com/tidaldb/tidal/internal/fault"
+	"github.com/tidaldb/tidal/schema"
+)
+
+// Cell reads what was counted for an item under a signal type, as of a time; the zero time is now. An item without
+// events of the type has zeros; [ErrNotFound] means that the item, or the type, is unknown.
+func (db *DB) Cell(item, signalType string, at time.Time) (Cell, error) {
+	q := db.millis(at)
+	var out Cell
+	err := db.host.Read(func(e *engine.Engine) error {
+		var cell algebra.SignalState
+		t, err := e.ReadCell(item, signalType, &cell)
+		if err != nil {
+			return err
+		}
+		out = cellOf(&cell, t, q)
+		return nil
+	})
+	return out, err
+}
+
+func cellOf(cell *algebra.SignalState, t *schema.SignalType, q int64) Cell {
+	out := Cell{
+		AsOfMark: cell.AsOfMark(q),
+		Total:    max(0, cell.Total()),
+		Windows:  map[string]int64{},
+		Scores:   map[string]float64{},
+	}
+	if mark, ok := cell.Mark(); ok && out.AsOfMark {
+		q = mark
+	}
+	out.At = time.UnixMilli(q).UTC()
+	for _, w := range t.Windows {
+		own, err := algebra.ParseWindow(w.String())
+		if err != nil {
+			panic(fmt.Sprintf("tidal: schema window %v is unknown to the cell: %v", w, err))
+		}
+		n := cell.Count(own, q)
+		out.Windows[w.String()] = n
+		if t.Velocity && w.Duration() > 0 {
+			if out.Velocity == nil {
+				out.Velocity = map[string]float64{}
+			}
+			out.Velocity[w.String()] = float64(n) / w.Duration().Seconds()
+		}
+	}
+	for _, h := range t.HalfLives {
+		score := 0.0
+		if s, ok := cell.Score(h.Milliseconds(), q); ok {
+			score = s.Float()
+		}
+		out.Scores[schema.FormatDuration(h)] = score
+	}
+	if t.Permanent {
+		out.Scores["permanent"] = max(0, engine.PlainSum(cell.PermanentSum()))
+	}
+	if t.UniqueUsers {
+		out.Unique = cell.Unique()
+	}
+	return out
+}
+
+// Top returns the items with the highest decayed scores, highest first, ties by id. It looks at every item.
+func (db *DB) Top(q TopQuery) ([]Scored, error) {
+	if q.Limit == 0 {
+		q.Limit = 10
+	}
+	if q.Limit < 0 || q.Limit > 10000 {
+		return nil, fault.Refuse("limit", "is %d; it must be from 1 to 10000", q.Limit)
+	}
+	var out []Scored
+	err := db.host.Read(func(e *engine.Engine) error {
+		halfLife := q.HalfLife.Milliseconds()
+		if s, _ := e.Schema(); s != nil && q.HalfLife == 0 {
+			if _, t, ok := s.Signal(q.Type); ok && len(t.HalfLives) > 0 {
+				halfLife = t.HalfLives[0].Milliseconds()
+			}
+		}
+		best, err := e.Top(q.Type, halfLife, db.millis(q.At), q.Limit)
+		for _, b := range best {
+			out = append(out, Scored{Item: b.Item, Score: b.Score})
+		}
+		return err
+	})
+	return out, err
+}
+
+// Items calls yield with the id of every item that has an event or a field, in order.
+func (db *DB) Items(yield func(item string) bool) {
+	var all []string
+	_ = db.host.Read(func(e *engine.Engine) error {
+		e.Items(func(item string) bool {
+			all = append(all, item)
+			return true
+		})
+		return nil
+	})
+	slices.SortFunc(all, strings.Compare)
+	for _, item := range all {
+		if !yield(item) {
+			return
+		}
+	}
+}
+
+func (db *DB) millis(at time.Time) int64 {
+	if at.IsZero() {
+		at = db.now()
+	}
+	return at.UnixMilli()
+}

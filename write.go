@@ -1,0 +1,176 @@
+package tidal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/tidaldb/tidal/internal/engine"
+	"github.com/tidaldb/tidal/internal/fault"
+	"github.com/tidaldb/tidal/internal/fixed"
+	"github.com/tidaldb/tidal/internal/record"
+	"github.com/tidaldb/tidal/internal/replica"
+	"github.com/tidaldb/tidal/schema"
+)
+
+// Signal writes one signal and returns when it is durable and visible. Without a key a client that retries may count
+// it twice; see [Signal].
+//
+// Errors: [InputError] when it is refused, [ErrKeyReused], [ErrOverloaded] and [ErrClock] when nothing was written,
+// [ErrUnknown] when ctx ended, or the disk failed, before the outcome was known.
+func (db *DB) Signal(ctx context.Context, s Signal) (Receipt, error) {
+	return db.Write(ctx, Request{Records: []Record{s}})
+}
+
+// Signals writes signals as one request without a lane: all of them or none.
+func (db *DB) Signals(ctx context.Context, signals ...Signal) (Receipt, error) {
+	records := make([]Record, len(signals))
+	for i := range signals {
+		records[i] = signals[i]
+	}
+	return db.Write(ctx, Request{Records: records})
+}
+
+// Write writes a request, whole or not at all, and returns when it is durable and visible. Errors are those of
+// [DB.Signal], and [ErrRetryTooOld], [ErrNotFound] or [ErrUndone] for what the request refers to.
+func (db *DB) Write(ctx context.Context, r Request) (Receipt, error) {
+	for {
+		receipt, err := db.writeOnce(ctx, &r)
+		// The schema may have grown between the check and the stamping; what was fine before still is.
+		var in *fault.Input
+		if errors.As(err, &in) && in.Field == "schema" && in.Record < 0 {
+			continue
+		}
+		return receipt, err
+	}
+}
+
+func (db *DB) writeOnce(ctx context.Context, r *Request) (Receipt, error) {
+	req := &replica.Request{Producer: r.Lane, Number: r.Number}
+	var current *schema.Schema
+	err := db.host.Read(func(e *engine.Engine) error {
+		current, req.Schema = e.Schema()
+		return nil
+	})
+	if err != nil {
+		return Receipt{}, err
+	}
+	req.Records = make([]record.Proposed, len(r.Records))
+	for i, rec := range r.Records {
+		if err := db.propose(&req.Records[i], rec, current); err != nil {
+			return Receipt{}, fault.At(i, err)
+		}
+	}
+	if err := replica.Check(req, current); err != nil {
+		return Receipt{}, err
+	}
+	req.Content = record.ContentHash(req.Records)
+	got, err := db.host.Write(ctx, req)
+	if err != nil {
+		return Receipt{}, err
+	}
+	return Receipt{Position: got.First, Count: got.Count, Duplicate: got.Duplicate, Clamped: got.Clamped}, nil
+}
+
+// propose turns a record into what the leader stamps.
+func (db *DB) propose(p *record.Proposed, rec Record, s *schema.Schema) error {
+	switch x := rec.(type) {
+	case Signal:
+		return proposeSignal(p, &x, s)
+	case Put:
+		p.Kind = record.KindPut
+		return proposeEntity(p, x.Kind, x.ID, x.Fields)
+	case Patch:
+		p.Kind = record.KindPatch
+		return proposeEntity(p, x.Kind, x.ID, x.Fields)
+	case Delete:
+		p.Kind = record.KindDelete
+		return proposeEntity(p, x.Kind, x.ID, nil)
+	case Erase:
+		p.Kind, p.Erase = record.KindErase, record.Erase{User: x.User}
+		return nil
+	case Relate:
+		p.Kind = record.KindRelation
+		p.Relation = record.Relation{
+			Which: record.RelationKind(x.What), On: !x.Off, User: x.User, Target: x.Target,
+		}
+		return nil
+	case SetMark:
+		return proposeMark(p, &x)
+	case Undo:
+		c, err := db.host.Original(x.Position)
+		if err != nil {
+			return err
+		}
+		p.Kind, p.Compensation = record.KindCompensate, c
+		return nil
+	case nil:
+		return fault.Refuse("", "is nil")
+	}
+	return fault.Refuse("", "is a %T, which is no kind of record", rec)
+}
+
+func proposeSignal(p *record.Proposed, x *Signal, s *schema.Schema) error {
+	index, _, ok := s.Signal(x.Type)
+	if !ok {
+		return fault.Refuse("type", "%q is no signal type of schema %s", x.Type, s.Name)
+	}
+	weight := fixed.One
+	if x.Weight != 0 {
+		w, err := fixed.ParseWeight(x.Weight)
+		if err != nil {
+			return err
+		}
+		weight = w
+	}
+	p.Kind, p.Key = record.KindSignal, x.Key
+	if !x.Time.IsZero() {
+		p.Time, p.HasTime = x.Time.UnixMilli(), true
+	}
+	cohorts := slices.Clone(x.Cohorts)
+	slices.Sort(cohorts)
+	p.Signal = record.Signal{
+		Type: uint16(index), Weight: weight, Item: x.Item, User: x.User, Creator: x.Creator,
+		Cohorts: slices.Compact(cohorts), Ref: string(x.Ref),
+	}
+	return nil
+}
+
+func proposeEntity(p *record.Proposed, kind EntityKind, name string, fields Fields) error {
+	p.Entity = record.Entity{Kind: kind, ID: name}
+	if !kind.Valid() {
+		return fault.Refuse("kind", "%d is none of item, user, creator", kind)
+	}
+	for field, v := range fields {
+		f := record.Field{Name: field}
+		if v.IsZero() && p.Kind == record.KindPut {
+			continue
+		}
+		if !v.IsZero() {
+			if err := v.Err(); err != nil {
+				return fmt.Errorf("fields.%s: %w", field, err)
+			}
+			f.Value = v.Encode()
+		}
+		p.Entity.Fields = append(p.Entity.Fields, f)
+	}
+	slices.SortFunc(p.Entity.Fields, func(a, b record.Field) int {
+		if a.Name < b.Name {
+			return -1
+		}
+		return 1
+	})
+	return nil
+}
+
+func proposeMark(p *record.Proposed, x *SetMark) error {
+	kind, ok := map[schema.Mark]record.MarkKind{
+		schema.Liked: record.MarkLiked, schema.Saved: record.MarkSaved, schema.InProgress: record.MarkInProgress,
+	}[x.Mark]
+	if !ok {
+		return fault.Refuse("mark", "%d is none of liked, saved, in_progress", x.Mark)
+	}
+	p.Kind, p.Mark = record.KindMark, record.Mark{Which: kind, On: !x.Off, User: x.User, Item: x.Item}
+	return nil
+}
