@@ -128,7 +128,7 @@ func (e *Engine) applyRecords(origin id.Origin, b *record.Batch) (news bool, hig
 		news = news || rec.Kind == record.KindSchemaVersion
 	}
 	e.highest = max(e.highest, highest)
-	if origin == e.cfg.Origin {
+	if e.ours(origin) {
 		e.highestOwn = max(e.highestOwn, highest)
 		e.lanes.Expire(e.highestOwn)
 	}

@@ -67,10 +67,17 @@ func (e *Engine) Undone(p id.Position) bool {
 	return ok
 }
 
-// Undoable returns fault.ErrNotFound or fault.ErrUndone when the own event at p can't be compensated.
+// ours reports whether this group stamped an origin's events, in this incarnation or an earlier one: a frozen
+// incarnation's events are compensated by the newest.
+func (e *Engine) ours(o id.Origin) bool {
+	own := e.cfg.Origin
+	return o.Region == own.Region && o.Shard == own.Shard && o.Incarnation <= own.Incarnation
+}
+
+// Undoable returns fault.ErrNotFound or fault.ErrUndone when the event at p can't be compensated by this group.
 func (e *Engine) Undoable(p id.Position) error {
 	switch {
-	case p.Origin() != e.cfg.Origin || !e.vector.Covers(p) || p.IsZero():
+	case !e.ours(p.Origin()) || !e.vector.Covers(p) || p.IsZero():
 		return fmt.Errorf("event %v: %w", p, fault.ErrNotFound)
 	case e.Undone(p):
 		return fmt.Errorf("event %v: %w", p, fault.ErrUndone)

@@ -31,6 +31,12 @@ type identity struct {
 	Region  id.Region `json:"region"`
 	Shard   id.Shard  `json:"shard"`
 	Replica uint64    `json:"replica"`
+	// Incarnation is raised when the group can't prove any more that it has its full tail.
+	Incarnation id.Incarnation `json:"incarnation"`
+}
+
+func (i identity) origin() id.Origin {
+	return id.Origin{Region: i.Region, Shard: i.Shard, Incarnation: i.Incarnation}
 }
 
 func (i identity) wal() (wal.Identity, error) {
@@ -91,15 +97,19 @@ func makeIdentity(fsys vfs.FS, dir string) (identity, error) {
 		return identity{}, fmt.Errorf("draw cluster id: %w", err)
 	}
 	made := identity{Format: identityFormat, Cluster: hex.EncodeToString(cluster[:]), Replica: 1}
+	return made, made.write(fsys, dir)
+}
+
+// write replaces the file, durably.
+func (i identity) write(fsys vfs.FS, dir string) error {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetIndent("", "  ")
-	if err := enc.Encode(made); err != nil {
-		return identity{}, fmt.Errorf("encode identity: %w", err)
+	if err := enc.Encode(i); err != nil {
+		return fmt.Errorf("encode identity: %w", err)
 	}
-	path := fsys.PathJoin(dir, identityName)
-	if err := vfs.WriteFileAtomic(fsys, path, b.Bytes()); err != nil {
-		return identity{}, fmt.Errorf("%w: %w", fault.ErrDisk, err)
+	if err := vfs.WriteFileAtomic(fsys, fsys.PathJoin(dir, identityName), b.Bytes()); err != nil {
+		return fmt.Errorf("%w: %w", fault.ErrDisk, err)
 	}
-	return made, nil
+	return nil
 }

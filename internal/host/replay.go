@@ -83,12 +83,13 @@ func toLog(k consensus.Kind) wal.Kind {
 	panic(fmt.Sprintf("host: entry of kind %d from consensus", k))
 }
 
-// findOriginal looks for an own position from the end of the log backwards, since what is undone is mostly recent.
+// findOriginal looks for a position that this group stamped.
 func findOriginal(log *wal.Log, origin id.Origin, p id.Position) (record.Compensation, error) {
 	missing := fmt.Errorf("signal %v: %w", p, fault.ErrNotFound)
-	if p.Origin() != origin || p.IsZero() {
+	if p.Region != origin.Region || p.Shard != origin.Shard || p.IsZero() {
 		return record.Compensation{}, missing
 	}
+	origin = p.Origin() // of this group, perhaps of an earlier incarnation
 	lo, hi := log.FirstIndex(), log.LastIndex()+1
 	for lo < hi {
 		mid := lo + (hi-lo)/2

@@ -99,7 +99,7 @@ func (r *Replica) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.origin = id.Origin{Region: r.identity.Region, Shard: r.identity.Shard}
+	r.origin = r.identity.origin()
 	r.engine = engine.New(engine.Config{Origin: r.origin})
 	restored, err := r.replay()
 	if err != nil || r.opts.ReadOnly {
