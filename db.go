@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/tidaldb/tidal/internal/engine"
@@ -16,8 +17,9 @@ import (
 
 // DB is an open database. Its methods may be called from any goroutine.
 type DB struct {
-	host *host.Replica
-	now  func() time.Time
+	host   *host.Replica
+	now    func() time.Time
+	closed atomic.Bool
 }
 
 // Open opens the database in a directory. A directory without one gets one, with the schema s; s nil is refused then
@@ -107,8 +109,20 @@ func reconcileSchemas(current, asked *schema.Schema) (*schema.Schema, error) {
 	return next, nil
 }
 
-// Close finishes the writes under way, and gives up the directory. Later calls fail with [ErrClosed].
-func (db *DB) Close() error { return db.host.Close() }
+// Close finishes the writes under way, and gives up the directory. Later calls that can fail do so, with [ErrClosed]; a
+// second Close returns what the first did.
+func (db *DB) Close() error {
+	db.closed.Store(true)
+	return db.host.Close()
+}
+
+// read calls f with the engine while nothing is applied, unless the database was closed.
+func (db *DB) read(f func(*engine.Engine) error) error {
+	if db.closed.Load() {
+		return fault.ErrClosed
+	}
+	return db.host.Read(f)
+}
 
 // Schema returns the current version of the schema. It must not be changed.
 func (db *DB) Schema() *schema.Schema {
@@ -154,7 +168,7 @@ func (db *DB) Stats() Stats {
 		c := e.Counters()
 		s = Stats{
 			Items: e.Known(Item), Users: e.Known(User), Creators: e.Known(Creator), Cells: e.Cells(),
-			Signals: c.Signals, Clamped: c.Clamped, Vector: e.Vector(), StateBytes: e.Memory(),
+			Signals: c.Signals, Clamped: c.Clamped, Parked: e.Parked(), Vector: e.Vector(), StateBytes: e.Memory(),
 		}
 		if c.HasNewest {
 			s.Newest = time.UnixMilli(c.Newest).UTC()

@@ -17,7 +17,7 @@ import (
 func (db *DB) Cell(item, signalType string, at time.Time) (Cell, error) {
 	q := db.millis(at)
 	var out Cell
-	err := db.host.Read(func(e *engine.Engine) error {
+	err := db.read(func(e *engine.Engine) error {
 		var cell algebra.SignalState
 		t, err := e.ReadCell(item, signalType, &cell)
 		if err != nil {
@@ -79,7 +79,7 @@ func (db *DB) Top(q TopQuery) ([]Scored, error) {
 		return nil, fault.Refuse("limit", "is %d; it must be from 1 to 10000", q.Limit)
 	}
 	var out []Scored
-	err := db.host.Read(func(e *engine.Engine) error {
+	err := db.read(func(e *engine.Engine) error {
 		halfLife := q.HalfLife.Milliseconds()
 		if s, _ := e.Schema(); s != nil && q.HalfLife == 0 {
 			if _, t, ok := s.Signal(q.Type); ok && len(t.HalfLives) > 0 {

@@ -94,7 +94,13 @@ type Request struct {
 	Number uint64
 	// Records are applied in order.
 	Records []Record
+	// Trace is the id under which the request's way is followed, such as that of a traceparent header. Zero derives
+	// one from lane and number, from the key, or from the position.
+	Trace TraceID
 }
+
+// TraceID is a 128-bit trace id, as in W3C Trace Context.
+type TraceID = [16]byte
 
 // Record is one record of a [Request]: a [Signal], [Put], [Patch], [Delete], [Erase], [Relate], [SetMark] or [Undo].
 type Record interface{ record() }
@@ -188,8 +194,8 @@ type Receipt struct {
 
 // Cell is what was counted for one item under one signal type, read at one time.
 type Cell struct {
-	// At is the time of the answer; AsOfMark reports that it is the cell's newest event, because that lies more
-	// than two seconds behind the time asked for.
+	// At is the time of the answer; AsOfMark reports that it is that of the cell's newest event, because that lies more
+	// than two seconds after the time asked for.
 	At       time.Time
 	AsOfMark bool
 	// Total is the number of events ever.
@@ -231,6 +237,8 @@ type Stats struct {
 	Signals, Clamped uint64
 	// Newest is the latest event time seen, zero if there is none.
 	Newest time.Time
+	// Parked counts the batches of other origins that wait for a schema version or for a newer program.
+	Parked int
 	// Vector is the set of events held.
 	Vector VersionVector
 	// LogBytes is the size of the log's files; StateBytes the memory of the state.

@@ -49,7 +49,7 @@ func (db *DB) Write(ctx context.Context, r Request) (Receipt, error) {
 func (db *DB) writeOnce(ctx context.Context, r *Request) (Receipt, error) {
 	req := &replica.Request{Producer: r.Lane, Number: r.Number}
 	var current *schema.Schema
-	err := db.host.Read(func(e *engine.Engine) error {
+	err := db.read(func(e *engine.Engine) error {
 		current, req.Schema = e.Schema()
 		return nil
 	})
@@ -61,6 +61,7 @@ func (db *DB) writeOnce(ctx context.Context, r *Request) (Receipt, error) {
 		if err := db.propose(&req.Records[i], rec, current); err != nil {
 			return Receipt{}, fault.At(i, err)
 		}
+		req.Records[i].Trace = r.Trace
 	}
 	if err := replica.Check(req, current); err != nil {
 		return Receipt{}, err

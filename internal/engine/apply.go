@@ -9,7 +9,6 @@ import (
 	"github.com/tidaldb/tidal/internal/id"
 	"github.com/tidaldb/tidal/internal/lane"
 	"github.com/tidaldb/tidal/internal/record"
-	"github.com/tidaldb/tidal/schema"
 )
 
 // Outcome says what became of a batch.
@@ -53,8 +52,10 @@ type event struct {
 
 // Apply takes one batch. The bytes must not change afterwards: parked batches and nothing else are kept.
 //
-// A batch of another origin that repeats or skips events is without effect. A batch of the own origin that does, or
-// one that can't be read, is an error, and the replica must stop: part of it may have had its effect.
+// A batch of another origin that repeats or skips events is without effect, and one that this program doesn't
+// understand waits for one that does. A batch of the own origin in such a place, or one that can't be read, is an error,
+// and the replica must stop: part of it may have had its effect. Own batches of a newer program are
+// [fault.ErrFormatTooNew].
 func (e *Engine) Apply(data []byte) (Result, error) {
 	b, err := record.Open(data)
 	if err != nil {
@@ -72,11 +73,17 @@ func (e *Engine) Apply(data []byte) (Result, error) {
 				origin.At(e.vector.Get(origin)), fault.ErrForked)
 		}
 		if res.Outcome == Parked {
+			e.note(origin, &h)
 			e.park(origin, data, &h)
 		}
 		return res, nil
 	}
-	if !e.ready(&b) {
+	e.note(origin, &h)
+	ready, err := e.ready(origin, &b)
+	if err != nil {
+		return res, fmt.Errorf("apply batch %v: %w", origin.At(h.First), err)
+	}
+	if !ready {
 		res.Outcome = Parked
 		e.park(origin, data, &h)
 		return res, nil
@@ -94,7 +101,6 @@ func (e *Engine) applyBatch(origin id.Origin, b *record.Batch) (hlc.Timestamp, e
 		return 0, err
 	}
 	e.vector = e.vector.With(origin, b.Header.Last)
-	e.note(origin, &b.Header)
 	e.counters.Batches++
 	if news {
 		err = e.unpark()
@@ -109,9 +115,7 @@ func (e *Engine) applyRecords(origin id.Origin, b *record.Batch) (news bool, hig
 		if err != nil {
 			return false, 0, err
 		}
-		if rec.Kind.Stateless() {
-			continue
-		}
+		// A record that changes nothing still has a stamp, and may begin a request.
 		ev := event{
 			position: origin.At(rec.Seq),
 			meta:     &rec.Meta,
@@ -119,8 +123,11 @@ func (e *Engine) applyRecords(origin id.Origin, b *record.Batch) (news bool, hig
 			order:    algebra.Order{Time: rec.Meta.Time, HLC: rec.Meta.HLC, Origin: origin, Seq: rec.Seq},
 		}
 		highest = max(highest, rec.Meta.HLC)
-		e.highestRegister = max(e.highestRegister, ev.stamp.HLC)
 		e.accept(&ev)
+		if rec.Kind.Stateless() {
+			continue
+		}
+		e.highestRegister = max(e.highestRegister, ev.stamp.HLC)
 		if err := e.applyRecord(&ev, version, &rec); err != nil {
 			return false, 0, fmt.Errorf("%s at %v: %w", rec.Kind, ev.position, err)
 		}
@@ -262,10 +269,3 @@ func (e *Engine) place(origin id.Origin, h *record.Header) (Outcome, error) {
 	return Applied, nil
 }
 
-// ready reports whether everything that the batch was stamped under is known here.
-func (e *Engine) ready(b *record.Batch) bool {
-	if b.Ext.Level > record.Level {
-		return false
-	}
-	return b.Ext.Schema == schema.Hash{} || e.versions[b.Ext.Schema] != nil
-}

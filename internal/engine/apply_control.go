@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/tidaldb/tidal/internal/algebra"
+	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/record"
 	"github.com/tidaldb/tidal/internal/state"
 	"github.com/tidaldb/tidal/schema"
@@ -32,8 +33,13 @@ func (e *Engine) applySchema(r *record.SchemaVersion) error {
 	return nil
 }
 
-// applyLevel raises the format level that leaders may stamp.
+// applyLevel raises the format level that leaders may stamp. A replica that doesn't know the level can't take part any
+// more.
 func (e *Engine) applyLevel(l *record.FormatLevel) error {
+	if l.Level > record.Level {
+		return fmt.Errorf("level %d is agreed on, this program knows up to %d; use a newer tidal: %w",
+			l.Level, record.Level, fault.ErrFormatTooNew)
+	}
 	e.level = max(e.level, uint64(l.Level))
 	e.table.Put(state.Key{
 		Kind:  algebra.KindFormatLevel,

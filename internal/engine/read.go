@@ -9,6 +9,7 @@ import (
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/hlc"
 	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/state"
 	"github.com/tidaldb/tidal/schema"
 )
 
@@ -42,13 +43,23 @@ func hasHalfLife(declared []time.Duration, millis int64) bool {
 // Items calls yield with the id of every item that has an event or a field, in no particular order.
 func (e *Engine) Items(yield func(string) bool) {
 	for n := range e.table.Owners(id.KindItem) {
-		for range e.table.All(id.KindItem, n) {
-			if !yield(e.table.Name(id.KindItem, n)) {
-				return
-			}
-			break
+		if e.holds(n) && !yield(e.table.Name(id.KindItem, n)) {
+			return
 		}
 	}
+}
+
+// holds reports whether an item has more than the record of its deletion.
+func (e *Engine) holds(item state.Ord) bool {
+	for key, v := range e.table.All(id.KindItem, item) {
+		if key.Kind != algebra.KindEntity {
+			return true
+		}
+		if x, err := algebra.DecodeEntity(v); err != nil || x.Exists() {
+			return true
+		}
+	}
+	return false
 }
 
 // Known returns how many entities of a kind have an ordinal: those that an event or an entity record ever named.

@@ -1,6 +1,9 @@
 package replica
 
 import (
+	"errors"
+
+	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/lifecycle"
 )
 
@@ -35,9 +38,14 @@ func (c *Core) refuse(w *waiting, err error) {
 	c.reply(w, Receipt{}, err)
 }
 
-// lost ends a request that was proposed and will not be heard of again, and its retries.
+// lost ends a request that was proposed and will not be heard of again, and its retries. Unless the error says that
+// nobody knows, nothing of it was written.
 func (c *Core) lost(w *waiting, err error) {
-	c.life.ended(c.now, w.ref, lifecycle.Unknown, err)
+	end := lifecycle.Dropped
+	if errors.Is(err, fault.ErrUnknown) {
+		end = lifecycle.Unknown
+	}
+	c.life.ended(c.now, w.ref, end, err)
 	c.reply(w, Receipt{}, err)
 	for _, retry := range w.retries {
 		c.life.ended(c.now, retry.ref, lifecycle.Dropped, err)

@@ -235,10 +235,20 @@ func (c *Core) Take() Output {
 	return out
 }
 
-// lead begins to stamp: everything of earlier terms is applied by now, so the counters are where the log ends.
+// lead begins to stamp: everything of earlier terms is applied by now, so the counters are where the log ends. What was
+// stamped in an earlier term and isn't applied has lost its place to this term's entries.
 func (c *Core) lead(term uint64) {
+	for _, p := range c.stamped {
+		c.supersede(p)
+	}
+	c.stamped, c.suffix = nil, newSuffix()
 	c.leading, c.term = true, term
 	c.next = c.engine.Vector().Get(c.cfg.Origin) + 1
+	// The own stamps rise for ever, also if the wall clock went back since the last of them: what observing holds back
+	// are the stamps of others.
+	if own := c.engine.HighestOwn(); own > c.clock.Last() {
+		c.clock = hlc.NewClock(own, c.cfg.SkewBound)
+	}
 }
 
 // settle answers the requests whose entry was applied, or whose index went to another term's entry.
@@ -253,12 +263,17 @@ func (c *Core) settle(e consensus.Entry) {
 			}
 			continue
 		}
-		c.life.superseded(c.now, p)
-		for _, w := range p.requests {
-			c.lost(w, fmt.Errorf("another leader's entry took its place: %w", fault.ErrNotLeader))
-		}
+		c.supersede(p)
 	}
 	c.suffix.prune(e.Index)
+}
+
+// supersede ends a proposal whose index went to another term's entry: nothing of it was written.
+func (c *Core) supersede(p *proposal) {
+	c.life.superseded(c.now, p)
+	for _, w := range p.requests {
+		c.lost(w, fmt.Errorf("another leader's entry took its place: %w", fault.ErrNotLeader))
+	}
 }
 
 // pump takes all that consensus has ready.

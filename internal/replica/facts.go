@@ -77,14 +77,15 @@ func (s *suffix) creator(p *record.Proposed) {
 	}
 }
 
-// registerFloor is one above the stamp that an unapplied record gave the registers that p writes.
+// registerFloor is one above the highest stamp that unapplied records gave the registers that p writes.
 func (s *suffix) registerFloor(p *record.Proposed) hlc.Timestamp {
-	if k, ok := registerKey(p); ok {
+	floor := hlc.Timestamp(0)
+	for _, k := range registerKeys(p) {
 		if f, ok := s.facts[k]; ok {
-			return f.stamp + 1
+			floor = max(floor, f.stamp+1)
 		}
 	}
-	return 0
+	return floor
 }
 
 func generationKey(kind id.Kind, name string) factKey {
@@ -97,26 +98,49 @@ func undoneKey(p id.Position) factKey {
 	return factKey{kind: factUndone, number: uint64(p.Seq), a: p.Origin().String()}
 }
 
-// registerKey names the registers that a record writes on purpose. Those that a signal writes on the side are under
-// its own stamp, which rises with the clock.
-func registerKey(p *record.Proposed) (factKey, bool) {
+// registerKeys names the registers that a record writes. A signal may write, on the side, any mark of its user and
+// item, and hide the item; what its type does is not looked up.
+func registerKeys(p *record.Proposed) []factKey {
 	switch p.Kind {
+	case record.KindSignal:
+		if s := &p.Signal; s.User != "" {
+			return []factKey{
+				markKey(record.MarkLiked, s.User, s.Item), markKey(record.MarkSaved, s.User, s.Item),
+				markKey(record.MarkInProgress, s.User, s.Item), relationKey(record.HideItem, s.User, s.Item),
+			}
+		}
 	case record.KindMark:
-		return factKey{kind: factRegister, sub: byte(p.Mark.Which), a: p.Mark.User, b: p.Mark.Item}, true
+		return []factKey{markKey(p.Mark.Which, p.Mark.User, p.Mark.Item)}
 	case record.KindRelation:
-		r := &p.Relation
-		return factKey{kind: factRegister, entity: id.KindUser, sub: byte(r.Which), a: r.User, b: r.Target}, true
+		return []factKey{relationKey(p.Relation.Which, p.Relation.User, p.Relation.Target)}
 	case record.KindPut, record.KindPatch, record.KindDelete:
-		return factKey{kind: factRegister, entity: p.Entity.Kind, sub: 0xff, a: p.Entity.ID}, true
+		return []factKey{entityKey(p.Entity.Kind, p.Entity.ID)}
 	case record.KindErase:
-		return factKey{kind: factRegister, entity: id.KindUser, sub: 0xff, a: p.Erase.User}, true
+		return []factKey{entityKey(id.KindUser, p.Erase.User)}
 	}
-	return factKey{}, false
+	return nil
 }
 
+func markKey(which record.MarkKind, user, item string) factKey {
+	return factKey{kind: factRegister, sub: byte(which), a: user, b: item}
+}
+
+func relationKey(which record.RelationKind, user, target string) factKey {
+	return factKey{kind: factRegister, entity: id.KindUser, sub: byte(which), a: user, b: target}
+}
+
+func entityKey(kind id.Kind, name string) factKey {
+	return factKey{kind: factRegister, entity: kind, sub: 0xff, a: name}
+}
+
+// writesRegisters reports whether a record may write registers, and so must lie above what its session has seen.
 func writesRegisters(p *record.Proposed) bool {
-	_, ok := registerKey(p)
-	return ok || p.Kind == record.KindSignal
+	switch p.Kind {
+	case record.KindSignal, record.KindMark, record.KindRelation, record.KindPut, record.KindPatch, record.KindDelete,
+		record.KindErase:
+		return true
+	}
+	return false
 }
 
 // sizeBound is at least what the request takes in a batch; creators says whether the leader may fill some in.

@@ -18,7 +18,10 @@ func (l life) received(now Now, r *Request) lifecycle.Ref {
 		return lifecycle.Ref{}
 	}
 	ref := l.h.Begin(lifecycle.ClientRequest)
-	l.request(now, ref, lifecycle.Received)
+	l.h.Mark(lifecycle.Transition{
+		Machine: ref.Machine, Instance: ref.Instance, State: lifecycle.Received, Time: now.Mono,
+		Trace: r.Records[0].Trace,
+	})
 	l.request(now, ref, lifecycle.Validated)
 	return ref
 }
@@ -110,8 +113,13 @@ func (l life) applied(now Now, e consensus.Entry) {
 	l.entries(now, []consensus.Entry{e}, lifecycle.Applied)
 }
 
-// replayed marks the log's tail of an earlier life: stored, and not yet applied.
-func (l life) replayed(now Now, r consensus.Restored) { l.entries(now, r.Tail, lifecycle.Stored) }
+// replayed marks the log's tail of an earlier life: stored, and not yet applied. Without a hard state there was no
+// such life: the entry that founds the group is created again.
+func (l life) replayed(now Now, r consensus.Restored) {
+	if r.HardState != (consensus.HardState{}) {
+		l.entries(now, r.Tail, lifecycle.Stored)
+	}
+}
 
 func (l life) entries(now Now, entries []consensus.Entry, s lifecycle.State) {
 	if !l.h.On() {

@@ -181,7 +181,7 @@ func (c *Core) stampRecord(w *waiting, j int, current *schema.Schema) error {
 	if err := c.builder.AddProposed(&m, p); err != nil {
 		return err
 	}
-	c.suffix.record(p, m.RegisterStamp())
+	c.suffix.record(p, &m)
 	c.next++
 	return nil
 }
@@ -215,5 +215,8 @@ func (c *Core) floor(p *record.Proposed, token hlc.Timestamp) hlc.Timestamp {
 			floor = max(floor, r+1)
 		}
 	}
-	return max(floor, c.suffix.registerFloor(p))
+	if c.suffix.highest >= c.clock.Last() {
+		floor = max(floor, c.suffix.registerFloor(p))
+	}
+	return floor
 }

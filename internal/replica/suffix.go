@@ -13,6 +13,8 @@ type suffix struct {
 	facts   map[factKey]fact
 	journal []change // in the order of stamping
 	from    int      // changes before this one are pruned; the journal is cut now and then
+	// highest is at least the highest stamp of a register among the facts.
+	highest hlc.Timestamp
 }
 
 // factKind says what a fact is about.
@@ -123,9 +125,14 @@ func requestKey(r *Request) (factKey, bool) {
 }
 
 // record enters what a stamped record makes true.
-func (s *suffix) record(p *record.Proposed, stamp hlc.Timestamp) {
-	if k, ok := registerKey(p); ok {
-		s.set(k, fact{stamp: stamp})
+func (s *suffix) record(p *record.Proposed, m *record.Meta) {
+	stamp := m.RegisterStamp()
+	// A register whose stamp is that of the record is below every later one's without being looked up.
+	if m.Stamp != 0 {
+		s.highest = max(s.highest, stamp)
+		for _, k := range registerKeys(p) {
+			s.set(k, fact{stamp: stamp})
+		}
 	}
 	switch p.Kind {
 	case record.KindPut, record.KindPatch:

@@ -24,8 +24,9 @@ const (
 //	18 u8   record kind
 //	19 u8   owner kind
 //	20 u8   size class
-//	21      sub-key, then value
-const blockHeader = 21
+//	21 u32  previous block of the owner's chain; 0 for the first
+//	25      sub-key, then value
+const blockHeader = 25
 
 // arena hands out blocks of bytes in size classes. A freed block is reused for the same class only.
 type arena struct {

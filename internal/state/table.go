@@ -31,7 +31,6 @@ type Table struct {
 	owners  [id.Kinds + 1]owners
 	count   [algebra.Kinds + 1]int
 	buckets [Buckets]bucket
-	key     []byte // scratch for hashing
 }
 
 // New returns an empty table.
@@ -45,7 +44,7 @@ func New() *Table {
 
 // Get returns a record's value. It aliases the table's memory: valid until the next call that changes the table.
 func (t *Table) Get(k Key) ([]byte, bool) {
-	h := t.find(k, t.hash(k))
+	h := t.find(k, hashOf(k))
 	if h == 0 {
 		return nil, false
 	}
@@ -59,7 +58,7 @@ func (t *Table) Put(k Key, v []byte) {
 	}
 	o := &t.owners[k.Owner].slots[k.Ord]
 	t.touch(o)
-	hash := t.hash(k)
+	hash := hashOf(k)
 	old := t.find(k, hash)
 	if len(v) == 0 {
 		if old != 0 {
@@ -82,12 +81,10 @@ func (t *Table) Put(k Key, v []byte) {
 	if old == 0 {
 		t.records.insert(hash, h)
 		t.count[k.Kind]++
-		binary.LittleEndian.PutUint32(b, uint32(o.head))
-		o.head = h
+		t.chain(o, h)
 		return
 	}
-	copy(b[:4], t.arena.bytes(old)[:4])
-	t.relink(o, old, h)
+	t.rechain(o, old, h)
 	t.records.replace(hash, old, h)
 	t.arena.release(old)
 }
@@ -119,11 +116,11 @@ func (t *Table) Memory() (arena, indexes, owners int64) {
 	return arena, indexes, owners
 }
 
-func (t *Table) hash(k Key) uint32 {
-	t.key = append(t.key[:0], byte(k.Kind), byte(k.Owner))
-	t.key = binary.LittleEndian.AppendUint32(t.key, uint32(k.Ord))
-	t.key = append(t.key, k.Sub...)
-	return uint32(xxh3.Hash(t.key))
+func hashOf(k Key) uint32 {
+	var room [128]byte // readers hash side by side, so there is no scratch to share
+	b := append(room[:0], byte(k.Kind), byte(k.Owner))
+	b = binary.LittleEndian.AppendUint32(b, uint32(k.Ord))
+	return uint32(xxh3.Hash(append(b, k.Sub...)))
 }
 
 func (t *Table) find(k Key, hash uint32) handle {
@@ -140,29 +137,6 @@ func (t *Table) drop(hash uint32, h handle) {
 	t.arena.release(h)
 }
 
-func (t *Table) unchain(o *slot, h handle) { t.relinkTo(o, h, next(t.arena.bytes(h))) }
-
-func (t *Table) relink(o *slot, from, to handle) { t.relinkTo(o, from, to) }
-
-// relinkTo makes whatever pointed at from point at to. Chains are short but for the busiest users, and a block moves
-// only when it outgrows its class.
-func (t *Table) relinkTo(o *slot, from, to handle) {
-	if o.head == from {
-		o.head = to
-		return
-	}
-	for h := o.head; h != 0; {
-		b := t.arena.bytes(h)
-		n := next(b)
-		if n == from {
-			binary.LittleEndian.PutUint32(b, uint32(to))
-			return
-		}
-		h = n
-	}
-	panic("state: block is not on its owner's chain")
-}
-
 func writeBlock(b []byte, k Key, hash uint32, v []byte) {
 	binary.LittleEndian.PutUint32(b[4:], uint32(k.Ord))
 	binary.LittleEndian.PutUint32(b[8:], hash)
@@ -174,7 +148,6 @@ func writeBlock(b []byte, k Key, hash uint32, v []byte) {
 	copy(b[blockHeader+len(k.Sub):], v)
 }
 
-func next(b []byte) handle             { return handle(binary.LittleEndian.Uint32(b)) }
 func ord(b []byte) Ord                 { return Ord(binary.LittleEndian.Uint32(b[4:])) }
 func keyHash(b []byte) uint32          { return binary.LittleEndian.Uint32(b[8:]) }
 func recordKind(b []byte) algebra.Kind { return algebra.Kind(b[18]) }
@@ -199,18 +172,17 @@ func (t *Table) Raise(kind id.Kind, n Ord, gen hlc.Timestamp) bool {
 	}
 	t.touch(o)
 	o.gen = gen
-	kept := handle(0)
-	for h := o.head; h != 0; {
+	h := o.head
+	o.head = 0
+	for h != 0 {
 		b := t.arena.bytes(h)
 		following := next(b)
 		if recordKind(b) == algebra.KindEntity {
-			binary.LittleEndian.PutUint32(b, uint32(kept))
-			kept = h
+			t.chain(o, h)
 		} else {
 			t.drop(keyHash(b), h)
 		}
 		h = following
 	}
-	o.head = kept
 	return true
 }

@@ -1,0 +1,303 @@
+package lane
+
+import (
+	"cmp"
+	"container/heap"
+	"encoding/binary"
+	"fmt"
+	"math/bits"
+	"slices"
+
+	"github.com/tidaldb/tidal/internal/fault"
+	"github.com/tidaldb/tidal/internal/hlc"
+	"github.com/tidaldb/tidal/internal/id"
+)
+
+// The encoding of a table, version 1. Numbers are uvarints in their shortest form unless said otherwise; a text is its
+// length and its bytes; a stamp is 8 bytes, little endian.
+//
+//	table     version byte (1) · number of lanes · lanes by producer · number of keys · keys by name
+//	lane      producer text · high · window (8 bytes, little endian) · newest stamp · floor · number of runs · runs
+//	run       requests skipped since the run before (the first: since 0) · number of requests · records per request ·
+//	          1 if own, else 0 (a byte) · position · newest stamp · a hash (8 bytes, little endian) for each request
+//	          not below the floor
+//	key       text · 1 if own, else 0 (a byte) · position · records · content (8 bytes, little endian) · stamp
+//	position  region · shard · incarnation · sequence number
+//
+// Options aren't part of it.
+const encodingVersion = 1
+
+// AppendBinary appends the canonical encoding of the table: equal tables have equal bytes.
+func (t *Table) AppendBinary(dst []byte) []byte {
+	lanes := slices.Clone(t.byAge)
+	slices.SortFunc(lanes, func(a, b *lane) int { return cmp.Compare(a.producer, b.producer) })
+	keys := slices.Clone(t.keysByAge)
+	slices.SortFunc(keys, func(a, b *key) int { return cmp.Compare(a.name, b.name) })
+
+	dst = append(dst, encodingVersion)
+	dst = binary.AppendUvarint(dst, uint64(len(lanes)))
+	for _, l := range lanes {
+		dst = l.append(dst)
+	}
+	dst = binary.AppendUvarint(dst, uint64(len(keys)))
+	for _, k := range keys {
+		dst = k.append(dst)
+	}
+	return dst
+}
+
+func (l *lane) append(dst []byte) []byte {
+	dst = appendText(dst, l.producer)
+	dst = binary.AppendUvarint(dst, l.high)
+	dst = binary.LittleEndian.AppendUint64(dst, l.window)
+	dst = binary.LittleEndian.AppendUint64(dst, uint64(l.newest))
+	dst = binary.AppendUvarint(dst, l.floor)
+	dst = binary.AppendUvarint(dst, uint64(len(l.runs)))
+	end := uint64(0)
+	for i := range l.runs {
+		r := &l.runs[i]
+		dst = binary.AppendUvarint(dst, r.first-end-1)
+		dst = binary.AppendUvarint(dst, r.n)
+		dst = binary.AppendUvarint(dst, uint64(r.count))
+		dst = append(dst, ownByte(r.own))
+		dst = appendPosition(dst, r.pos)
+		dst = binary.LittleEndian.AppendUint64(dst, uint64(r.newest))
+		for _, h := range r.hashes {
+			dst = binary.LittleEndian.AppendUint64(dst, h)
+		}
+		end = r.end()
+	}
+	return dst
+}
+
+func (k *key) append(dst []byte) []byte {
+	dst = appendText(dst, k.name)
+	dst = append(dst, ownByte(k.own))
+	dst = appendPosition(dst, k.Position)
+	dst = binary.AppendUvarint(dst, uint64(k.Count))
+	dst = binary.LittleEndian.AppendUint64(dst, k.Content)
+	return binary.LittleEndian.AppendUint64(dst, uint64(k.HLC))
+}
+
+func appendText(dst []byte, s string) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(s)))
+	return append(dst, s...)
+}
+
+func appendPosition(dst []byte, p id.Position) []byte {
+	dst = binary.AppendUvarint(dst, uint64(p.Region))
+	dst = binary.AppendUvarint(dst, uint64(p.Shard))
+	dst = binary.AppendUvarint(dst, uint64(p.Incarnation))
+	return binary.AppendUvarint(dst, uint64(p.Seq))
+}
+
+func ownByte(on bool) byte {
+	if on {
+		return 1
+	}
+	return 0
+}
+
+// Decode reads what AppendBinary wrote, all of b, into a table of these options. Anything but the canonical encoding
+// of a table that could have come about is [fault.ErrCorrupt]; a later version is [fault.ErrFormatTooNew].
+func Decode(b []byte, opts Options) (*Table, error) {
+	t := New(opts)
+	d := decoder{b: b}
+	if v := d.byte(); d.err == nil && v > encodingVersion {
+		return nil, fmt.Errorf("read lane table of version %d: %w", v, fault.ErrFormatTooNew)
+	} else if v != encodingVersion {
+		d.fail("version is %d", v)
+	}
+	before := ""
+	for i := range d.number(uint64(len(b)), "number of lanes") {
+		l := d.lane()
+		if i > 0 && before >= l.producer {
+			d.fail("producers don't rise")
+		}
+		if d.err != nil {
+			return nil, d.err
+		}
+		before = l.producer
+		t.lanes[before] = l
+		t.runs += len(l.runs)
+		heap.Push(&t.byAge, l)
+	}
+	for i := range d.number(uint64(len(b)), "number of keys") {
+		k := d.key()
+		if i > 0 && before >= k.name {
+			d.fail("keys don't rise")
+		}
+		if d.err != nil {
+			return nil, d.err
+		}
+		before = k.name
+		t.keys[before] = k
+		heap.Push(&t.keysByAge, k)
+	}
+	if len(d.b) > 0 {
+		d.fail("%d bytes behind the end", len(d.b))
+	}
+	return t, d.err
+}
+
+// decoder reads from the front of b and keeps the first failure; after it, everything reads as zero.
+type decoder struct {
+	b   []byte
+	off int64
+	err error
+}
+
+func (d *decoder) fail(format string, args ...any) {
+	if d.err == nil {
+		d.err = fault.Damaged("", d.off, "lane table: "+format, args...)
+	}
+	d.b = nil
+}
+
+func (d *decoder) take(n uint64) []byte {
+	if n > uint64(len(d.b)) {
+		d.fail("cut short")
+		return nil
+	}
+	v := d.b[:n]
+	d.b = d.b[n:]
+	d.off += int64(n)
+	return v
+}
+
+func (d *decoder) byte() byte {
+	if v := d.take(1); v != nil {
+		return v[0]
+	}
+	return 0
+}
+
+func (d *decoder) u64() uint64 {
+	if v := d.take(8); v != nil {
+		return binary.LittleEndian.Uint64(v)
+	}
+	return 0
+}
+
+func (d *decoder) number(limit uint64, what string) uint64 {
+	v, n := binary.Uvarint(d.b)
+	if n <= 0 || n > 1 && d.b[n-1] == 0 || v > limit {
+		d.fail("bad %s", what)
+		return 0
+	}
+	d.take(uint64(n))
+	return v
+}
+
+func (d *decoder) text(what string) string {
+	return string(d.take(d.number(uint64(len(d.b)), what)))
+}
+
+func (d *decoder) flag() bool {
+	v := d.byte()
+	if v > 1 {
+		d.fail("flag is %d", v)
+	}
+	return v == 1
+}
+
+func (d *decoder) position() id.Position {
+	p := id.Position{
+		Region:      id.Region(d.number(1<<16-1, "region")),
+		Shard:       id.Shard(d.number(1<<16-1, "shard")),
+		Incarnation: id.Incarnation(d.number(1<<32-1, "incarnation")),
+		Seq:         id.Seq(d.number(1<<64-1, "sequence number")),
+	}
+	if p.Seq == 0 {
+		d.fail("position is zero")
+	}
+	return p
+}
+
+func (d *decoder) lane() *lane {
+	l := &lane{
+		producer: d.text("producer"),
+		high:     d.number(1<<64-1, "high-water"),
+		window:   d.u64(),
+		newest:   hlc.Timestamp(d.u64()),
+		floor:    d.number(1<<64-1, "floor"),
+	}
+	// Bit 0 is the high-water itself; no bit stands for a request below 1.
+	if l.high == 0 || l.window&1 == 0 || uint64(bits.Len64(l.window)) > l.high {
+		d.fail("bad window")
+	}
+	// The floor lies right above a request whose hash was dropped.
+	if l.floor == 1 || l.floor > 1 && l.floor-1 > l.high {
+		d.fail("bad floor")
+	}
+	end := uint64(0)
+	for i := range d.number(uint64(len(d.b)), "number of runs") {
+		r := d.run(l, end)
+		if i > 0 && d.err == nil && l.runs[i-1].follows(&r) {
+			d.fail("two runs are one")
+		}
+		if d.err != nil {
+			return l
+		}
+		end = r.end()
+		l.hashes += len(r.hashes)
+		l.runs = append(l.runs, r)
+	}
+	return l
+}
+
+// run reads a run that begins above request end.
+func (d *decoder) run(l *lane, end uint64) run {
+	skipped := d.number(l.high, "gap between runs")
+	r := run{
+		first:  end + skipped + 1,
+		n:      d.number(l.high, "number of requests"),
+		count:  uint32(d.number(1<<32-1, "records per request")),
+		own:    d.flag(),
+		pos:    d.position(),
+		newest: hlc.Timestamp(d.u64()),
+	}
+	if d.err != nil {
+		return r
+	}
+	if left := l.high - end; skipped >= left || r.n == 0 || r.n > left-skipped || r.count == 0 {
+		d.fail("bad run")
+		return r
+	}
+	over, records := bits.Mul64(r.n, uint64(r.count))
+	if over != 0 || uint64(r.pos.Seq)+records-1 < uint64(r.pos.Seq) || r.newest > l.newest {
+		d.fail("bad run")
+		return r
+	}
+	for back := uint64(0); back < windowBits && back <= l.high; back++ {
+		if request := l.high - back; request >= r.first && request <= r.end() && !l.accepted(request) {
+			d.fail("request %d is in a run, but not in the window", request)
+			return r
+		}
+	}
+	if r.end() < l.floor {
+		return r
+	}
+	hashes := r.end() - max(r.first, l.floor) + 1
+	if hashes > uint64(len(d.b))/8 {
+		d.fail("hashes are cut short")
+		return r
+	}
+	r.hashes = make([]uint64, hashes)
+	for i := range r.hashes {
+		r.hashes[i] = d.u64()
+	}
+	return r
+}
+
+func (d *decoder) key() *key {
+	k := &key{name: d.text("key"), own: d.flag()}
+	k.Position = d.position()
+	k.Count = uint32(d.number(1<<32-1, "records"))
+	k.Content = d.u64()
+	k.HLC = hlc.Timestamp(d.u64())
+	if d.err == nil && (k.Count == 0 || k.last().Seq < k.Position.Seq) {
+		d.fail("bad key")
+	}
+	return k
+}

@@ -1,0 +1,208 @@
+package lane
+
+import (
+	"container/heap"
+	"fmt"
+	"strings"
+
+	"github.com/tidaldb/tidal/internal/fault"
+	"github.com/tidaldb/tidal/internal/hlc"
+	"github.com/tidaldb/tidal/internal/id"
+)
+
+// Options bound a table. They decide what is forgotten when, so all replicas of a group have the same.
+type Options struct {
+	// Horizon is for how long requests and keys are remembered, in milliseconds. 0 means 24 hours.
+	Horizon int64
+	// Window is how far below the highest accepted request another may still come first, 1 to 64. 0 means 64.
+	Window uint64
+	// MaxLanes is the number of lanes from which on a new producer is refused, and lanes idle beyond the horizon are
+	// forgotten whole. 0 means 1,048,576.
+	MaxLanes int
+	// MaxRuns is the number of runs kept, over all lanes; above it the oldest are dropped before their horizon, and
+	// their retries are refused as too old, never counted again. 0 means 4,194,304.
+	MaxRuns int
+	// MaxHashes is the number of content hashes kept per lane; for older requests a retry is recognised, but its
+	// content isn't compared. 0 means 4,096.
+	MaxHashes int
+	// MaxKeys is the number of keys from which on a new key is refused until old ones expire. 0 means 4,194,304.
+	MaxKeys int
+}
+
+const windowBits = 64
+
+func (o Options) withDefaults() Options {
+	if o.Horizon == 0 {
+		o.Horizon = 24 * 60 * 60 * 1000
+	}
+	if o.Window == 0 {
+		o.Window = windowBits
+	}
+	if o.MaxLanes == 0 {
+		o.MaxLanes = 1 << 20
+	}
+	if o.MaxRuns == 0 {
+		o.MaxRuns = 1 << 22
+	}
+	if o.MaxHashes == 0 {
+		o.MaxHashes = 1 << 12
+	}
+	if o.MaxKeys == 0 {
+		o.MaxKeys = 1 << 22
+	}
+	if o.Horizon < 0 || o.Window > windowBits || o.MaxLanes < 0 || o.MaxRuns < 0 || o.MaxHashes < 0 || o.MaxKeys < 0 {
+		panic(fmt.Sprintf("lane: options out of range: %+v", o))
+	}
+	return o
+}
+
+// Accepted is how a request, or a key, entered the log.
+type Accepted struct {
+	// Position is that of the first record; the others follow it without a gap.
+	Position id.Position
+	// Count is the number of records, at least 1.
+	Count uint32
+	// Content is the hash of what was asked for.
+	Content uint64
+	// HLC is the stamp of the first record.
+	HLC hlc.Timestamp
+}
+
+// last is the position of the last record.
+func (a *Accepted) last() id.Position {
+	p := a.Position
+	p.Seq += id.Seq(a.Count) - 1
+	return p
+}
+
+func (a *Accepted) check() {
+	if a.Position.IsZero() || a.Count == 0 || a.last().Seq < a.Position.Seq {
+		panic(fmt.Sprintf("lane: accepted %d records at %v", a.Count, a.Position))
+	}
+}
+
+// Verdict answers a check.
+type Verdict struct {
+	// Duplicate says that the request was accepted before; false means that it's fresh.
+	Duplicate bool
+	// Position and Count are where its records stand, if it's a duplicate.
+	Position id.Position
+	Count    uint32
+}
+
+// Table is what one group remembers.
+type Table struct {
+	opts  Options
+	lanes map[string]*lane
+	keys  map[string]*key
+	// byAge and keysByAge hold the same lanes and keys with the next to expire in front. Besides, they are how the
+	// table walks through all of them: a map is never ranged over.
+	byAge     laneHeap
+	keysByAge keyHeap
+	runs      int
+}
+
+// New returns an empty table.
+func New(opts Options) *Table {
+	return &Table{opts: opts.withDefaults(), lanes: make(map[string]*lane), keys: make(map[string]*key)}
+}
+
+// Check tells whether a request may be stamped. It returns [fault.ErrKeyReused] if the request was accepted with other
+// content, [fault.ErrRetryTooOld] if nobody can tell any more, and [fault.ErrOverloaded] for a new producer in a full
+// table.
+func (t *Table) Check(producer string, request, content uint64) (Verdict, error) {
+	return t.check(producer, request, content, 0)
+}
+
+// check is Check as if the highest accepted request were at least high.
+func (t *Table) check(producer string, request, content, high uint64) (Verdict, error) {
+	if request == 0 {
+		return Verdict{}, fault.Refuse("request", "is 0; requests are numbered from 1")
+	}
+	l, ok := t.lanes[producer]
+	if !ok {
+		if len(t.lanes) >= t.opts.MaxLanes {
+			return Verdict{}, fmt.Errorf("open lane %q beside %d others: %w", producer, len(t.lanes), fault.ErrOverloaded)
+		}
+		l = &lane{}
+	}
+	if r, ok := l.find(request); ok {
+		run := &l.runs[r]
+		if hash, ok := run.hash(request); ok && hash != content {
+			return Verdict{}, fmt.Errorf("check request %d of lane %q: %w", request, producer, fault.ErrKeyReused)
+		}
+		return Verdict{Duplicate: true, Position: run.position(request), Count: run.count}, nil
+	}
+	if high = max(high, l.high); request <= high && (high-request >= t.opts.Window || l.accepted(request)) {
+		return Verdict{}, fmt.Errorf("check request %d of lane %q, which is at %d: %w",
+			request, producer, high, fault.ErrRetryTooOld)
+	}
+	return Verdict{}, nil
+}
+
+// Accept enters a request that this group stamped, when it is applied. If the request is there already, the same event
+// stands in the log twice: Accept returns the other copy's position and true, and one copy must be compensated. The
+// table then keeps this one, unless the other is the group's own too.
+func (t *Table) Accept(producer string, request uint64, a Accepted) (other id.Position, twice bool) {
+	return t.enter(producer, request, a, true)
+}
+
+// AcceptForeign enters a request that another group stamped, when it is applied. If the request lies in a run of this
+// group's own, the same event stands in the log twice: AcceptForeign returns the own copy's position and true, and
+// keeps that.
+func (t *Table) AcceptForeign(producer string, request uint64, a Accepted) (own id.Position, twice bool) {
+	return t.enter(producer, request, a, false)
+}
+
+func (t *Table) enter(producer string, request uint64, a Accepted, own bool) (other id.Position, twice bool) {
+	a.check()
+	if request == 0 {
+		panic("lane: accepted request 0")
+	}
+	l := t.lane(producer)
+	before := len(l.runs)
+	if r, ok := l.find(request); ok {
+		run := &l.runs[r]
+		other = run.position(request)
+		switch {
+		case other == a.Position, !run.own && !own:
+			return id.Position{}, false // the same record again, or two copies of others: nothing for this group to do
+		case run.own:
+			return other, true
+		}
+		l.cut(r, request)
+		twice = true
+	}
+	l.insert(request, a, own)
+	l.drop(t.opts.MaxHashes)
+	t.runs += len(l.runs) - before
+	t.byAge.moved(l)
+	for t.runs > t.opts.MaxRuns {
+		t.dropOldest()
+	}
+	return other, twice
+}
+
+// lane returns the lane of a producer and opens it if it is new. The name is cloned: what comes in may point into a
+// batch.
+func (t *Table) lane(producer string) *lane {
+	if l, ok := t.lanes[producer]; ok {
+		return l
+	}
+	l := &lane{producer: strings.Clone(producer)}
+	t.lanes[l.producer] = l
+	heap.Push(&t.byAge, l)
+	return l
+}
+
+// HighWater returns the highest accepted request of a producer.
+func (t *Table) HighWater(producer string) (uint64, bool) {
+	l, ok := t.lanes[producer]
+	if !ok {
+		return 0, false
+	}
+	return l.high, true
+}
+
+// Len returns how many lanes, runs and keys there are.
+func (t *Table) Len() (lanes, runs, keys int) { return len(t.lanes), t.runs, len(t.keys) }

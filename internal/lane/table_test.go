@@ -1,0 +1,331 @@
+package lane
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/tidaldb/tidal/internal/fault"
+	"github.com/tidaldb/tidal/internal/hlc"
+	"github.com/tidaldb/tidal/internal/id"
+)
+
+// verdict puts an answer into the oracle's words.
+func verdict(v Verdict, err error) string {
+	switch {
+	case errors.Is(err, fault.ErrKeyReused):
+		return "reused"
+	case errors.Is(err, fault.ErrRetryTooOld):
+		return "old"
+	case errors.Is(err, fault.ErrOverloaded):
+		return "full"
+	case err != nil:
+		return err.Error()
+	case v.Duplicate:
+		return "duplicate"
+	}
+	return "fresh"
+}
+
+// world makes accepted requests: three origins that count on, of which the first is the group's own.
+type world struct {
+	seq [3]id.Seq
+	now int64
+}
+
+func (w *world) origin(i int) id.Origin { return id.Origin{Region: id.Region(i)} }
+
+// accept returns the next request of an origin. A gap in front of it breaks a run.
+func (w *world) accept(origin int, gap id.Seq, count uint32, content uint64) Accepted {
+	a := Accepted{Position: w.origin(origin).At(w.seq[origin] + 1 + gap), Count: count, Content: content,
+		HLC: hlc.Make(w.now, 0)}
+	w.seq[origin] += gap + id.Seq(count)
+	return a
+}
+
+func drawOptions(t *rapid.T) Options {
+	return Options{
+		Horizon:   1000,
+		Window:    rapid.SampledFrom([]uint64{1, 5, 64}).Draw(t, "window"),
+		MaxLanes:  rapid.SampledFrom([]int{0, 2, 4}).Draw(t, "lanes"),
+		MaxRuns:   rapid.SampledFrom([]int{0, 1, 7, 20}).Draw(t, "runs"),
+		MaxHashes: rapid.SampledFrom([]int{0, 1, 6}).Draw(t, "hashes"),
+		MaxKeys:   rapid.SampledFrom([]int{0, 3}).Draw(t, "keys"),
+	}
+}
+
+func TestTableAnswersAsAnOracleThatRemembersEverything(t *testing.T) {
+	producers := []string{"a", "b", "c", "d", "e"}
+	rapid.Check(t, func(t *rapid.T) {
+		opts := drawOptions(t)
+		table, oracle, w := New(opts), newOracle(opts), world{now: 100_000}
+		next := map[string]uint64{}
+		for range rapid.IntRange(1, 60).Draw(t, "steps") {
+			w.now += rapid.Int64Range(0, 120).Draw(t, "pause")
+			p := rapid.SampledFrom(producers).Draw(t, "producer")
+			origin := rapid.SampledFrom([]int{0, 0, 0, 1, 2}).Draw(t, "origin")
+			a := w.accept(origin, id.Seq(rapid.SampledFrom([]int{0, 0, 0, 2}).Draw(t, "gap")),
+				rapid.SampledFrom([]uint32{1, 1, 3}).Draw(t, "count"), rapid.Uint64Range(0, 2).Draw(t, "content"))
+			steps := []string{"go on", "go on", "go on", "any", "jump", "key", "expire", "store"}
+			switch rapid.SampledFrom(steps).Draw(t, "what") {
+			case "go on":
+				next[p]++
+				same(t, table, oracle, p, next[p], a, origin == 0)
+			case "any":
+				same(t, table, oracle, p, rapid.Uint64Range(1, next[p]+3).Draw(t, "request"), a, origin == 0)
+			case "jump":
+				next[p] += rapid.Uint64Range(2, 70).Draw(t, "jump")
+				same(t, table, oracle, p, next[p], a, origin == 0)
+			case "key":
+				name := "k" + p
+				at1, twice1 := table.enterKey(name, a, origin == 0)
+				at2, twice2 := oracle.enterKey(name, a, origin == 0)
+				if at1 != at2 || twice1 != twice2 {
+					t.Fatalf("key %s: %v %v, want %v %v", name, at1, twice1, at2, twice2)
+				}
+			case "expire":
+				w.now += rapid.Int64Range(0, 900).Draw(t, "long pause")
+				table.Expire(hlc.Make(w.now, 0))
+				oracle.expire(hlc.Make(w.now, 0))
+			case "store":
+				table = stored(t, table, opts)
+			}
+			compare(t, table, oracle, producers)
+		}
+		stored(t, table, opts)
+	})
+}
+
+func same(t *rapid.T, table *Table, oracle *oracle, p string, request uint64, a Accepted, own bool) {
+	at1, twice1 := table.enter(p, request, a, own)
+	at2, twice2 := oracle.enter(p, request, a, own)
+	if at1 != at2 || twice1 != twice2 {
+		t.Fatalf("request %d of %s: %v %v, want %v %v", request, p, at1, twice1, at2, twice2)
+	}
+}
+
+// stored takes a table through its encoding.
+func stored(t interface{ Fatal(...any) }, table *Table, opts Options) *Table {
+	data := table.AppendBinary(nil)
+	again, err := Decode(data, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(again.AppendBinary(nil), data) {
+		t.Fatal("a decoded table encodes differently")
+	}
+	return again
+}
+
+func compare(t *rapid.T, table *Table, oracle *oracle, producers []string) {
+	for _, p := range producers {
+		high, ok := table.HighWater(p)
+		if l := oracle.lanes[p]; ok != (l != nil) || ok && high != l.high() {
+			t.Fatalf("high-water of %s is %d %v", p, high, ok)
+		}
+		for request := uint64(1); request <= high+2; request++ {
+			for content := range uint64(3) {
+				v, err := table.Check(p, request, content)
+				what, at, count := oracle.check(p, request, content)
+				if verdict(v, err) != what || v.Position != at || v.Count != count {
+					t.Fatalf("request %d of %s with content %d: %s %v ×%d, want %s %v ×%d",
+						request, p, content, verdict(v, err), v.Position, v.Count, what, at, count)
+				}
+			}
+		}
+		v, err := table.CheckKey("k"+p, 1)
+		if what, at, count := oracle.checkKey("k"+p, 1); verdict(v, err) != what || v.Position != at || v.Count != count {
+			t.Fatalf("key k%s: %s %v, want %s %v", p, verdict(v, err), v.Position, what, at)
+		}
+	}
+	lanes, runs, keys := table.Len()
+	if lanes != len(oracle.lanes) || runs != oracle.runs() || keys != len(oracle.keys) {
+		t.Fatalf("%d lanes, %d runs, %d keys; want %d, %d, %d",
+			lanes, runs, keys, len(oracle.lanes), oracle.runs(), len(oracle.keys))
+	}
+}
+
+func TestEqualTablesHaveEqualBytesHoweverTheyCameAbout(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var w world
+		var all []Accepted
+		n := rapid.IntRange(1, 30).Draw(t, "requests")
+		for i := range n {
+			w.now = int64(i)
+			all = append(all, w.accept(0, 0, 2, uint64(i)))
+		}
+		order := rapid.Permutation(indexes(n)).Draw(t, "order")
+		one, two := New(Options{}), New(Options{})
+		for i, a := range all {
+			one.Accept("p", uint64(i+1), a)
+		}
+		for _, i := range order {
+			two.Accept("p", uint64(i+1), all[i])
+		}
+		if !bytes.Equal(one.AppendBinary(nil), two.AppendBinary(nil)) {
+			t.Fatal("the order of accepting shows")
+		}
+		if _, runs, _ := two.Len(); runs != 1 {
+			t.Fatalf("%d runs instead of one", runs)
+		}
+	})
+}
+
+func indexes(n int) []int {
+	list := make([]int, n)
+	for i := range list {
+		list[i] = i
+	}
+	return list
+}
+
+func TestAGrowingRunCostsNoMemoryBeyondItsHashes(t *testing.T) {
+	table := New(Options{MaxHashes: 16})
+	w := world{}
+	for request := uint64(1); request <= 100_000; request++ {
+		table.Accept("p", request, w.accept(0, 0, 64, request))
+	}
+	_, runs, _ := table.Len()
+	if size := len(table.AppendBinary(nil)); runs != 1 || size > 300 {
+		t.Fatalf("%d runs in %d bytes", runs, size)
+	}
+	if v, err := table.Check("p", 50_000, 1); err != nil || v.Position.Seq != 49_999*64+1 {
+		t.Fatalf("request 50,000: %+v, %v", v, err)
+	}
+}
+
+func TestMisuseIsOurOwnMistake(t *testing.T) {
+	for name, call := range map[string]func(){
+		"no position":   func() { New(Options{}).Accept("p", 1, Accepted{Count: 1}) },
+		"no records":    func() { New(Options{}).Accept("p", 1, Accepted{Position: id.Position{Seq: 1}}) },
+		"request 0":     func() { New(Options{}).Accept("p", 0, Accepted{Position: id.Position{Seq: 1}, Count: 1}) },
+		"a wide window": func() { New(Options{Window: 65}) },
+		"falling indexes": func() {
+			o := NewOverlay()
+			o.StampKey(2, "k", Accepted{Position: id.Position{Seq: 1}, Count: 1})
+			o.StampKey(1, "l", Accepted{Position: id.Position{Seq: 2}, Count: 1})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if recover() == nil {
+					t.Fatal("no panic")
+				}
+			}()
+			call()
+		})
+	}
+	if _, err := New(Options{}).Check("p", 0, 0); !errors.Is(err, fault.ErrInput) {
+		t.Errorf("request 0 from a client: %v", err)
+	}
+}
+
+// cloned copies a table the way a snapshot does.
+func cloned(t interface{ Fatal(...any) }, table *Table) *Table { return stored(t, table, table.opts) }
+
+func TestOverlayAnswersAsTheTableWillOnceAllIsApplied(t *testing.T) {
+	type op struct {
+		index   uint64
+		key     bool
+		request uint64
+		text    string
+		own     bool
+		a       Accepted
+	}
+	apply := func(table *Table, ops []op) {
+		for _, op := range ops {
+			if op.key {
+				table.enterKey(op.text, op.a, op.own)
+			} else {
+				table.enter(op.text, op.request, op.a, op.own)
+			}
+		}
+	}
+	content := func(text string, request uint64) uint64 { return uint64(len(text)) + request }
+	rapid.Check(t, func(t *rapid.T) {
+		table, overlay, w := New(Options{Window: 5}), NewOverlay(), world{now: 1000}
+		var pending []op
+		index := uint64(1)
+		for range rapid.IntRange(1, 60).Draw(t, "steps") {
+			text := rapid.SampledFrom([]string{"a", "bb"}).Draw(t, "name")
+			switch rapid.SampledFrom([]string{"stamp", "stamp", "stamp", "key", "apply", "lose"}).Draw(t, "what") {
+			case "stamp":
+				origin := rapid.SampledFrom([]int{0, 0, 1}).Draw(t, "origin")
+				request := rapid.Uint64Range(1, 20).Draw(t, "request")
+				v, err := overlay.Check(table, text, request, content(text, request))
+				if origin == 0 && (err != nil || v.Duplicate) {
+					continue // a leader doesn't stamp it
+				}
+				index += rapid.Uint64Range(0, 1).Draw(t, "entry")
+				op := op{index, false, request, text, origin == 0, w.accept(origin, 0, 1, content(text, request))}
+				overlay.Stamp(index, text, request, op.a)
+				pending = append(pending, op)
+			case "key":
+				if v, err := overlay.CheckKey(table, text, content(text, 0)); err != nil || v.Duplicate {
+					continue
+				}
+				op := op{index, true, 0, text, true, w.accept(0, 0, 1, content(text, 0))}
+				overlay.StampKey(index, text, op.a)
+				pending = append(pending, op)
+			case "apply":
+				upTo := rapid.Uint64Range(0, index).Draw(t, "index")
+				n := 0
+				for n < len(pending) && pending[n].index <= upTo {
+					n++
+				}
+				apply(table, pending[:n])
+				pending = pending[n:]
+				overlay.Prune(upTo)
+			case "lose":
+				from := rapid.Uint64Range(index/2, index+1).Draw(t, "index")
+				n := len(pending)
+				for n > 0 && pending[n-1].index >= from {
+					n--
+				}
+				pending = pending[:n]
+				overlay.Drop(from)
+			}
+			if overlay.Len() != len(pending) {
+				t.Fatalf("the overlay has %d entries, %d are pending", overlay.Len(), len(pending))
+			}
+			later := cloned(t, table)
+			apply(later, pending)
+			for _, text := range []string{"a", "bb"} {
+				for request := uint64(1); request < 25; request++ {
+					for _, c := range []uint64{content(text, request), 999} {
+						v1, err1 := overlay.Check(table, text, request, c)
+						v2, err2 := later.Check(text, request, c)
+						if verdict(v1, err1) != verdict(v2, err2) {
+							t.Fatalf("request %d of %s: %s, later %s", request, text, verdict(v1, err1), verdict(v2, err2))
+						}
+					}
+				}
+				v1, err1 := overlay.CheckKey(table, text, content(text, 0))
+				v2, err2 := later.CheckKey(text, content(text, 0))
+				if verdict(v1, err1) != verdict(v2, err2) || v1 != v2 {
+					t.Fatalf("key %s: %s, later %s", text, verdict(v1, err1), verdict(v2, err2))
+				}
+			}
+		}
+	})
+}
+
+func ExampleTable() {
+	table := New(Options{})
+	fresh, _ := table.Check("phone-17", 1, 0xabc)
+	fmt.Println("first try is a duplicate:", fresh.Duplicate)
+
+	table.Accept("phone-17", 1, Accepted{Position: id.Position{Seq: 500}, Count: 3, Content: 0xabc, HLC: hlc.Make(1000, 0)})
+	retry, _ := table.Check("phone-17", 1, 0xabc)
+	fmt.Println("retry is a duplicate:", retry.Duplicate, "at", retry.Position, "with", retry.Count, "records")
+
+	_, err := table.Check("phone-17", 1, 0xdef)
+	fmt.Println(err)
+	// Output:
+	// first try is a duplicate: false
+	// retry is a duplicate: true at 0:0:500 with 3 records
+	// check request 1 of lane "phone-17": request was accepted before with other content
+}

@@ -1,0 +1,120 @@
+package schema
+
+import (
+	"bytes"
+	"encoding/binary"
+)
+
+// The bytes of a schema. Numbers are unsigned varints unless a width is given; a string is its length and its bytes;
+// a list is its length and its elements. docs/schema.md has the same as a table.
+//
+//	schema    magic "TSCH" · format 1 byte (1) · name · version · parent 16 bytes · future bound in nanoseconds ·
+//	          list of signals · items · users · creators
+//	signal    name · flags 1 byte · meaning 1 byte · list of sets, 1 byte each · list of clears, 1 byte each ·
+//	          list of windows, 1 byte each · list of half-lives in nanoseconds
+//	flags     1 permanent · 2 velocity · 4 unique users · 8 seen
+//	entity    list of fields (name · type 1 byte) · list of slots (name · dimensions)
+//
+// Durations are whole milliseconds in every valid schema. They are nanoseconds here so that the encoding of an invalid
+// one is never that of a valid one: Encode can't fail, and Decode refuses what Validate would.
+const (
+	encodingMagic  = "TSCH"
+	encodingFormat = 1
+)
+
+const (
+	flagPermanent   = 1
+	flagVelocity    = 2
+	flagUniqueUsers = 4
+	flagSeen        = 8
+)
+
+// Encode returns the canonical encoding: equal schemas have equal bytes, different ones have different bytes.
+//
+// A schema that wasn't validated is encoded as if its defaults were filled in; if it isn't valid, [Decode] refuses
+// the bytes.
+func (s *Schema) Encode() []byte {
+	n := s.Clone()
+	n.normalize()
+	return n.append(make([]byte, 0, 1024))
+}
+
+func (s *Schema) append(b []byte) []byte {
+	b = append(b, encodingMagic...)
+	b = append(b, encodingFormat)
+	b = appendString(b, s.Name)
+	b = binary.AppendUvarint(b, uint64(s.Version))
+	b = append(b, s.Parent[:]...)
+	b = binary.AppendUvarint(b, uint64(s.FutureBound))
+	b = binary.AppendUvarint(b, uint64(len(s.Signals)))
+	for i := range s.Signals {
+		b = s.Signals[i].append(b)
+	}
+	b = s.Items.append(b)
+	b = s.Users.append(b)
+	return s.Creators.append(b)
+}
+
+func (t *SignalType) append(b []byte) []byte {
+	b = appendString(b, t.Name)
+	b = append(b, t.flags(), byte(t.Meaning))
+	b = appendSmall(b, t.Sets)
+	b = appendSmall(b, t.Clears)
+	b = appendSmall(b, t.Windows)
+	b = binary.AppendUvarint(b, uint64(len(t.HalfLives)))
+	for _, h := range t.HalfLives {
+		b = binary.AppendUvarint(b, uint64(h))
+	}
+	return b
+}
+
+func (t *SignalType) flags() byte {
+	var flags byte
+	if t.Permanent {
+		flags |= flagPermanent
+	}
+	if t.Velocity {
+		flags |= flagVelocity
+	}
+	if t.UniqueUsers {
+		flags |= flagUniqueUsers
+	}
+	if t.Seen {
+		flags |= flagSeen
+	}
+	return flags
+}
+
+func (e *EntityType) append(b []byte) []byte {
+	b = binary.AppendUvarint(b, uint64(len(e.Fields)))
+	for _, f := range e.Fields {
+		b = append(appendString(b, f.Name), byte(f.Type))
+	}
+	b = binary.AppendUvarint(b, uint64(len(e.Embeddings)))
+	for _, m := range e.Embeddings {
+		b = binary.AppendUvarint(appendString(b, m.Name), uint64(m.Dimensions))
+	}
+	return b
+}
+
+func appendString(b []byte, s string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
+func appendSmall[T ~uint8](b []byte, list []T) []byte {
+	b = binary.AppendUvarint(b, uint64(len(list)))
+	for _, v := range list {
+		b = append(b, byte(v))
+	}
+	return b
+}
+
+// content returns the encoding without version and parent: what two versions have in common when neither adds to the
+// other.
+func (s *Schema) content() []byte {
+	c := *s
+	c.Version, c.Parent = 1, Hash{}
+	return c.Encode()
+}
+
+func sameContent(a, b *Schema) bool { return bytes.Equal(a.content(), b.content()) }
