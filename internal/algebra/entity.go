@@ -21,10 +21,10 @@ type Field struct {
 
 // Entity is what is known of an item, user or creator beside its signals.
 //
-// Put, patch and delete are each an Entity of their own that is merged in, so the rules below hold in any order. It is a
-// join: the stamps by maximum, the fields by name as registers, and then a field stays iff its stamp is not below Reset.
-// That condition only turns from true to false as more is known, and of two registers the loser is the older one, which
-// falls with the winner; so dropping a field early changes no outcome.
+// Put, patch and delete are each an Entity of their own that is merged in, so the rules below hold in any order. It is
+// a join: the stamps by maximum, the fields by name as registers, and then a field stays iff its stamp is not below
+// Reset. That condition only turns from true to false as more is known, and of two registers the loser is the older
+// one, which falls with the winner; so dropping a field early changes no outcome.
 //
 // The zero value is an entity that nobody wrote.
 type Entity struct {
@@ -49,8 +49,9 @@ func (e Entity) ApplyPatch(stamp Stamp, changes []Change) Entity {
 	return e.Merge(changed(stamp, changes))
 }
 
-// ApplyDelete returns e after a delete or erase: what was written before it is gone, and its generation is raised, which
-// makes the signals stamped under a lower one count no more. A later put or patch brings the entity back, without them.
+// ApplyDelete returns e after a delete or erase: what was written before it is gone, and its generation is raised,
+// which makes the signals stamped under a lower one count no more. A later put or patch brings the entity back,
+// without them.
 func (e Entity) ApplyDelete(stamp Stamp) Entity {
 	return e.Merge(Entity{Reset: stamp, Deleted: stamp.HLC})
 }

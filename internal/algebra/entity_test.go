@@ -51,8 +51,8 @@ func entityKind() joinKind[Entity] {
 
 func TestEntityIsAJoin(t *testing.T) { testJoin(t, entityKind()) }
 
-// TestEntityEqualsWritesInOrderOfStamps applies writes of different stamps in any order, some twice, some by way of other
-// replicas, and compares with a plain map to which they were applied one after the other.
+// TestEntityEqualsWritesInOrderOfStamps applies writes of different stamps in any order, some twice, some by way of
+// other replicas, and compares with a plain map to which they were applied one after the other.
 func TestEntityEqualsWritesInOrderOfStamps(t *testing.T) {
 	rng := dice(t)
 	for range 5000 {
@@ -196,6 +196,29 @@ func TestUnsortedChangesPanic(t *testing.T) {
 			}()
 			Entity{}.ApplyPatch(Stamp{HLC: 1}, changes)
 		}()
+	}
+}
+
+// TestEntityStampsHaveOneForm writes each stamp of a field in every form that says the same; the shortest, and of two
+// the first, is the only one that is accepted.
+func TestEntityStampsHaveOneForm(t *testing.T) {
+	stamp := Stamp{HLC: 7, Origin: id.Origin{Region: 1}}
+	put := Entity{}.ApplyPut(stamp, []Change{{"a", []byte("v")}}).AppendBinary(nil)
+	head := stamp.AppendBinary(stamp.AppendBinary(nil)) // touched and reset
+	head = append(head, 0, 1, 'a')
+	accepted := ""
+	for _, form := range []byte{stampWritten, stampTouched, stampReset} {
+		b := append(slices.Clone(head), form|1)
+		if form == stampWritten {
+			b = stamp.AppendBinary(b)
+		}
+		b = append(b, 1, 'v')
+		if _, err := DecodeEntity(b); err == nil {
+			accepted += string(b)
+		}
+	}
+	if accepted != string(put) {
+		t.Errorf("accepted %x, want %x alone", accepted, put)
 	}
 }
 

@@ -160,6 +160,7 @@ func TestDeletesCommuteWithSums(t *testing.T) {
 	}
 	t.Logf("without generations, the order mattered in %d of %d runs", forgetfulDiffers, runs)
 	if forgetfulDiffers*2 < runs {
-		t.Errorf("without generations, the order mattered in only %d of %d runs: this test sees nothing", forgetfulDiffers, runs)
+		t.Errorf("without generations, the order mattered in only %d of %d runs: this test sees nothing",
+			forgetfulDiffers, runs)
 	}
 }

@@ -18,12 +18,12 @@ const (
 )
 
 // HLL estimates how many different hashes were added: HyperLogLog (Flajolet et al., 2007) with 2,048 registers and the
-// estimator of Ertl ("New cardinality estimation algorithms for HyperLogLog sketches", 2017), in integers. The standard
-// error is 2.3 %; up to a few hundred hashes the count is nearly exact. The zero value is empty.
+// estimator of Ertl ("New cardinality estimation algorithms for HyperLogLog sketches", 2017), in integers. The
+// standard error is 2.3 %; up to a few hundred hashes the count is nearly exact. The zero value is empty.
 //
-// It is a join: each register keeps its maximum, so adding is commutative and idempotent, and nothing is ever taken out.
-// The form in memory is chosen by the number of non-zero registers alone, hence so are the bytes: sparse up to 512 of
-// them, dense above.
+// It is a join: each register keeps its maximum, so adding is commutative and idempotent, and nothing is ever taken
+// out. The form in memory is chosen by the number of non-zero registers alone, hence so are the bytes: sparse up to
+// 512 of them, dense above.
 //
 // A copy shares its registers with the original: [HLL.Clone] before [HLL.Add] when both live on.
 type HLL struct {
@@ -90,8 +90,8 @@ func (h HLL) Equal(o HLL) bool {
 // Estimate returns the estimated number of different hashes, rounded to the nearest integer. It is sound up to about
 // 2⁴⁸ of them.
 //
-// With m registers of which C(k) have rank k, Ertl's estimate is α·m² / (m·σ(C(0)/m) + Σ C(k)·2⁻ᵏ) where α = 1/(2·ln 2)
-// and σ(x) = x + Σ x^(2ᵏ)·2ᵏ⁻¹ over k ≥ 1. The term τ for saturated registers is left out: at rank 54 a register is
+// With m registers of which C(k) have rank k, Ertl's estimate is α·m² / (m·σ(C(0)/m) + Σ C(k)·2⁻ᵏ) where α = 1/(2·ln
+// 2) and σ(x) = x + Σ x^(2ᵏ)·2ᵏ⁻¹ over k ≥ 1. The term τ for saturated registers is left out: at rank 54 a register is
 // reached by one hash in 2⁶⁴.
 func (h HLL) Estimate() uint64 {
 	if h.IsZero() {
@@ -125,8 +125,8 @@ func (h HLL) Estimate() uint64 {
 // hllSigma returns m·σ(zeros/m) in units of 2⁻⁴⁰, for fewer than m zeros.
 //
 // x starts exact in Q64 (zeros < 2¹¹, so x < 1). Each squaring doubles the relative error and adds at most one unit of
-// 2⁻⁶⁴. A term x^(2ᵏ)·2ᵏ⁻¹ matters down to 2⁻⁵¹ and the largest x is 1 − 2⁻¹¹, so k stays below 17 and the error of any
-// term below 2⁻⁴⁴: nothing beside the estimator's own 2.3 %.
+// 2⁻⁶⁴. A term x^(2ᵏ)·2ᵏ⁻¹ matters down to 2⁻⁵¹ and the largest x is 1 − 2⁻¹¹, so k stays below 17 and the error of
+// any term below 2⁻⁴⁴: nothing beside the estimator's own 2.3 %.
 func hllSigma(zeros uint64) uint64 {
 	x := zeros << (64 - hllBits)
 	sum := x >> (64 - hllBits - 40) // x·m in Q40

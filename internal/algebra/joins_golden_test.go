@@ -74,8 +74,10 @@ func goldenJoins(t *testing.T) string {
 	}
 	_, err = ListRule{N: 3}.Decode(list.AppendBinary(nil))
 	line("list", list.AppendBinary(nil), err)
-	e := Entity{}.ApplyDelete(Stamp{now - 2, here}).ApplyPut(Stamp{now, here}, []Change{{"a", []byte("1")}, {"b", []byte{}}})
-	e = e.ApplyPatch(Stamp{now + 1, there}, []Change{{"b", nil}}).ApplyPatch(Stamp{now + 2, here}, []Change{{"c", []byte("2")}})
+	e := Entity{}.ApplyDelete(Stamp{now - 2, here})
+	e = e.ApplyPut(Stamp{now, here}, []Change{{"a", []byte("1")}, {"b", []byte{}}})
+	e = e.ApplyPatch(Stamp{now + 1, there}, []Change{{"b", nil}})
+	e = e.ApplyPatch(Stamp{now + 2, here}, []Change{{"c", []byte("2")}})
 	_, err = DecodeEntity(e.AppendBinary(nil))
 	line("entity", e.AppendBinary(nil), err)
 	rng := rand.New(rand.NewPCG(6, 6))

@@ -141,8 +141,8 @@ func TestMaxPairEndsAsTheLatestTurn(t *testing.T) {
 	}
 }
 
-// TestHidesWinWhileConverging shows why a hide never leaks: any replica's partial view of a hide that no un-hide follows
-// holds, whatever older un-hides it has heard of.
+// TestHidesWinWhileConverging shows why a hide never leaks: any replica's partial view of a hide that no un-hide
+// follows holds, whatever older un-hides it has heard of.
 func TestHidesWinWhileConverging(t *testing.T) {
 	hide := MaxPair{On: 10}
 	for _, heard := range []MaxPair{{}, {Off: 9}, {On: 3, Off: 9}, {Off: 10}} {

@@ -9,8 +9,8 @@ import (
 	"github.com/tidaldb/tidal/internal/fault"
 )
 
-// Kind is the kind of a replicated record. It says how the record's encoded values merge. The numbers are part of stored
-// and shipped bytes: they are never reused.
+// Kind is the kind of a replicated record. It says how the record's encoded values merge. The numbers are part of
+// stored and shipped bytes: they are never reused.
 type Kind uint8
 
 // The kinds of replicated records. Sums: the three cells. Joins: all others.
@@ -89,11 +89,11 @@ func (k Kind) List() ListRule {
 }
 
 // Merge appends to dst the merge of two encoded values of a kind: the sum of sums, the join of joins. Empty stands for
-// the identity. It returns a *fault.Corrupt, and dst without additions, when a value isn't a canonical one of the kind.
-// dst must not overlap the values.
+// the identity. It returns a *fault.Corrupt, and dst without additions, when a value isn't a canonical one of the
+// kind. dst must not overlap the values.
 //
-// This is the whole of a storage's merge operator: commutative and associative, so operands may be combined in any order
-// and grouping.
+// This is the whole of a storage's merge operator: commutative and associative, so operands may be combined in any
+// order and grouping.
 func Merge(kind Kind, dst, a, b []byte) ([]byte, error) {
 	out, err := combine(kind, dst, a, b, (*SignalState).Merge)
 	if err != nil {

@@ -86,8 +86,8 @@ func testJoin[T any](t *testing.T, k joinKind[T]) {
 	testDamage(t, rng, k, value)
 }
 
-// testConvergence spreads updates over five nodes that gossip encoded states at random, losing and repeating some, until
-// each has heard of all; every node must end with the bytes of the plain fold.
+// testConvergence spreads updates over five nodes that gossip encoded states at random, losing and repeating some,
+// until each has heard of all; every node must end with the bytes of the plain fold.
 func testConvergence[T any](t *testing.T, rng *rand.Rand, k joinKind[T]) {
 	t.Helper()
 	const rounds, updates = 60, 250

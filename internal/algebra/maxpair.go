@@ -9,8 +9,9 @@ import (
 // MaxPair is a switch that many may turn: a hide, mute, block or follow and its undoing. It keeps the latest stamp of
 // each direction.
 //
-// It is a join by the pairwise maximum. While replicas converge each holds the union of what was turned on, and only an
-// Off with a higher stamp than every On ends it; on a tie it holds. The zero value was never turned and doesn't hold.
+// It is a join by the pairwise maximum. While replicas converge each holds the union of what was turned on, and only
+// an Off with a higher stamp than every On ends it; on a tie it holds. The zero value was never turned and doesn't
+// hold.
 type MaxPair struct {
 	On, Off hlc.Timestamp
 }

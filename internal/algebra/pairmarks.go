@@ -48,8 +48,9 @@ const (
 	marksAll     = 1<<7 - 1
 )
 
-// AppendBinary appends the canonical encoding: nothing for the zero value. Else a byte of bits (0 seen; 1 liked,
-// 2 saved, 3 in progress were written; 4, 5, 6 they are on), then the order if seen, then the stamp of each written flag.
+// AppendBinary appends the canonical encoding: nothing for the zero value. Else a byte of bits (0 seen; 1 liked, 2
+// saved, 3 in progress were written; 4, 5, 6 they are on), then the order if seen, then the stamp of each written
+// flag.
 func (m PairMarks) AppendBinary(dst []byte) []byte {
 	if m.IsZero() {
 		return dst

@@ -8,8 +8,8 @@ import (
 	"github.com/tidaldb/tidal/internal/id"
 )
 
-// PNCounter is a counter that travels as state rather than as events: each origin keeps its own totals of what it added
-// and what it took away, and only that origin changes them.
+// PNCounter is a counter that travels as state rather than as events: each origin keeps its own totals of what it
+// added and what it took away, and only that origin changes them.
 //
 // It is a join by the maximum per origin of both totals, so a copy may be merged any number of times. The zero value
 // counts nothing. A counter is immutable; operations return new ones.
@@ -89,8 +89,8 @@ func saturatingAdd(a, b uint64) uint64 {
 	return sum
 }
 
-// AppendBinary appends the canonical encoding: per origin, ascending, uvarints of region, shard, incarnation, added and
-// taken away. The zero value is empty.
+// AppendBinary appends the canonical encoding: per origin, ascending, uvarints of region, shard, incarnation, added
+// and taken away. The zero value is empty.
 func (c PNCounter) AppendBinary(dst []byte) []byte {
 	for _, e := range c.entries {
 		dst = appendOrigin(dst, e.origin)

@@ -21,9 +21,9 @@ type RangeEntry struct {
 // compacted. Merging every entry into a state that holds none of these events, and all of the origin's earlier ones,
 // gives the same state as applying the events.
 //
-// A receiver that holds First to k, with First ≤ k < Last, folds its own batches of these into a range and subtracts that
-// with [SubtractOverlap]. The sums of what is left are of k+1 to Last alone; its joins and marks are of the whole range,
-// which does no harm. A range is a pure value, made by a [RangeBuilder].
+// A receiver that holds First to k, with First ≤ k < Last, folds its own batches of these into a range and subtracts
+// that with [SubtractOverlap]. The sums of what is left are of k+1 to Last alone; its joins and marks are of the whole
+// range, which does no harm. A range is a pure value, made by a [RangeBuilder].
 type Range struct {
 	Origin      id.Origin
 	First, Last id.Seq
@@ -37,8 +37,8 @@ type RangeBuilder struct {
 	scratch []byte
 }
 
-// Fold merges one effect of an event, which is an encoded value as [Merge] takes it, into the record under key. One key
-// is always of one kind. It copies value. After an error the builder is as before.
+// Fold merges one effect of an event, which is an encoded value as [Merge] takes it, into the record under key. One
+// key is always of one kind. It copies value. After an error the builder is as before.
 func (b *RangeBuilder) Fold(key string, kind Kind, value []byte) error {
 	if key == "" {
 		return fault.Damaged("", 0, "range entry without a key")
@@ -97,8 +97,8 @@ func MergeRanges(a, b Range) (Range, error) {
 }
 
 // SubtractOverlap returns what a receiver that holds overlap lacks of rng. The overlap must be the exact fold of rng's
-// first events; it returns [fault.ErrGap] when it begins elsewhere or doesn't end inside, and a *fault.Corrupt for values
-// that can't be subtracted.
+// first events; it returns [fault.ErrGap] when it begins elsewhere or doesn't end inside, and a *fault.Corrupt for
+// values that can't be subtracted.
 func SubtractOverlap(rng, overlap Range) (Range, error) {
 	if rng.Origin != overlap.Origin || rng.First != overlap.First || overlap.Last >= rng.Last {
 		return Range{}, fmt.Errorf("subtract range %v from %v: %w", overlap, rng, fault.ErrGap)
@@ -145,8 +145,8 @@ func (r Range) String() string {
 }
 
 // AppendBinary appends the canonical encoding: uvarints of region, shard, incarnation, first and last sequence number,
-// and the number of entries; then per entry, by key, ascending, the length of the key and the key, a byte for the kind,
-// the length of the value and the value.
+// and the number of entries; then per entry, by key, ascending, the length of the key and the key, a byte for the
+// kind, the length of the value and the value.
 func (r Range) AppendBinary(dst []byte) []byte {
 	dst = appendOrigin(dst, r.Origin)
 	dst = binary.AppendUvarint(dst, uint64(r.First))

@@ -98,8 +98,8 @@ func foldRange(t testing.TB, rng *rand.Rand, events []occurrence) Range {
 	return b.Finish(events[0].origin, events[0].seq, events[len(events)-1].seq)
 }
 
-// TestRangeMeetsAReceiverAnywhere is the compaction of the design: a receiver that holds the events 1 to k of an origin
-// gets the range from a to b, whichever way k lies to it, takes out what it holds, and goes on with b+1.
+// TestRangeMeetsAReceiverAnywhere is the compaction of the design: a receiver that holds the events 1 to k of an
+// origin gets the range from a to b, whichever way k lies to it, takes out what it holds, and goes on with b+1.
 func TestRangeMeetsAReceiverAnywhere(t *testing.T) {
 	rng := dice(t)
 	runs := 400
@@ -143,7 +143,8 @@ func TestRangeMeetsAReceiverAnywhere(t *testing.T) {
 	// The negative control: overlaps of joins alone are harmless, all others count twice.
 	t.Logf("%d of %d overlapping ranges applied as they are went wrong", wrongAsIs, inside)
 	if wrongAsIs*2 < inside {
-		t.Errorf("only %d of %d overlapping ranges applied as they are went wrong: this test sees nothing", wrongAsIs, inside)
+		t.Errorf("only %d of %d overlapping ranges applied as they are went wrong: this test sees nothing",
+			wrongAsIs, inside)
 	}
 }
 
@@ -182,14 +183,16 @@ func TestRangesThatDoNotFitAreRefused(t *testing.T) {
 		return Range{Origin: origin, First: first, Last: last}
 	}
 	for _, c := range []struct{ a, b Range }{
-		{rng(o, 1, 5), rng(p, 6, 9)}, {rng(o, 1, 5), rng(o, 5, 9)}, {rng(o, 1, 5), rng(o, 7, 9)}, {rng(o, 1, 5), rng(o, 1, 5)},
+		{rng(o, 1, 5), rng(p, 6, 9)}, {rng(o, 1, 5), rng(o, 5, 9)}, {rng(o, 1, 5), rng(o, 7, 9)},
+		{rng(o, 1, 5), rng(o, 1, 5)},
 	} {
 		if _, err := MergeRanges(c.a, c.b); !errors.Is(err, fault.ErrGap) {
 			t.Errorf("%v with %v: %v", c.a, c.b, err)
 		}
 	}
 	for _, c := range []struct{ whole, overlap Range }{
-		{rng(o, 1, 5), rng(p, 1, 3)}, {rng(o, 1, 5), rng(o, 2, 3)}, {rng(o, 1, 5), rng(o, 1, 5)}, {rng(o, 2, 5), rng(o, 1, 6)},
+		{rng(o, 1, 5), rng(p, 1, 3)}, {rng(o, 1, 5), rng(o, 2, 3)}, {rng(o, 1, 5), rng(o, 1, 5)},
+		{rng(o, 2, 5), rng(o, 1, 6)},
 	} {
 		if _, err := SubtractOverlap(c.whole, c.overlap); !errors.Is(err, fault.ErrGap) {
 			t.Errorf("%v without %v: %v", c.whole, c.overlap, err)

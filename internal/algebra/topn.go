@@ -15,12 +15,12 @@ const MaxList = 64
 type Interaction struct {
 	Order
 	ID   string        // 1 to id.MaxLen bytes: the item, or the user
-	Gen  hlc.Timestamp // the generation of ID that the event was stamped under; readers drop lower ones than the live one
+	Gen  hlc.Timestamp // the generation of ID at stamping; readers drop entries of lower ones than the live one
 	Type string        // the signal type, at most 255 bytes
 }
 
-// Compare orders by Order. The rest decides only between entries that no event could both have made; it makes the order
-// total over values, so that even those end alike everywhere.
+// Compare orders by Order. The rest decides only between entries that no event could both have made; it makes the
+// order total over values, so that even those end alike everywhere.
 func (e Interaction) Compare(o Interaction) int {
 	if c := e.Order.Compare(o.Order); c != 0 {
 		return c
@@ -40,18 +40,19 @@ type TopN []Interaction
 // This is a join, that is, keep(keep(A) ∪ keep(B)) = keep(A ∪ B). Let the *tops* of a set be the highest entry of each
 // ID (all entries, when not Distinct).
 //
-// What A drops is not wanted: each condition only turns from true to false as a set grows, so x falls out of A ∪ B too.
+// What A drops is not wanted: each condition only turns from true to false as a set grows, so x falls out of A ∪ B
+// too.
 //
-// What A ∪ B drops is still dropped after A and B dropped theirs: let t₁ > … > tₙ be the N highest tops of A ∪ B (or all,
-// if fewer). In A or B, where they came from, neither (1) nor (2) drops one of them, as it has no higher entry of its ID
-// and fewer than N IDs above. t₁ is the newest of all; (3) doesn't drop it either, so (3) is judged after as before. If
-// (3) dropped some tᵢ early, every x below it is no newer and falls by (3). Else all tᵢ stay: an x that (2) drops lies
-// below tₙ, finds N IDs above it and falls; an x that (1) drops lies below its ID's top, which either is one of the tᵢ,
-// and x falls by (1), or lies below tₙ, and x falls by (2).
+// What A ∪ B drops is still dropped after A and B dropped theirs: let t₁ > … > tₙ be the N highest tops of A ∪ B (or
+// all, if fewer). In A or B, where they came from, neither (1) nor (2) drops one of them, as it has no higher entry of
+// its ID and fewer than N IDs above. t₁ is the newest of all; (3) doesn't drop it either, so (3) is judged after as
+// before. So each tᵢ stays, or fell by (3), and then every x below it, being no newer, falls by (3) too. Beyond that,
+// an x that (2) drops lies below all N of them and falls by (2). An x that (1) drops lies below the top of its ID: if
+// that is one of the tᵢ, x falls by (1); if not, it lies below tₙ, and x falls by (2).
 //
-// A lower generation isn't dropped here although it is dead on arrival: whether it is lower is known by the entity, not
-// by the list; and were an ID's entry chosen by generation first, a late event could move it down the list, and bring
-// back to a place what had been dropped.
+// A lower generation isn't dropped here although it is dead on arrival: whether it is lower is known by the entity,
+// not by the list; and were an ID's entry chosen by generation first, a late event could move it down the list, and
+// bring back to a place what had been dropped.
 //
 // The rule of a record kind is part of the meaning of stored bytes: see [Kind.List].
 type ListRule struct {

@@ -9,9 +9,9 @@ import (
 	"github.com/tidaldb/tidal/internal/id"
 )
 
-// An encoded list is its entries, highest first, one after the other; the empty list is empty. Each entry is complete in
-// itself, without reference to a neighbour, so that a new one is spliced in by moving bytes; and it begins with its id,
-// so that looking for one costs a comparison per entry:
+// An encoded list is its entries, highest first, one after the other; the empty list is empty. Each entry is complete
+// in itself, without reference to a neighbour, so that a new one is spliced in by moving bytes; and it begins with its
+// id, so that looking for one costs a comparison per entry:
 //
 //	uvarint  length of what follows
 //	uvarint  length of the id, 1 to 512; the id
@@ -112,9 +112,9 @@ func (r ListRule) refuses(list TopN, e *Interaction) string {
 	return ""
 }
 
-// InsertEncoded appends to dst what Insert makes of an encoded list: the same bytes as decoding, Insert and AppendBinary,
-// without decoding the entries. This is the hot path of every signal. The list must be canonical under the rule and must
-// not overlap dst; a list that is neither is our own mistake, and may panic.
+// InsertEncoded appends to dst what Insert makes of an encoded list: the same bytes as decoding, Insert and
+// AppendBinary, without decoding the entries. This is the hot path of every signal. The list must be canonical under
+// the rule and must not overlap dst; a list that is neither is our own mistake, and may panic.
 func (r ListRule) InsertEncoded(dst, list []byte, e Interaction) []byte {
 	r.check()
 	base := len(dst)

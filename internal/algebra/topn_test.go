@@ -90,8 +90,8 @@ func keep(r ListRule, set []Interaction) TopN {
 	return out
 }
 
-// TestListsHoldWhatTheDefinitionKeeps splits a set into parts at random, merges them in a random tree, and compares with
-// the definition over the whole set, for the decoded and for the encoded form.
+// TestListsHoldWhatTheDefinitionKeeps splits a set into parts at random, merges them in a random tree, and compares
+// with the definition over the whole set, for the decoded and for the encoded form.
 func TestListsHoldWhatTheDefinitionKeeps(t *testing.T) {
 	rng := dice(t)
 	for name, rule := range testRules() {
