@@ -4,8 +4,8 @@
 //
 // There is no goroutine, clock, disk or socket inside. Who owns a Node calls it from one goroutine at a time, takes
 // Ready after every event until it reports false (an entry may be created and replaced between two events), writes
-// appends in the order given, and hands each back to Persisted only once it is durable. Entries are applied only when they are
-// durable here, also when others have committed them before.
+// appends in the order given, and hands each back to Persisted only once it is durable. Entries are applied only when
+// they are durable here, also when others have committed them before.
 //
 // An embedded database is a group of one on the same path: its leader commits when its own disk has answered.
 package consensus

@@ -13,15 +13,15 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// TestScripts runs the stories of testdata/scripts: commands, and the picture that each of them gives. -rewrite writes the
-// pictures anew.
+// TestScripts runs the stories of testdata/scripts: commands, and the picture that each of them gives. -rewrite writes
+// the pictures anew.
 //
 //	new          [node=1] [max=bytes]     a new group of one
 //	join         node=1 of=(1,2,3)        a replica of a group whose members are the store's business
 //	campaign, tick [n=1], propose DATA…   events
 //	ready                                 take one Ready; its work is queued
 //	persist, apply [n=1]                  the disk, the state machine finish the oldest piece of work
-//	send         [to=n] [drop]            deliver every message that is out, or those to one replica, or none; lose the rest
+//	send         [to=n] [drop]            deliver all messages that are out, those to n, or none; lose the rest
 //	run                                   all of the above until nothing is left
 //	restart      [kept=n] [torn] [applied=i]  crash: of the appends in flight n reached the disk, and of the next one
 //	             [unsynced]               only the entries; with unsynced, nothing behind the last sync did

@@ -110,7 +110,7 @@ func (a Int128) magnitude() (hi, lo uint64) {
 // String prints a in decimal.
 func (a Int128) String() string {
 	// 10¹⁹ is the largest power of ten in a word; 2¹²⁷ < 10³⁹, so a number has at most three such digits.
-	const base, baseDigits = 1e19, 19
+	const base, baseDigits = 10_000_000_000_000_000_000, 19
 	hi, lo := a.magnitude()
 	text := ""
 	for hi != 0 {

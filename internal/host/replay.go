@@ -27,6 +27,11 @@ func (r *Replica) replay() (consensus.Restored, error) {
 		return out, fault.Damaged(r.opts.FS.PathJoin(r.opts.Dir, logDir), 0,
 			"hard state says that entry %d is committed, the log ends at %d", commit, last)
 	}
+	// State is rebuilt from the log alone, so the log must reach back to the first entry.
+	if first := r.log.FirstIndex(); first > 1 {
+		return out, fault.Damaged(r.opts.FS.PathJoin(r.opts.Dir, logDir), 0,
+			"the log begins at entry %d: its older files are missing; restore them from a backup", first)
+	}
 	for next := r.log.FirstIndex(); next <= r.log.LastIndex(); {
 		entries, err := r.log.Entries(next, r.log.LastIndex()+1, replayBytes)
 		if err != nil {

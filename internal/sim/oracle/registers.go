@@ -1,0 +1,206 @@
+package oracle
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/tidaldb/tidal/internal/algebra"
+	"github.com/tidaldb/tidal/internal/hlc"
+	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/record"
+	"github.com/tidaldb/tidal/internal/sim/workload"
+	"github.com/tidaldb/tidal/schema"
+)
+
+// write is one write to a register.
+type write struct {
+	stamp algebra.Stamp
+	time  int64
+	on    bool   // set, or of a flag: on
+	value []byte // of a field
+}
+
+// latest returns the write that rules, and false if there is none.
+func latest(all []write, rules Rules) (write, bool) {
+	if len(all) == 0 {
+		return write{}, false
+	}
+	return slices.MaxFunc(all, func(a, b write) int {
+		if rules.RegistersByTime {
+			return cmp.Or(cmp.Compare(a.time, b.time), compareStamps(a.stamp, b.stamp))
+		}
+		return compareStamps(a.stamp, b.stamp)
+	}), true
+}
+
+func compareStamps(a, b algebra.Stamp) int {
+	return cmp.Or(cmp.Compare(a.HLC, b.HLC), compareOrigins(a.Origin, b.Origin))
+}
+
+func compareOrigins(a, b id.Origin) int {
+	return cmp.Or(cmp.Compare(a.Region, b.Region), cmp.Compare(a.Shard, b.Shard),
+		cmp.Compare(a.Incarnation, b.Incarnation))
+}
+
+func compareOrders(a, b algebra.Order, rules Rules) int {
+	byTime, byStamp := cmp.Compare(a.Time, b.Time), cmp.Compare(a.HLC, b.HLC)
+	if rules.OrderByStamp {
+		byTime, byStamp = byStamp, byTime
+	}
+	return cmp.Or(byTime, byStamp, compareOrigins(a.Origin, b.Origin), cmp.Compare(a.Seq, b.Seq))
+}
+
+// foldList returns the newest interactions, newest first.
+func foldList(all []algebra.Interaction, distinct bool, rules Rules) algebra.TopN {
+	sorted := slices.Clone(all)
+	slices.SortFunc(sorted, func(a, b algebra.Interaction) int { return compareOrders(b.Order, a.Order, rules) })
+	met := map[string]bool{}
+	var out algebra.TopN
+	for _, x := range sorted {
+		switch {
+		case distinct && met[x.ID] && !rules.EngagersTwice:
+		case x.Time < sorted[0].Time-rules.ListRetention && !rules.OrderByStamp:
+		case len(out) < rules.ListLength:
+			out = append(out, x)
+		}
+		met[x.ID] = true
+	}
+	return out
+}
+
+// markWrites is what was written about one user and one item.
+type markWrites struct {
+	seen  []algebra.Order
+	flags map[schema.Mark][]write
+}
+
+func (f *folder) marksAt(user, item string) *markWrites {
+	key := f.key(algebra.KindPairMarks, id.KindUser, user, item)
+	if f.marks[key] == nil {
+		f.marks[key] = &markWrites{flags: map[schema.Mark][]write{}}
+	}
+	return f.marks[key]
+}
+
+func writeOf(e *workload.Event) write {
+	return write{stamp: algebra.Stamp{HLC: e.Stamp(), Origin: e.Position.Origin()}, time: e.Meta.Time}
+}
+
+// marksOf files what a signal says about its user and item.
+func (f *folder) marksOf(e *workload.Event, s *record.Signal, t *schema.SignalType, order algebra.Order) {
+	if !t.Seen && len(t.Sets)+len(t.Clears) == 0 {
+		return
+	}
+	m := f.marksAt(s.User, s.Item)
+	if t.Seen {
+		m.seen = append(m.seen, order)
+	}
+	w := writeOf(e)
+	for _, mark := range t.Clears {
+		m.flags[mark] = append(m.flags[mark], w)
+	}
+	w.on = true
+	for _, mark := range t.Sets {
+		m.flags[mark] = append(m.flags[mark], w)
+	}
+}
+
+func (f *folder) mark(e *workload.Event) {
+	x := &e.Body.Mark
+	if !f.live(id.KindUser, x.User, x.UserGen) {
+		return
+	}
+	m := f.marksAt(x.User, x.Item)
+	w := writeOf(e)
+	w.on = x.On
+	switch x.Which {
+	case record.MarkSeen:
+		m.seen = append(m.seen, algebra.Order{
+			Time: e.Meta.Time, HLC: e.Meta.HLC, Origin: e.Position.Origin(), Seq: e.Position.Seq,
+		})
+	case record.MarkLiked:
+		m.flags[schema.Liked] = append(m.flags[schema.Liked], w)
+	case record.MarkSaved:
+		m.flags[schema.Saved] = append(m.flags[schema.Saved], w)
+	case record.MarkInProgress:
+		m.flags[schema.InProgress] = append(m.flags[schema.InProgress], w)
+	}
+}
+
+func (m *markWrites) fold(rules Rules) algebra.PairMarks {
+	var out algebra.PairMarks
+	if len(m.seen) > 0 {
+		out.Seen = slices.MaxFunc(m.seen, func(a, b algebra.Order) int { return compareOrders(a, b, rules) })
+	}
+	for mark, flag := range map[schema.Mark]*algebra.Flag{
+		schema.Liked: &out.Liked, schema.Saved: &out.Saved, schema.InProgress: &out.InProgress,
+	} {
+		if w, ok := latest(m.flags[mark], rules); ok {
+			*flag = algebra.Flag{Stamp: w.stamp, On: w.on}
+		}
+	}
+	return out
+}
+
+// pairWrites are the highest stamps of either side of a relation.
+type pairWrites struct{ on, off hlc.Timestamp }
+
+func (f *folder) relate(user string, which byte, target string, stamp hlc.Timestamp, on bool) {
+	key := f.key(algebra.KindRelation, id.KindUser, user, string([]byte{which})+target)
+	if f.pairs[key] == nil {
+		f.pairs[key] = &pairWrites{}
+	}
+	side := &f.pairs[key].off
+	if on {
+		side = &f.pairs[key].on
+	}
+	*side = max(*side, stamp)
+}
+
+// entityWrites is what was written about one entity.
+type entityWrites struct {
+	touched, reset, deleted []write
+	fields                  map[string][]write
+}
+
+func (f *folder) entity(e *workload.Event, kind record.Kind, x record.Entity) {
+	key := f.key(algebra.KindEntity, x.Kind, x.ID, "")
+	if f.entities[key] == nil {
+		f.entities[key] = &entityWrites{fields: map[string][]write{}}
+	}
+	all, w := f.entities[key], writeOf(e)
+	if kind == record.KindDelete {
+		all.reset, all.deleted = append(all.reset, w), append(all.deleted, w)
+		return
+	}
+	all.touched = append(all.touched, w)
+	if kind == record.KindPut || f.rules.PatchResets {
+		all.reset = append(all.reset, w)
+	}
+	for _, field := range x.Fields {
+		w.on, w.value = field.Value != nil, field.Value
+		all.fields[field.Name] = append(all.fields[field.Name], w)
+	}
+}
+
+func (w *entityWrites) fold(rules Rules) algebra.Entity {
+	var out algebra.Entity
+	if x, ok := latest(w.touched, rules); ok {
+		out.Touched = x.stamp
+	}
+	if x, ok := latest(w.reset, rules); ok {
+		out.Reset = x.stamp
+	}
+	for _, x := range w.deleted {
+		out.Deleted = max(out.Deleted, x.stamp.HLC)
+	}
+	for name, all := range w.fields {
+		if x, ok := latest(all, rules); ok && compareStamps(x.stamp, out.Reset) >= 0 {
+			out.Fields = append(out.Fields, algebra.Field{Name: name, LWWRegister: algebra.LWWRegister{
+				Stamp: x.stamp, Set: x.on, Value: x.value,
+			}})
+		}
+	}
+	slices.SortFunc(out.Fields, func(a, b algebra.Field) int { return cmp.Compare(a.Name, b.Name) })
+	return out
+}
