@@ -268,4 +268,3 @@ func (e *Engine) place(origin id.Origin, h *record.Header) (Outcome, error) {
 	}
 	return Applied, nil
 }
-

@@ -39,35 +39,40 @@ func (e *Engine) applyItem(ev *event, s *record.Signal) error {
 // count adds the event to one cell. A user of 0 adds to no set of unique users.
 func (e *Engine) count(key state.Key, ev *event, s *record.Signal, user uint64) error {
 	cell := &e.scratch.cell
-	if err := e.load(key, cell); err != nil {
+	at, err := e.load(key, cell)
+	if err != nil {
 		return err
 	}
 	cell.Add(ev.rules.shape, ev.order.Time, s.Weight)
 	if user != 0 {
 		cell.AddUnique(user)
 	}
-	e.store(key, cell)
+	e.store(key, at, cell)
 	return nil
 }
 
-// load reads a cell, an empty one if there is none.
-func (e *Engine) load(key state.Key, cell *algebra.SignalState) error {
-	v, ok := e.table.Get(key)
-	if !ok {
+// load reads a cell, an empty one if there is none, and says where it is.
+func (e *Engine) load(key state.Key, cell *algebra.SignalState) (state.Place, error) {
+	at := e.table.Lookup(key)
+	return at, readCell(e.table.Value(at), cell)
+}
+
+func readCell(v []byte, cell *algebra.SignalState) error {
+	if len(v) == 0 {
 		cell.Reset()
 		return nil
 	}
 	return algebra.DecodeSignalState(v, cell)
 }
 
-func (e *Engine) store(key state.Key, cell *algebra.SignalState) {
+func (e *Engine) store(key state.Key, at state.Place, cell *algebra.SignalState) {
 	e.scratch.bytes = cell.AppendBinary(e.scratch.bytes[:0])
-	e.table.Put(key, e.scratch.bytes)
+	e.table.Set(key, at, e.scratch.bytes)
 }
 
 // remember puts an interaction in a list of the newest.
 func (e *Engine) remember(key state.Key, in algebra.Interaction) {
-	list, _ := e.table.Get(key)
-	e.scratch.bytes = key.Kind.List().InsertEncoded(e.scratch.bytes[:0], list, in)
-	e.table.Put(key, e.scratch.bytes)
+	at := e.table.Lookup(key)
+	e.scratch.bytes = key.Kind.List().InsertEncoded(e.scratch.bytes[:0], e.table.Value(at), in)
+	e.table.Set(key, at, e.scratch.bytes)
 }

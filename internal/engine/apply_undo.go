@@ -49,11 +49,12 @@ var undoneMark = []byte{1}
 
 func (e *Engine) uncount(key state.Key, rules *typeRules, c *record.Compensation) error {
 	cell := &e.scratch.cell
-	if err := e.load(key, cell); err != nil {
+	at, err := e.load(key, cell)
+	if err != nil {
 		return err
 	}
 	cell.Subtract(rules.shape, c.Time, c.Signal.Weight)
-	e.store(key, cell)
+	e.store(key, at, cell)
 	return nil
 }
 

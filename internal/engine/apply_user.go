@@ -84,29 +84,25 @@ func (e *Engine) applyRelation(ev *event, r *record.Relation) error {
 
 func (e *Engine) mark(user state.Ord, item string, m algebra.PairMarks) error {
 	key := marksKey(user, item)
-	if v, ok := e.table.Get(key); ok {
-		old, err := algebra.DecodePairMarks(v)
-		if err != nil {
-			return err
-		}
-		m = old.Merge(m)
+	at := e.table.Lookup(key)
+	old, err := algebra.DecodePairMarks(e.table.Value(at))
+	if err != nil {
+		return err
 	}
-	e.scratch.bytes = m.AppendBinary(e.scratch.bytes[:0])
-	e.table.Put(key, e.scratch.bytes)
+	e.scratch.bytes = old.Merge(m).AppendBinary(e.scratch.bytes[:0])
+	e.table.Set(key, at, e.scratch.bytes)
 	return nil
 }
 
 func (e *Engine) relate(user state.Ord, what byte, target string, p algebra.MaxPair) error {
 	key := relationKey(user, what, target)
-	if v, ok := e.table.Get(key); ok {
-		old, err := algebra.DecodeMaxPair(v)
-		if err != nil {
-			return err
-		}
-		p = old.Merge(p)
+	at := e.table.Lookup(key)
+	old, err := algebra.DecodeMaxPair(e.table.Value(at))
+	if err != nil {
+		return err
 	}
-	e.scratch.bytes = p.AppendBinary(e.scratch.bytes[:0])
-	e.table.Put(key, e.scratch.bytes)
+	e.scratch.bytes = old.Merge(p).AppendBinary(e.scratch.bytes[:0])
+	e.table.Set(key, at, e.scratch.bytes)
 	return nil
 }
 

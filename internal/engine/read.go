@@ -24,7 +24,8 @@ func (e *Engine) ReadCell(item, typeName string, into *algebra.SignalState) (*sc
 	if !ok {
 		return nil, fmt.Errorf("item %q: %w", item, fault.ErrNotFound)
 	}
-	return t, e.load(cellKey(n, t.Name), into)
+	_, err = e.load(cellKey(n, t.Name), into)
+	return t, err
 }
 
 func (e *Engine) signalType(name string) (*schema.SignalType, error) {

@@ -44,26 +44,46 @@ func New() *Table {
 
 // Get returns a record's value. It aliases the table's memory: valid until the next call that changes the table.
 func (t *Table) Get(k Key) ([]byte, bool) {
-	h := t.find(k, hashOf(k))
-	if h == 0 {
-		return nil, false
-	}
-	return value(t.arena.bytes(h)), true
+	at := t.Lookup(k)
+	return t.Value(at), at.block != 0
 }
 
 // Put sets a record's value; it copies both. An empty value removes the record.
-func (t *Table) Put(k Key, v []byte) {
+func (t *Table) Put(k Key, v []byte) { t.Set(k, t.Lookup(k), v) }
+
+// Place is where a record is, or would be: what a read finds out and a write that follows needs not find out again.
+// It is good until the table changes.
+type Place struct {
+	hash  uint32
+	block handle
+}
+
+// Lookup finds a record.
+func (t *Table) Lookup(k Key) Place {
+	hash := hashOf(k)
+	return Place{hash, t.find(k, hash)}
+}
+
+// Value returns the value at a place, nil if there is none, as [Table.Get] does.
+func (t *Table) Value(at Place) []byte {
+	if at.block == 0 {
+		return nil
+	}
+	return value(t.arena.bytes(at.block))
+}
+
+// Set is [Table.Put] for a place that Lookup found for k.
+func (t *Table) Set(k Key, at Place, v []byte) {
 	if len(k.Sub) > 1<<16-1 {
 		panic(fmt.Sprintf("state: sub-key of %d bytes", len(k.Sub)))
 	}
 	o := &t.owners[k.Owner].slots[k.Ord]
 	t.touch(o)
-	hash := hashOf(k)
-	old := t.find(k, hash)
+	old := at.block
 	if len(v) == 0 {
 		if old != 0 {
 			t.unchain(o, old)
-			t.drop(hash, old)
+			t.drop(at.hash, old)
 		}
 		return
 	}
@@ -77,15 +97,15 @@ func (t *Table) Put(k Key, v []byte) {
 		}
 	}
 	h, b := t.arena.alloc(need)
-	writeBlock(b, k, hash, v)
+	writeBlock(b, k, at.hash, v)
 	if old == 0 {
-		t.records.insert(hash, h)
+		t.records.insert(at.hash, h)
 		t.count[k.Kind]++
 		t.chain(o, h)
 		return
 	}
 	t.rechain(o, old, h)
-	t.records.replace(hash, old, h)
+	t.records.replace(at.hash, old, h)
 	t.arena.release(old)
 }
 
