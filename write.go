@@ -150,7 +150,7 @@ func proposeEntity(p *record.Proposed, kind EntityKind, name string, fields Fiel
 		}
 		if !v.IsZero() {
 			if err := v.Err(); err != nil {
-				return fmt.Errorf("fields.%s: %w", field, err)
+				return fault.Refuse("fields."+field, "%v", err)
 			}
 			f.Value = v.Encode()
 		}

@@ -228,3 +228,38 @@ func TestEveryPageCanBeReached(t *testing.T) {
 		t.Errorf("only %d pages were found", len(all))
 	}
 }
+
+// TestThePageOfTheDirectoryNamesEveryFieldOfTheIdentity holds docs/format/directory.md against the struct that is
+// written.
+func TestThePageOfTheDirectoryNamesEveryFieldOfTheIdentity(t *testing.T) {
+	tr := loadModule(t)
+	page, err := os.ReadFile(filepath.Join(tr.root, "docs/format/directory.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var fields []string
+	for _, s := range tr.sources {
+		if s.path == "internal/host/identity.go" {
+			_, text, _ := strings.Cut(string(s.text), "type identity struct {")
+			text, _, _ = strings.Cut(text, "\n}\n")
+			for _, m := range regexp.MustCompile("`json:\"([a-z]+)\"`").FindAllStringSubmatch(text, -1) {
+				fields = append(fields, m[1])
+			}
+		}
+	}
+	if len(fields) < 5 {
+		t.Fatalf("internal/host/identity.go has fields %q", fields)
+	}
+	var shown []string
+	for _, m := range regexp.MustCompile(`(?m)^  "([a-z]+)":`).FindAllSubmatch(page, -1) {
+		shown = append(shown, string(m[1]))
+	}
+	if !slices.Equal(shown, fields) {
+		t.Errorf("docs/format/directory.md shows %q, written are %q", shown, fields)
+	}
+	for _, field := range fields {
+		if !regexp.MustCompile("(?m)^\\| [^|]*`" + field + "`[^|]* \\|").Match(page) {
+			t.Errorf("docs/format/directory.md doesn't explain %q", field)
+		}
+	}
+}
