@@ -35,7 +35,7 @@ const (
 // the bytes.
 func (s *Schema) Encode() []byte {
 	n := s.Clone()
-	n.normalize()
+	n.normalise()
 	return n.append(make([]byte, 0, 1024))
 }
 

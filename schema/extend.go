@@ -41,7 +41,7 @@ func (s *Schema) Extend(change func(next *Schema)) (*Schema, error) {
 		return nil, fault.Refuse("version", "is the last one")
 	}
 	parent := s.Clone()
-	parent.normalize()
+	parent.normalise()
 	next := parent.Clone()
 	change(next)
 	next.Version, next.Parent = parent.Version+1, parent.Hash()

@@ -27,7 +27,7 @@ func TestEveryAdditionExtends(t *testing.T) {
 		changed := false
 		next, err := parent.Extend(func(s *Schema) {
 			drawAddition(t, s)
-			s.normalize()
+			s.normalise()
 			changed = !sameContent(s, parent)
 			s.Version, s.Parent = 99, Hash{9} // has no effect
 		})

@@ -162,9 +162,9 @@ func (e EntityType) clone() EntityType {
 	return EntityType{Fields: slices.Clone(e.Fields), Embeddings: slices.Clone(e.Embeddings)}
 }
 
-// normalize brings s into the form that is encoded: defaults filled in, sets of numbers ascending, empty lists nil.
+// normalise brings s into the form that is encoded: defaults filled in, sets of numbers ascending, empty lists nil.
 // It writes only where something differs, so that a normal schema may be validated while it's shared.
-func (s *Schema) normalize() {
+func (s *Schema) normalise() {
 	if s.Version == 0 {
 		s.Version = 1
 	}

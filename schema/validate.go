@@ -25,7 +25,7 @@ var (
 // schema that's in normal form isn't written to. The error joins one [fault.Input] per problem, each with the path of
 // what's wrong, such as "signals[2].half_lives[0]".
 func (s *Schema) Validate() error {
-	s.normalize()
+	s.normalise()
 	v := &validator{}
 	v.name("name", s.Name, nil)
 	switch {

@@ -34,7 +34,7 @@ func DecodeValue(b []byte) (Value, error) {
 	if w := fixedWidth(b[0]); w > 0 && len(body) != w {
 		return Value{}, fault.Damaged("", 1, "%s has %d bytes, want %d", v.kindWord(), len(body), w)
 	}
-	ok := false
+	var ok bool
 	switch b[0] {
 	case kindText:
 		ok = len(body) <= maxText && utf8.ValidString(body)

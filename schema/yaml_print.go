@@ -8,7 +8,7 @@ import (
 // YAML prints s as a document that [ParseYAML] reads back to an equal schema. s must be valid.
 func (s *Schema) YAML() []byte {
 	n := s.Clone()
-	n.normalize()
+	n.normalise()
 	var b strings.Builder
 	fmt.Fprintf(&b, "name: %s\nversion: %d\n", n.Name, n.Version)
 	if !n.Parent.IsZero() {

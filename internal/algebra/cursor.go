@@ -103,12 +103,3 @@ func (c *cursor) text(what string, least, limit uint64) []byte {
 
 func zigzag(v int64) uint64   { return uint64(v)<<1 ^ uint64(v>>63) }
 func unzigzag(v uint64) int64 { return int64(v>>1) ^ -int64(v&1) }
-
-// uvarintLen returns the number of bytes of v as a uvarint.
-func uvarintLen(v uint64) int {
-	n := 1
-	for ; v >= 0x80; v >>= 7 {
-		n++
-	}
-	return n
-}

@@ -150,8 +150,8 @@ func TestMistakesAreNoticed(t *testing.T) {
 	} {
 		rules := oracle.Definition()
 		m.turn(&rules)
-		noticed, tried := "", uint64(0)
-		for tried = uint64(1); tried <= 60 && noticed == ""; tried++ {
+		noticed, tried := "", uint64(1)
+		for ; tried <= 60 && noticed == ""; tried++ {
 			if _, err := sim.Interleave(tried, sim.Orders{Count: 1, Rules: &rules}); err != nil {
 				noticed = err.Error()
 			}

@@ -127,7 +127,7 @@ func Lock(fsys FS, dir string) (io.Closer, error) {
 	case err == nil:
 		return lock, nil
 	case held(err):
-		return nil, fmt.Errorf("%w: %s is locked; stop the tidal that uses this directory, or choose another one (%v)",
+		return nil, fmt.Errorf("%w: %s is locked; stop the tidal that uses this directory, or choose another one (%w)",
 			fault.ErrLocked, name, err)
 	}
 	return nil, fmt.Errorf("lock %s: %w", name, err)

@@ -33,7 +33,7 @@ func Cut(fsys vfs.FS, dir string) (Loss, error) {
 	if err != nil {
 		return Loss{}, fmt.Errorf("cut log: %w", err)
 	}
-	defer lock.Close()
+	defer func() { _ = lock.Close() }()
 	var loss Loss
 	for {
 		ld, err := load(fsys, dir, nil, nil)

@@ -112,7 +112,7 @@ func Open(options Options) (*Log, Recovery, error) {
 	}
 	found, err := l.recover()
 	if err != nil {
-		l.release()
+		_ = l.release() // the error that led here is the one to report
 		return nil, Recovery{}, fmt.Errorf("open log: %w%s", err, advice(err))
 	}
 	return l, found, nil

@@ -115,7 +115,7 @@ func contents(l *Log) (state, error) {
 		}
 		for _, e := range es {
 			if term, err := l.Term(e.Index); err != nil || term != e.Term {
-				return s, fmt.Errorf("entry %d has term %d, Term says %d, %v", e.Index, e.Term, term, err)
+				return s, fmt.Errorf("entry %d has term %d, Term says %d, %w", e.Index, e.Term, term, err)
 			}
 		}
 		s.entries = append(s.entries, es...)

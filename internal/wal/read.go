@@ -130,7 +130,7 @@ func (l *Log) read(sp span) ([]Entry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read entry %d: %w", sp.first, err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // reading is all that was done
 	start := int64(sp.offsets[0]) * align
 	b := make([]byte, sp.end-start)
 	n, err := f.ReadAt(b, start)

@@ -65,8 +65,11 @@ func compareBatch(b *workload.Batch) error {
 		}
 		if rec.Kind == record.KindSignal {
 			var s record.Signal
-			if err := record.DecodeSignal(rec.Body, &s); err != nil || !sameSignal(s, e.Body.Signal) {
-				return fmt.Errorf("%v holds %+v, want %+v; %v", e.Position, s, e.Body.Signal, err)
+			if err := record.DecodeSignal(rec.Body, &s); err != nil {
+				return fmt.Errorf("%v: %w", e.Position, err)
+			}
+			if !sameSignal(s, e.Body.Signal) {
+				return fmt.Errorf("%v holds %+v, want %+v", e.Position, s, e.Body.Signal)
 			}
 		}
 		i++

@@ -1,0 +1,267 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tidaldb/tidal"
+)
+
+// demoResult is what demo prints with --json.
+type demoResult struct {
+	Signals int      `json:"signals"`
+	Before  []string `json:"before"`
+	After   []string `json:"after"`
+	// Recovered is true when the database that was reopened after the kill has the digest and the list that the
+	// killed process had.
+	Recovered bool   `json:"recovered"`
+	Digest    string `json:"digest"` // of the reopened database
+}
+
+func (a *app) demoCommand() *cobra.Command {
+	var dir string
+	var once bool
+	c := &cobra.Command{
+		Use:   "demo [--once] [--dir D]",
+		Short: "See in half a minute what tidal does: lists that follow signals, and a crash that loses nothing",
+		Long: `See what tidal does. A second process fills a database with invented readers and articles, shows what they like,
+lets three articles become popular, and is then killed without warning (SIGKILL). The database is reopened and compared
+with what it was before the kill.
+
+With --once it prints the outcome alone and leaves nothing behind.`,
+		Example: `  tidal demo
+  tidal demo --once --json`,
+		Args: usageArgs(cobra.NoArgs),
+	}
+	c.Flags().StringVar(&dir, "dir", "", "empty directory for the database (default: a temporary one)")
+	c.Flags().BoolVar(&once, "once", false, "print the outcome only, and remove the temporary directory")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		return a.runDemo(c, dir, once)
+	}
+	return c
+}
+
+func (a *app) runDemo(c *cobra.Command, dir string, once bool) (err error) {
+	made := dir == ""
+	if made {
+		if dir, err = os.MkdirTemp("", "tidal-demo-"); err != nil {
+			return fmt.Errorf("make a directory: %w", err)
+		}
+	} else if fresh, err := isFresh(dir); err != nil {
+		return err
+	} else if !fresh {
+		return tidalInput("%s isn't empty; the demo wants a directory of its own", dir)
+	}
+	if made && (once || a.json) {
+		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	}
+	d := &demo{app: a, dir: dir, titles: demoTitles(), say: a.stdout}
+	if once || a.json {
+		d.say = io.Discard
+	}
+	if err := d.run(c.Context()); err != nil {
+		return fmt.Errorf("demo: %w", err)
+	}
+	if err := a.answer(d.result, func(w io.Writer) { d.conclude(w, once) }); err != nil {
+		return err
+	}
+	if !d.result.Recovered {
+		a.json = false // the object is printed already
+		return errDemo
+	}
+	return nil
+}
+
+// demo is the surviving process's part.
+type demo struct {
+	*app
+	dir    string
+	titles map[string]string
+	say    io.Writer // the story
+	result demoResult
+	ready  demoStep // the last report of the child
+}
+
+func (d *demo) run(ctx context.Context) error {
+	killed, err := d.runChild(ctx)
+	if err != nil {
+		return err
+	}
+	return d.reopen(killed)
+}
+
+// runChild starts the child, tells what it reports, and kills it when it has nothing more to do.
+func (d *demo) runChild(ctx context.Context) (killed bool, err error) {
+	exe, err := d.self()
+	if err != nil {
+		return false, fmt.Errorf("find this program: %w", err)
+	}
+	child := exec.CommandContext(ctx, exe, demoChildName, "--dir", d.dir)
+	child.Stderr = d.stderr
+	// The child lives as long as this pipe is open, even if this process is killed itself.
+	hold, err := child.StdinPipe()
+	if err != nil {
+		return false, fmt.Errorf("start the second process: %w", err)
+	}
+	defer hold.Close() // Wait has closed it, if it came to that
+	reports, err := child.StdoutPipe()
+	if err != nil {
+		return false, fmt.Errorf("start the second process: %w", err)
+	}
+	if err := child.Start(); err != nil {
+		return false, fmt.Errorf("start the second process: %w", err)
+	}
+	d.tellStart(child.Process.Pid)
+	steps := json.NewDecoder(reports)
+	for d.ready.Step != "ready" && err == nil {
+		var s demoStep
+		if err = steps.Decode(&s); err == nil {
+			d.tell(&s)
+			d.ready = s
+		}
+	}
+	// SIGKILL: the child gets no chance to close, flush or say goodbye.
+	err = errors.Join(err, child.Process.Kill())
+	var exit *exec.ExitError
+	wait := child.Wait()
+	if errors.As(wait, &exit) {
+		status, ok := exit.Sys().(syscall.WaitStatus)
+		killed = ok && status.Signaled() && status.Signal() == syscall.SIGKILL
+	}
+	if ctx.Err() != nil {
+		return false, ctx.Err()
+	}
+	if err != nil {
+		return false, fmt.Errorf("the second process failed: %w", errors.Join(err, wait))
+	}
+	return killed, nil
+}
+
+// reopen opens what the killed process left and compares.
+func (d *demo) reopen(killed bool) error {
+	began := d.now()
+	db, err := tidal.Open(d.dir, nil, nil)
+	if err != nil {
+		return err
+	}
+	took := d.now().Sub(began)
+	list, err := db.Top(demoQuery(time.UnixMilli(d.ready.At), demoList))
+	if err != nil {
+		return errors.Join(err, db.Close())
+	}
+	d.result.Digest = db.Digest().String()
+	d.result.Signals = d.ready.Signals
+	same := slices.EqualFunc(list, d.result.After, func(s tidal.Scored, id string) bool { return s.Item == id })
+	d.result.Recovered = killed && same && d.result.Digest == d.ready.Digest
+	d.tellReopened(took, same)
+	return db.Close()
+}
+
+func (d *demo) tellStart(pid int) {
+	fmt.Fprintf(d.say, `tidal demo
+
+A second process (%d) opens a database in
+  %s
+and plays a small site: %d articles, %d readers, and a month of views, likes and skips.
+
+`, pid, d.dir, demoItems, demoUsers)
+}
+
+// tell notes what the child reports, and tells it.
+func (d *demo) tell(s *demoStep) {
+	switch s.Step {
+	case "seeded":
+		fmt.Fprintf(d.say, "1. It wrote %d articles and %s signals in %s, %d to a request. Each request was on disk before\n"+
+			"   the next one was sent.\n\n", s.Items, thousands(s.Signals), round(s.Took), demoRequest)
+	case "before":
+		d.result.Before = ids(s.List)
+		fmt.Fprintf(d.say, "2. What readers like now. A like counts 1 at first, and half of that after each seven days:\n\n")
+		d.tellList(s.List, nil)
+	case "burst":
+		fmt.Fprintf(d.say, "3. Three articles from further down become popular: %s likes, one write at a time.\n"+
+			"   A write returns when it is on disk and counted in every score. The median took %s, the slowest %s.\n\n",
+			thousands(s.Signals), round(s.Median), round(s.Slowest))
+	case "after":
+		fmt.Fprintf(d.say, "4. The same list a moment later (* is new):\n\n")
+		d.tellList(s.List, d.result.Before)
+		d.result.After = ids(s.List)
+	case "ready":
+		fmt.Fprintf(d.say, "5. The state's digest, a hash of everything that was counted, is\n   %s\n"+
+			"   Now the process is killed (SIGKILL), with the database open.\n\n", s.Digest)
+	}
+}
+
+func (d *demo) tellList(list []topScored, before []string) {
+	rows := make([][]string, len(list))
+	for i, s := range list {
+		mark := ""
+		if before != nil && !slices.Contains(before, s.Item) {
+			mark = "*"
+		}
+		rows[i] = []string{"  " + mark, strconv.Itoa(i + 1), s.Item, d.titles[s.Item],
+			strconv.FormatFloat(s.Score, 'f', 2, 64)}
+	}
+	table(d.say, []string{"", ">rank", "item", "title", ">score"}, rows)
+	fmt.Fprintln(d.say)
+}
+
+func (d *demo) tellReopened(took time.Duration, same bool) {
+	words := map[bool]string{true: "the same", false: "NOT THE SAME"}
+	fmt.Fprintf(d.say, "6. Reopened in %s, by replaying the log. The digest is %s, the list is %s.\n\n", round(took),
+		words[d.result.Digest == d.ready.Digest], words[same])
+}
+
+// conclude prints the outcome of --once, or how to go on.
+func (d *demo) conclude(w io.Writer, once bool) {
+	if once {
+		pairs(w, [][2]string{
+			{"signals", thousands(d.result.Signals)},
+			{"before", fmt.Sprint(d.result.Before)},
+			{"after", fmt.Sprint(d.result.After)},
+			{"recovered", strconv.FormatBool(d.result.Recovered)},
+			{"digest", d.result.Digest},
+		})
+		return
+	}
+	fmt.Fprintf(w, `The database is still there. Look around:
+
+  tidal top --dir %[1]s --type like
+  tidal top --dir %[1]s --type like --at now+30d
+  tidal get --dir %[1]s --item %[2]s --type like
+  tidal verify --dir %[1]s
+  rm -r %[1]s
+
+With data of your own: tidal import --help, and tidal schema --format csv for the schema to begin with.
+`, d.dir, d.result.After[0])
+}
+
+func ids(list []topScored) []string {
+	out := make([]string, len(list))
+	for i, s := range list {
+		out[i] = s.Item
+	}
+	return out
+}
+
+// round prints a time taken to three digits or so.
+func round(t time.Duration) string {
+	switch {
+	case t > time.Second:
+		return t.Round(10 * time.Millisecond).String()
+	case t > time.Millisecond:
+		return t.Round(10 * time.Microsecond).String()
+	default:
+		return t.Round(time.Microsecond).String()
+	}
+}

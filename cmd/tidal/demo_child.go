@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tidaldb/tidal"
+	"github.com/tidaldb/tidal/schema"
+)
+
+// demoChildName is the hidden command that demo runs in a second process, and kills.
+const demoChildName = "demo-child"
+
+// The demo's lists, and the burst of likes that changes them.
+const (
+	demoList     = 10
+	demoRequest  = 64 // signals that share a request while seeding
+	demoRisers   = 3  // items that suddenly become popular
+	demoRiseFrom = 40 // where in the list the first of them stood
+	demoRiseStep = 30
+	demoBurst    = 60 // likes for each
+)
+
+// A demoStep is what the child reports on its standard output, one JSON object a line.
+type demoStep struct {
+	Step    string        `json:"step"` // seeded, before, burst, after, ready
+	Items   int           `json:"items,omitempty"`
+	Signals int           `json:"signals,omitempty"` // written so far
+	Took    time.Duration `json:"took,omitempty"`
+	At      int64         `json:"at,omitempty"` // Unix milliseconds at which the list was read
+	List    []topScored   `json:"list,omitempty"`
+	Risers  []string      `json:"risers,omitempty"`
+	// Median and Slowest are of single writes, from the call until the like was on disk and in the scores.
+	Median  time.Duration `json:"median,omitempty"`
+	Slowest time.Duration `json:"slowest,omitempty"`
+	Digest  string        `json:"digest,omitempty"`
+}
+
+func (a *app) demoChildCommand() *cobra.Command {
+	var dir string
+	c := &cobra.Command{Use: demoChildName, Hidden: true, Args: usageArgs(cobra.NoArgs)}
+	c.Flags().StringVar(&dir, "dir", "", "")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		db, err := tidal.Open(dir, demoSchema(), nil)
+		if err != nil {
+			return err
+		}
+		d := &demoChild{db: db, now: a.now, out: json.NewEncoder(a.stdout)}
+		if err := d.run(c.Context()); err != nil {
+			return errors.Join(err, db.Close())
+		}
+		// From here on it waits to be killed. Should the parent die first, its end of the pipe closes.
+		_, err = io.Copy(io.Discard, a.stdin)
+		return errors.Join(err, db.Close())
+	}
+	return c
+}
+
+// demoChild is what the killed process does.
+type demoChild struct {
+	db      *tidal.DB
+	now     func() time.Time
+	out     *json.Encoder
+	signals int
+}
+
+func (d *demoChild) run(ctx context.Context) error {
+	began := d.now()
+	if err := d.seed(ctx, began); err != nil {
+		return fmt.Errorf("seed: %w", err)
+	}
+	if err := d.out.Encode(demoStep{Step: "seeded", Items: demoItems, Signals: d.signals,
+		Took: d.now().Sub(began)}); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	before, err := d.top("before", demoRiseFrom+demoRisers*demoRiseStep)
+	if err != nil {
+		return err
+	}
+	if err := d.burst(ctx, before); err != nil {
+		return fmt.Errorf("burst: %w", err)
+	}
+	after, err := d.top("after", demoList)
+	if err != nil {
+		return err
+	}
+	return d.out.Encode(demoStep{Step: "ready", Signals: d.signals, At: after.At, Digest: d.db.Digest().String()})
+}
+
+// seed writes the items and a month of signals, in requests of many records.
+func (d *demoChild) seed(ctx context.Context, now time.Time) error {
+	var records []tidal.Record
+	for _, it := range demoCatalogue() {
+		records = append(records, tidal.Put{Kind: tidal.Item, ID: it.id, Fields: tidal.Fields{
+			"title": schema.String(it.title), "category": schema.String(it.category),
+		}})
+	}
+	history := demoHistory(now)
+	d.signals += len(history)
+	number := uint64(0)
+	for request := range slices.Chunk(append(records, history...), demoRequest) {
+		number++
+		if _, err := d.db.Write(ctx, tidal.Request{Lane: "demo", Number: number, Records: request}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// top reads a list and reports its beginning.
+func (d *demoChild) top(step string, limit int) (demoStep, error) {
+	at := floorMilli(d.now())
+	list, err := d.db.Top(demoQuery(at, limit))
+	if err != nil {
+		return demoStep{}, fmt.Errorf("top: %w", err)
+	}
+	s := demoStep{Step: step, At: at.UnixMilli()}
+	for _, it := range list {
+		s.List = append(s.List, topScored(it))
+	}
+	shown := s
+	shown.List = s.List[:min(demoList, len(s.List))]
+	if err := d.out.Encode(shown); err != nil {
+		return s, fmt.Errorf("report: %w", err)
+	}
+	return s, nil
+}
+
+// demoQuery asks for the list that the demo is about.
+func demoQuery(at time.Time, limit int) tidal.TopQuery {
+	return tidal.TopQuery{Type: "like", HalfLife: 7 * 24 * time.Hour, At: at, Limit: limit}
+}
+
+// burst likes a few items from further down, one write at a time, as a running application would.
+func (d *demoChild) burst(ctx context.Context, before demoStep) error {
+	s := demoStep{Step: "burst"}
+	for n := range demoRisers {
+		if at := demoRiseFrom + n*demoRiseStep; at < len(before.List) {
+			s.Risers = append(s.Risers, before.List[at].Item)
+		}
+	}
+	if len(s.Risers) == 0 {
+		return errors.New("the list is too short to have anything rise")
+	}
+	var took []time.Duration
+	for n := range demoBurst {
+		for _, item := range s.Risers {
+			began := d.now()
+			_, err := d.db.Signal(ctx, tidal.Signal{Type: "like", User: demoUser(n), Item: item})
+			if err != nil {
+				return err
+			}
+			took = append(took, d.now().Sub(began))
+		}
+	}
+	d.signals += len(took)
+	slices.Sort(took)
+	s.Signals, s.Median, s.Slowest = len(took), took[len(took)/2], took[len(took)-1]
+	if err := d.out.Encode(s); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	return nil
+}

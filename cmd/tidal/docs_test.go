@@ -1,0 +1,111 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+)
+
+// Every line of the page that begins with tidal is a command line of this program, with flags that it has; and the page
+// shows every command.
+func TestCommandsOfThePageExist(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "cli.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var shown []string
+	for _, line := range strings.Split(string(page), "\n") {
+		_, line, ok := strings.Cut("\n"+line, "\ntidal ")
+		if !ok {
+			if _, line, ok = strings.Cut("\n"+line, "| tidal "); !ok {
+				continue
+			}
+		}
+		shown = append(shown, checkLine(t, line))
+	}
+	for _, path := range commands() {
+		c, _, err := (&app{}).root().Find(path)
+		if err == nil && !c.HasSubCommands() && !slices.Contains(shown, c.CommandPath()) {
+			t.Errorf("docs/cli.md doesn't show %s", c.CommandPath())
+		}
+	}
+}
+
+// Every exit code and every word for a failure is in the page.
+func TestExitCodesOfThePageAreComplete(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "cli.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range append(slices.Clone(failings), failing{code: "usage", exit: exitUsage}, failing{code: "failure", exit: exitFailure}) {
+		found := false
+		for _, line := range strings.Split(string(page), "\n") {
+			cells := strings.Split(line, " | ")
+			found = found || len(cells) == 3 && cells[0] == "| "+strconv.Itoa(f.exit) && strings.Contains(cells[1], "`"+f.code+"`")
+		}
+		if !found {
+			t.Errorf("docs/cli.md has no row for exit %d with %s", f.exit, f.code)
+		}
+	}
+}
+
+// The help's examples are held to the same.
+func TestCommandsOfTheExamplesExist(t *testing.T) {
+	for _, path := range commands() {
+		c, _, err := (&app{}).root().Find(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range strings.Split(c.Example, "\n") {
+			if _, line, ok := strings.Cut(line, "tidal "); ok {
+				checkLine(t, line)
+			}
+		}
+	}
+}
+
+// checkLine parses a command line without running it, and returns the command's path.
+func checkLine(t *testing.T, line string) string {
+	t.Helper()
+	line, _, _ = strings.Cut(line, " #")
+	line, _, _ = strings.Cut(line, " | ")
+	line, _, _ = strings.Cut(line, " > ")
+	root := (&app{}).root()
+	c, rest, err := root.Find(strings.Fields(line))
+	if err != nil || c == root {
+		t.Errorf("tidal %s: no such command (%v)", line, err)
+		return ""
+	}
+	if err := c.ParseFlags(rest); err != nil {
+		t.Errorf("tidal %s: %v", line, err)
+	}
+	if err := c.ValidateArgs(c.Flags().Args()); err != nil {
+		t.Errorf("tidal %s: %v", line, err)
+	}
+	return c.CommandPath()
+}
+
+// Every flag of every command is in the page.
+func TestFlagsOfThePageAreComplete(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "cli.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		for _, word := range strings.Fields(c.LocalFlags().FlagUsages()) {
+			if strings.HasPrefix(word, "--") && word != "--help" && !c.Hidden && !strings.Contains(string(page), word) {
+				t.Errorf("docs/cli.md doesn't say what %s of %s is", word, c.CommandPath())
+			}
+		}
+		for _, sub := range c.Commands() {
+			walk(sub)
+		}
+	}
+	walk((&app{}).root())
+}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tidaldb/tidal"
+)
+
+// Exit codes. Scripts rely on them; docs/cli.md lists them.
+const (
+	exitOK          = 0
+	exitFailure     = 1   // what no other code names
+	exitUsage       = 2   // the command line is wrong
+	exitDamaged     = 3   // data on disk is damaged
+	exitRefused     = 4   // input was refused
+	exitLocked      = 5   // another process holds the directory
+	exitNotFound    = 6   // no such item, type, file or database
+	exitFormat      = 7   // the directory has a newer format, another owner, or another schema
+	exitInterrupted = 130 // Ctrl-C or SIGTERM
+)
+
+// usageError is a command line that can't be run.
+type usageError struct {
+	command string
+	reason  string
+}
+
+func (e *usageError) Error() string { return e.reason }
+
+func usagef(c *cobra.Command, format string, args ...any) error {
+	return &usageError{command: c.CommandPath(), reason: fmt.Sprintf(format, args...)}
+}
+
+// errDemo is the failure of a demo whose reopened database isn't what it was before the kill.
+var errDemo = errors.New("the reopened database differs from the one before the kill")
+
+// A failing is a kind of failure: how a script tells it, and what a person does about it.
+type failing struct {
+	is     error
+	code   string
+	exit   int
+	advice string
+}
+
+// failings maps errors to codes and advice; the first that matches rules. An error's own text names the file or field.
+var failings = []failing{
+	{tidal.ErrCorrupt, "damaged", exitDamaged,
+		"nothing was changed. Restore the directory from a backup, or look with `tidal wal verify --dir D` and give up " +
+			"what lies behind the damage with `tidal wal cut --dir D --accept-loss`"},
+	{tidal.ErrLocked, "locked", exitLocked,
+		"wait for the other process, or end it; get, top and verify work meanwhile"},
+	{tidal.ErrFormat, "newer_format", exitFormat, "nothing was changed. Use the newer tidal that wrote this"},
+	{tidal.ErrForeign, "foreign", exitFormat, "nothing was changed. Name another --dir, or use it as what it is"},
+	{tidal.ErrSchemaChange, "schema", exitFormat,
+		"nothing was changed. See what the directory has with `tidal schema --dir D`; a schema changes by additions only"},
+	{tidal.ErrKeyReused, "key_reused", exitRefused,
+		"this lane (or key) holds other content; name another --lane, or import the same files in the same order"},
+	{tidal.ErrRetryTooOld, "retry_too_old", exitRefused,
+		"nobody can tell any more whether these rows were counted; look with `tidal get`, then use another --lane"},
+	{tidal.ErrInput, "refused", exitRefused, ""},
+	{tidal.ErrOverloaded, "overloaded", exitFailure, "run the command again; what was counted isn't counted twice"},
+	{tidal.ErrUnknown, "unknown", exitFailure, "run the command again; what was counted isn't counted twice"},
+	{syscall.ENOSPC, "disk_full", exitFailure,
+		"what was acknowledged is safe. Free some space and run the command again; it goes on where it was"},
+	{tidal.ErrDisk, "disk", exitFailure, "what was acknowledged is safe. Mend the disk and run the command again"},
+	{tidal.ErrClock, "clock", exitFailure, "set the machine's clock"},
+	{context.Canceled, "interrupted", exitInterrupted, "what was acknowledged is safe. Run the command again to go on"},
+	{tidal.ErrNotFound, "not_found", exitNotFound, ""},
+	{fs.ErrNotExist, "not_found", exitNotFound, ""},
+	{fs.ErrPermission, "permission", exitFailure, "check the owner and mode of the file and its directory"},
+	{errDemo, "demo", exitFailure, "please report this with the directory"},
+}
+
+// classify says what kind of failure err is.
+func classify(err error) failing {
+	var usage *usageError
+	if errors.As(err, &usage) {
+		return failing{is: err, code: "usage", exit: exitUsage, advice: "see `" + usage.command + " --help`"}
+	}
+	var bad *rowError
+	if errors.As(err, &bad) {
+		return failing{is: err, code: "refused", exit: exitRefused, advice: "correct the line, or pass --on-error skip"}
+	}
+	for _, f := range failings {
+		if errors.Is(err, f.is) {
+			return f
+		}
+	}
+	return failing{is: err, code: "failure", exit: exitFailure}
+}
+
+// failure is what a command that failed prints with --json.
+type failure struct {
+	Error  string `json:"error"`
+	Code   string `json:"code"` // a word, see failings
+	Exit   int    `json:"exit"`
+	Advice string `json:"advice,omitempty"`
+}
+
+// report prints err, if any, and returns the exit code: one line on standard error that says what failed and what to
+// do, and with --json an object as the last line of standard output.
+func (a *app) report(err error) int {
+	if err == nil {
+		return exitOK
+	}
+	f := classify(err)
+	text := message(err)
+	line := "tidal: " + text
+	if f.advice != "" {
+		line += " (" + f.advice + ")"
+	}
+	fmt.Fprintln(a.stderr, line)
+	if a.json {
+		// A failure to print leaves nothing else to do than to exit with the code.
+		_ = a.printJSON(failure{text, f.code, f.exit, f.advice})
+	}
+	return f.exit
+}
+
+// message is an error's text on one line. Damage speaks for itself: the layers that passed it on add nothing that helps.
+func message(err error) string {
+	var damage *tidal.CorruptError
+	if errors.As(err, &damage) {
+		return damage.Error()
+	}
+	return strings.ReplaceAll(err.Error(), "\n", "; ")
+}
+
+// needDirectory refuses a --dir that isn't there, for commands that only read.
+func needDirectory(c *cobra.Command, dir string) error {
+	if dir == "" {
+		return usagef(c, "--dir is missing: name the directory of the database")
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return fmt.Errorf("open the database: %w", err)
+	}
+	if !info.IsDir() {
+		return usagef(c, "--dir %s is a file; name the directory of the database", dir)
+	}
+	if _, err := os.Stat(logPath(dir)); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s holds no database: %w", dir, tidal.ErrNotFound)
+	}
+	return nil
+}

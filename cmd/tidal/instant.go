@@ -1,0 +1,115 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxUnix bounds Unix seconds, at the end of the year 9999. Bigger numbers are milliseconds by mistake.
+const maxUnix = 253_402_300_799
+
+// An instant is what --at names: a fixed time, or one relative to the newest event or to now.
+type instant struct {
+	base  string // "newest", "now", or "" for fixed
+	fixed time.Time
+	shift time.Duration
+}
+
+// parseInstant reads RFC 3339, Unix seconds (a fraction is allowed), "newest" or "now"; the last two also with a
+// distance, as in newest+12h or now-7d.
+func parseInstant(s string) (instant, error) {
+	for _, base := range []string{"newest", "now"} {
+		rest, ok := strings.CutPrefix(s, base)
+		if !ok {
+			continue
+		}
+		if rest == "" {
+			return instant{base: base}, nil
+		}
+		if rest[0] == '+' || rest[0] == '-' {
+			d, err := parseSpan(rest[1:])
+			if err != nil {
+				return instant{}, err
+			}
+			if rest[0] == '-' {
+				d = -d
+			}
+			return instant{base: base, shift: d}, nil
+		}
+	}
+	t, err := parseTime(s)
+	if err != nil {
+		return instant{}, fmt.Errorf("%w; or use newest, now, newest+12h, now-7d", err)
+	}
+	return instant{fixed: t}, nil
+}
+
+// resolve gives the instant, given the newest event's time (zero if there is none) and the wall clock.
+func (i instant) resolve(newest, now time.Time) (time.Time, error) {
+	switch i.base {
+	case "":
+		return i.fixed, nil
+	case "now":
+		return now.Add(i.shift), nil
+	default:
+		if newest.IsZero() {
+			return time.Time{}, errors.New("the database holds no events, so nothing is newest")
+		}
+		return newest.Add(i.shift), nil
+	}
+}
+
+// parseTime reads RFC 3339 or Unix seconds with an optional fraction.
+func parseTime(s string) (time.Time, error) {
+	if s != "" && strings.Trim(s, "+-.0123456789") == "" && strings.LastIndexByte(s, '-') <= 0 {
+		return parseUnix(s)
+	}
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("time %q is neither RFC 3339 (2026-11-21T10:00:00Z) nor Unix seconds", s)
+	}
+	if t.Year() > 9999 || t.Year() < 1 {
+		return time.Time{}, fmt.Errorf("time %q lies outside the years 1 to 9999", s)
+	}
+	return t, nil
+}
+
+// parseUnix reads decimal seconds exactly, without a detour through floating point; what is finer than a nanosecond
+// is dropped.
+func parseUnix(s string) (time.Time, error) {
+	whole, fraction, dotted := strings.Cut(s, ".")
+	seconds, err := strconv.ParseInt(whole, 10, 64)
+	if err != nil || dotted && (fraction == "" || strings.Trim(fraction, "0123456789") != "") {
+		return time.Time{}, fmt.Errorf("time %q is not a number of seconds", s)
+	}
+	if seconds > maxUnix || seconds < -maxUnix {
+		return time.Time{}, fmt.Errorf("time %q lies beyond the year 9999; Unix times are in seconds here", s)
+	}
+	nanos, err := strconv.ParseInt((fraction + "000000000")[:9], 10, 64)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("time %q is not a number of seconds", s)
+	}
+	if strings.HasPrefix(whole, "-") {
+		nanos = -nanos
+	}
+	return time.Unix(seconds, nanos), nil
+}
+
+// parseSpan reads a length of time such as 90s, 36h or 7d.
+func parseSpan(s string) (time.Duration, error) {
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		n, err := strconv.ParseInt(days, 10, 32)
+		if err != nil || n < 0 || n > 36_500 {
+			return 0, fmt.Errorf("%q is not a length of time such as 90s, 36h or 7d", s)
+		}
+		return time.Duration(n) * 24 * time.Hour, nil
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil || d < 0 {
+		return 0, fmt.Errorf("%q is not a length of time such as 90s, 36h or 7d", s)
+	}
+	return d, nil
+}
