@@ -3,7 +3,6 @@ package tidal
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/tidaldb/tidal/internal/engine"

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tidaldb/tidal"
+	"github.com/tidaldb/tidal/internal/host"
 	"github.com/tidaldb/tidal/internal/record"
 	"github.com/tidaldb/tidal/internal/vfs"
 	"github.com/tidaldb/tidal/internal/wal"
@@ -169,6 +170,7 @@ type cutResult struct {
 	LastIndex uint64   `json:"last_index"`
 	LastSeen  uint64   `json:"last_seen"`
 	SetAside  []string `json:"set_aside"`
+	Origin    string   `json:"origin"` // of new writes
 }
 
 func (a *app) walCutCommand() *cobra.Command {
@@ -198,11 +200,11 @@ restore from a backup if there is one. No byte is overwritten; files that are gi
 }
 
 func (a *app) cutLog(dir string) error {
-	loss, err := wal.Cut(vfs.Default, logPath(dir))
+	loss, now, err := host.Cut(vfs.Default, dir)
 	if err != nil {
 		return fmt.Errorf("cut the log: %w", err)
 	}
-	r := cutResult{Damage: []string{}, LastIndex: loss.LastIndex, LastSeen: loss.LastSeen, SetAside: []string{}}
+	r := cutResult{Damage: []string{}, LastIndex: loss.LastIndex, LastSeen: loss.LastSeen, SetAside: []string{}, Origin: now.String()}
 	for _, d := range loss.Damage {
 		r.Damage = append(r.Damage, d.Error())
 	}
@@ -221,7 +223,7 @@ func (a *app) cutLog(dir string) error {
 		} else {
 			fmt.Fprint(w, "No whole entry was found in what was given up.")
 		}
-		fmt.Fprintln(w)
+		fmt.Fprintf(w, "\nNew writes get positions of %s.\n", r.Origin)
 		for _, name := range r.SetAside {
 			fmt.Fprintf(w, "set aside: %s\n", name)
 		}

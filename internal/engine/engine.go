@@ -59,7 +59,6 @@ type Counters struct {
 type scratch struct {
 	cell   algebra.SignalState
 	bytes  []byte
-	sub    []byte
 	signal record.Signal
 }
 

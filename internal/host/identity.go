@@ -66,16 +66,32 @@ func readIdentity(fsys vfs.FS, dir string) (identity, error) {
 	if err != nil {
 		return identity{}, fmt.Errorf("read %s: %w", path, err)
 	}
+	return decodeIdentity(path, b)
+}
+
+func decodeIdentity(path string, b []byte) (identity, error) {
+	// The format decides what the rest means, so it is read first and alone.
+	var format struct {
+		Format int `json:"format"`
+	}
+	if err := json.Unmarshal(b, &format); err != nil {
+		return identity{}, fault.Damaged(path, 0, "it is no identity: %v", err)
+	}
+	if format.Format > identityFormat {
+		return identity{}, fmt.Errorf("%s has format %d, this program knows up to %d; open it with a newer tidal: %w",
+			path, format.Format, identityFormat, fault.ErrFormatTooNew)
+	}
 	var got identity
 	if err := json.Unmarshal(b, &got); err != nil {
 		return identity{}, fault.Damaged(path, 0, "it is no identity: %v", err)
 	}
-	if got.Format > identityFormat {
-		return identity{}, fmt.Errorf("%s has format %d, this program knows up to %d; open it with a newer tidal: %w",
-			path, got.Format, identityFormat, fault.ErrFormatTooNew)
-	}
-	if _, err := got.wal(); err != nil {
+	_, err := got.wal()
+	switch {
+	case err != nil:
 		return identity{}, fault.Damaged(path, 0, "%v", err)
+	case got.Format < 1 || got.Replica == 0:
+		return identity{}, fault.Damaged(path, 0, "it has format %d and replica %d; both count from 1",
+			got.Format, got.Replica)
 	}
 	return got, nil
 }

@@ -103,10 +103,10 @@ func (l *loop) run() {
 		case <-ticker.C:
 			l.core.Tick(l.now())
 		case <-l.quit:
-			err = l.finish()
-			l.shutdown(fault.ErrClosed)
-			if l.failure == nil {
-				l.failure = err
+			if l.failure = l.finish(); l.failure != nil {
+				l.shutdown(l.failure)
+			} else {
+				l.shutdown(fault.ErrClosed)
 			}
 			return
 		}
@@ -192,8 +192,10 @@ func (l *loop) apply(a *consensus.Apply) error {
 
 func (l *loop) persisted(group []written) error {
 	for _, w := range group {
+		l.life.written(w) // all of them, also those behind a failure
+	}
+	for _, w := range group {
 		l.inDisk--
-		l.life.written(w)
 		if w.err != nil {
 			return w.err
 		}
@@ -255,6 +257,9 @@ func (l *loop) awaitLead(ctx context.Context) error {
 
 // write hands a request to the loop and waits for its reply.
 func (l *loop) write(ctx context.Context, req *replica.Request) (replica.Receipt, error) {
+	if err := ctx.Err(); err != nil {
+		return replica.Receipt{}, err
+	}
 	c := &call{req: req, done: make(chan replica.Reply, 1)}
 	select {
 	case l.requests <- c:

@@ -1,6 +1,8 @@
 package replica
 
 import (
+	"errors"
+
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/id"
 	"github.com/tidaldb/tidal/internal/record"
@@ -32,11 +34,17 @@ func Check(r *Request, s *schema.Schema) error {
 			return fault.At(i, err)
 		}
 	}
-	r.bound = sizeBound(r, hasCreators(s))
-	if r.bound > record.MaxBatch-1024 {
-		return fault.Refuse("records", "take up to %d bytes; a request has at most %d", r.bound, record.MaxBatch-1024)
+	if n := sizeLeast(r); n > record.MaxBatch {
+		return tooLarge(n)
 	}
+	r.bound = sizeBound(r)
 	return nil
+}
+
+// tooLarge refuses a request that takes at least n bytes.
+func tooLarge(n int) error {
+	return fault.Refuse("records", "take %d bytes or more; a request has at most %d with all that is added to it",
+		n, record.MaxBatch)
 }
 
 func checkLane(r *Request) error {
@@ -90,6 +98,10 @@ func checkFields(x *record.Entity, s *schema.Schema) error {
 			err = field.Check(v)
 		} else {
 			err = slot.Check(v)
+		}
+		var in *fault.Input
+		if errors.As(err, &in) { // a slot's own path is that of the schema; here it stands among the fields
+			return fault.Refuse(path, "%s", in.Reason)
 		}
 		if err != nil {
 			return err

@@ -98,13 +98,13 @@ type Core struct {
 	leading bool   // the own empty entry of the term is applied
 	term    uint64
 
-	queue      []*waiting
-	stamped    []*proposal // in order of index, not applied yet
-	suffix     suffix
-	builder    *record.Builder
-	persisting int
-	created    entryName // the last entry that consensus created
-	out        Output
+	queue   []*waiting
+	stamped []*proposal // in order of index, not applied yet
+	suffix  suffix
+	builder *record.Builder
+	storing [][]consensus.Entry // of the appends under way, without those that others took the place of
+	created entryName           // the last entry of the log, written or not
+	out     Output
 }
 
 type entryName struct{ term, index uint64 }
@@ -142,7 +142,7 @@ func New(cfg Config, e *engine.Engine, now Now) (*Core, error) {
 		suffix:  newSuffix(),
 	}
 	c.clock.Observe(e.Highest(), now.millis())
-	c.life.replayed(now, cfg.Consensus.Restored)
+	c.created.index = c.life.replayed(now, cfg.Consensus.Restored)
 	c.pump()
 	return c, nil
 }
@@ -199,8 +199,8 @@ func (c *Core) Flush(now Now) error {
 func (c *Core) Persisted(now Now, a *consensus.Append) error {
 	c.now = now
 	if len(a.Entries) > 0 {
-		c.persisting--
-		c.life.stored(now, a.Entries)
+		c.life.stored(now, c.storing[0])
+		c.storing = c.storing[1:]
 	}
 	if err := c.node.Persisted(a); err != nil {
 		return err
@@ -285,8 +285,11 @@ func (c *Core) pump() {
 		}
 		if a := rd.Append; a != nil {
 			if n := len(a.Entries); n > 0 {
-				c.persisting++
+				if first := a.Entries[0].Index; first <= c.created.index {
+					c.void(first)
+				}
 				last := a.Entries[n-1]
+				c.storing = append(c.storing, a.Entries)
 				c.created = entryName{last.Term, last.Index}
 				c.life.created(c.now, a.Entries)
 			}
@@ -301,6 +304,18 @@ func (c *Core) pump() {
 	if role := c.node.Role(); c.leading && (!role.Leader || role.Term != c.term) {
 		c.stepDown()
 	}
+}
+
+// void marks the entries from an index on as truncated: another leader's take their place, also if they are still on
+// their way to the disk.
+func (c *Core) void(first uint64) {
+	for i, entries := range c.storing {
+		for len(entries) > 0 && entries[len(entries)-1].Index >= first {
+			entries = entries[:len(entries)-1]
+		}
+		c.storing[i] = entries
+	}
+	c.life.truncated(c.now, first, c.created.index)
 }
 
 // stepDown stops stamping. What waits was not written; what was stamped is settled by the entries that come.
@@ -321,7 +336,7 @@ func (c *Core) Stop(now Now, cause error) {
 	}
 	c.queue = nil
 	for _, p := range c.stamped {
-		c.life.unknown(now, p)
+		c.life.unknown(now, p, cause)
 		for _, w := range p.requests {
 			c.lost(w, fmt.Errorf("%w: %w", fault.ErrUnknown, cause))
 		}

@@ -143,11 +143,29 @@ func writesRegisters(p *record.Proposed) bool {
 	return false
 }
 
-// sizeBound is at least what the request takes in a batch; creators says whether the leader may fill some in.
-func sizeBound(r *Request, creators bool) int {
+// sizeBound is at least what the request takes in a batch, without the creators that the leader fills in.
+func sizeBound(r *Request) int {
 	n := len(r.Producer) + 2
 	for i := range r.Records {
-		n += recordBound(&r.Records[i], creators)
+		n += recordBound(&r.Records[i])
+	}
+	return n
+}
+
+// sizeLeast is at most what the request takes in a batch: the ids, texts and values in it.
+func sizeLeast(r *Request) int {
+	n := 0
+	for i := range r.Records {
+		p := &r.Records[i]
+		n += len(p.Key) + len(p.Signal.Item) + len(p.Signal.User) + len(p.Signal.Creator) + len(p.Signal.Ref) +
+			len(p.Mark.User) + len(p.Mark.Item) + len(p.Relation.User) + len(p.Relation.Target) + len(p.Entity.ID) +
+			len(p.Erase.User) + len(p.Schema.Encoded) + len(p.Annotation.Note)
+		for _, c := range p.Signal.Cohorts {
+			n += len(c)
+		}
+		for _, f := range p.Entity.Fields {
+			n += len(f.Name) + len(f.Value)
+		}
 	}
 	return n
 }
@@ -156,11 +174,11 @@ func sizeBound(r *Request, creators bool) int {
 // four varints, the lane, content and count, the trace.
 const metaBound = 5 + 1 + 1 + 4*10 + 3*10 + 8 + 5 + 16
 
-func recordBound(p *record.Proposed, creators bool) int {
+func recordBound(p *record.Proposed) int {
 	n := metaBound + len(p.Key) + 2
 	switch p.Kind {
 	case record.KindSignal:
-		n += signalBound(&p.Signal, creators)
+		n += signalBound(&p.Signal)
 	case record.KindMark:
 		n += 40 + len(p.Mark.User) + len(p.Mark.Item)
 	case record.KindRelation:
@@ -173,7 +191,7 @@ func recordBound(p *record.Proposed, creators bool) int {
 	case record.KindErase:
 		n += 16 + len(p.Erase.User)
 	case record.KindCompensate:
-		n += 64 + len(p.Compensation.Schema) + signalBound(&p.Compensation.Signal, false)
+		n += 64 + len(p.Compensation.Schema) + signalBound(&p.Compensation.Signal)
 	case record.KindSchemaVersion:
 		n += 64 + len(p.Schema.Encoded)
 	case record.KindFormatLevel:
@@ -184,11 +202,8 @@ func recordBound(p *record.Proposed, creators bool) int {
 	return n
 }
 
-func signalBound(s *record.Signal, creators bool) int {
+func signalBound(s *record.Signal) int {
 	n := 64 + len(s.Item) + len(s.User) + len(s.Creator) + len(s.Ref)
-	if creators && s.Creator == "" {
-		n += id.MaxLen
-	}
 	for _, c := range s.Cohorts {
 		n += 2 + len(c)
 	}

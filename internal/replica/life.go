@@ -90,8 +90,8 @@ func (l life) superseded(now Now, p *proposal) {
 	l.proposal(now, p, lifecycle.Superseded, lifecycle.CauseLeadership)
 }
 
-func (l life) unknown(now Now, p *proposal) {
-	l.proposal(now, p, lifecycle.Unknown, lifecycle.CauseClosed)
+func (l life) unknown(now Now, p *proposal, cause error) {
+	l.proposal(now, p, lifecycle.Unknown, causeOf(cause))
 }
 
 func (l life) proposal(now Now, p *proposal, s lifecycle.State, cause lifecycle.Cause) {
@@ -113,11 +113,23 @@ func (l life) applied(now Now, e consensus.Entry) {
 	l.entries(now, []consensus.Entry{e}, lifecycle.Applied)
 }
 
-// replayed marks the log's tail of an earlier life: stored, and not yet applied. Without a hard state there was no
-// such life: the entry that founds the group is created again.
-func (l life) replayed(now Now, r consensus.Restored) {
-	if r.HardState != (consensus.HardState{}) {
-		l.entries(now, r.Tail, lifecycle.Stored)
+// replayed marks the log's tail of an earlier life: stored, and not yet applied. It returns the last index. Without a
+// hard state there was no such life: the entry that founds the group is created again.
+func (l life) replayed(now Now, r consensus.Restored) (last uint64) {
+	if r.HardState == (consensus.HardState{}) {
+		return 0
+	}
+	l.entries(now, r.Tail, lifecycle.Stored)
+	return r.Applied + uint64(len(r.Tail))
+}
+
+// truncated marks the entries that another leader's take the place of.
+func (l life) truncated(now Now, first, last uint64) {
+	if l.h.On() {
+		l.h.Mark(lifecycle.Transition{
+			Machine: lifecycle.LogEntry, State: lifecycle.Truncated, Cause: lifecycle.CauseLeadership,
+			Time: now.Mono, First: first, Last: last,
+		})
 	}
 }
 

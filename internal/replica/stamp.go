@@ -13,7 +13,7 @@ import (
 
 // flush stamps batches until the queue is empty or the disk has enough to do.
 func (c *Core) flush() error {
-	for c.leading && len(c.queue) > 0 && c.persisting < maxPersisting {
+	for c.leading && len(c.queue) > 0 && len(c.storing) < maxPersisting {
 		if err := c.stampBatch(); err != nil {
 			return err
 		}
@@ -24,13 +24,18 @@ func (c *Core) flush() error {
 // stampBatch turns requests from the head of the queue into one batch and proposes it. Requests that turn out to be
 // retries, or wrong, are answered and leave the queue. An error is a mistake of ours.
 func (c *Core) stampBatch() error {
+	limit := len(c.queue)
 	for {
 		before := c.counters()
-		taken, bad, err := c.fill()
+		taken, bad, err := c.fill(limit)
 		if bad < 0 && err == nil {
 			return c.propose(taken, before)
 		}
 		c.restore(before)
+		if errors.Is(err, errFull) {
+			limit = taken
+			continue
+		}
 		if bad < 0 {
 			// No stamp can be made now: the clock is at fault, not a request.
 			for _, w := range c.queue {
@@ -46,7 +51,7 @@ func (c *Core) stampBatch() error {
 		}
 		c.refuse(c.queue[bad], err)
 		c.queue = append(c.queue[:bad:bad], c.queue[bad+1:]...)
-		if len(c.queue) == 0 {
+		if limit = len(c.queue); limit == 0 {
 			return nil
 		}
 	}
@@ -66,10 +71,13 @@ func (c *Core) restore(b counters) {
 	c.suffix.rollback(b.suffix)
 }
 
-// fill stamps requests from the head of the queue into the builder until the batch is full. It returns how many it
-// went through; or the request, by its place in the queue, that can't be written, and why; or −1 and why no stamp
-// can be made at all.
-func (c *Core) fill() (taken, bad int, err error) {
+// errFull says that a record didn't fit what was left of the batch.
+var errFull = errors.New("batch is full")
+
+// fill stamps requests from the head of the queue, at most limit, into the builder until the batch is full. It returns
+// how many it went through; or the request, by its place in the queue, that can't be written, and why; or −1 and why
+// no stamp can be made at all; or errFull and how many fit.
+func (c *Core) fill(limit int) (taken, bad int, err error) {
 	current, hash := c.engine.Schema()
 	peek := c.clock
 	base, err := peek.Stamp(c.now.millis(), 0)
@@ -83,8 +91,9 @@ func (c *Core) fill() (taken, bad int, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	for i, w := range c.queue {
-		if c.builder.Len() > 0 && !c.fits(w.Request) {
+	for i, w := range c.queue[:limit] {
+		first := c.builder.Len() == 0
+		if !first && !c.fits(w.Request) {
 			return i, -1, nil
 		}
 		if w.Schema != hash && !controls(w.Request) {
@@ -96,18 +105,23 @@ func (c *Core) fill() (taken, bad int, err error) {
 		w.receipt = Receipt{First: c.cfg.Origin.At(c.next), Count: len(w.Records)}
 		for j := range w.Records {
 			if err := c.stampRecord(w, j, current); err != nil {
-				if errors.Is(err, fault.ErrClock) {
+				switch {
+				case errors.Is(err, fault.ErrClock):
 					return 0, -1, err
+				case errors.Is(err, errFull) && first:
+					return 0, i, tooLarge(c.builder.Size())
+				case errors.Is(err, errFull):
+					return i, -1, err
 				}
 				return 0, i, fault.At(j, err)
 			}
 		}
 		c.suffix.request(w)
 	}
-	return len(c.queue), -1, nil
+	return limit, -1, nil
 }
 
-// fits reports whether a request surely fits what is left of the batch.
+// fits reports whether it is worth trying to fit a request into what is left of the batch.
 func (c *Core) fits(r *Request) bool {
 	return c.builder.Len()+len(r.Records) <= record.MaxRecords && c.builder.Size()+r.bound <= record.MaxBatch
 }
@@ -156,8 +170,7 @@ func (c *Core) propose(taken int, before counters) error {
 	return nil
 }
 
-// stampRecord gives record j of a request its position, time and stamp, fills in the facts that apply must not look
-// up, and adds it to the batch.
+// stampRecord gives record j of a request its position, time and stamp, and adds it to the batch.
 func (c *Core) stampRecord(w *waiting, j int, current *schema.Schema) error {
 	p := &w.Records[j]
 	stamp, err := c.clock.Stamp(c.now.millis(), 0)
@@ -172,16 +185,28 @@ func (c *Core) stampRecord(w *waiting, j int, current *schema.Schema) error {
 	if m.Begins() {
 		m.Content, m.Count = w.Content, uint32(len(w.Records))
 	}
+	given := p.Signal.Creator
+	err = c.add(w, p, &m, current)
+	p.Signal.Creator = given // the request may be stamped again, when the item has another
+	return err
+}
+
+// add fills in the facts that apply must not look up, and adds a record to the batch.
+func (c *Core) add(w *waiting, p *record.Proposed, m *record.Meta, current *schema.Schema) error {
 	if err := c.facts(p, current); err != nil {
 		return err
 	}
-	if floor := c.floor(p, w.Token); floor > stamp {
+	if floor := c.floor(p, w.Token); floor > m.HLC {
 		m.Stamp = floor
 	}
-	if err := c.builder.AddProposed(&m, p); err != nil {
+	if err := c.builder.AddProposed(m, p); err != nil {
+		var in *fault.Input
+		if errors.As(err, &in) && in.Field == "batch" {
+			return errFull
+		}
 		return err
 	}
-	c.suffix.record(p, &m)
+	c.suffix.record(p, m)
 	c.next++
 	return nil
 }
