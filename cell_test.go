@@ -24,7 +24,10 @@ func TestCellsFollowTheFormula(t *testing.T) {
 	var records []tidal.Record
 	users := map[string]bool{}
 	for range 2000 {
-		e := event{c.ago(time.Duration(rng.Int64N(int64(10 * 24 * time.Hour)))).Truncate(time.Millisecond), 0.5 + rng.Float64()*10}
+		e := event{
+			c.ago(time.Duration(rng.Int64N(int64(10 * 24 * time.Hour)))).Truncate(time.Millisecond),
+			0.5 + rng.Float64()*10,
+		}
 		user := fmt.Sprint("u", rng.IntN(300))
 		users[user] = true
 		events = append(events, e)

@@ -26,7 +26,6 @@ func newClock() *clock {
 }
 
 func (c *clock) now() time.Time                { return time.UnixMilli(c.ms.Load()).UTC() }
-func (c *clock) advance(d time.Duration)       { c.ms.Add(d.Milliseconds()) }
 func (c *clock) options() *tidal.Options       { return &tidal.Options{Now: c.now, SegmentBytes: 1 << 18} }
 func (c *clock) ago(d time.Duration) time.Time { return c.now().Add(-d) }
 

@@ -102,7 +102,8 @@ func TestBadInputIsRefusedWithRecordAndFieldAndLeavesNothing(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			check(t, tidal.Request{Records: []tidal.Record{c.record}}, 0, c.field)
-			check(t, tidal.Request{Lane: "p", Number: 1, Records: []tidal.Record{good, good, c.record, good}}, 2, c.field)
+			check(t, tidal.Request{Lane: "p", Number: 1, Records: []tidal.Record{good, good, c.record, good}}, 2,
+				c.field)
 		})
 	}
 	keyed := signal(func(s *tidal.Signal) { s.Key = "k" })
@@ -119,7 +120,10 @@ func TestBadInputIsRefusedWithRecordAndFieldAndLeavesNothing(t *testing.T) {
 		"long lane":           {"lane", -1, tidal.Request{Lane: long[:129], Number: 1, Records: []tidal.Record{good}}},
 		"key in a lane":       {"key", -1, tidal.Request{Lane: "p", Number: 1, Records: []tidal.Record{keyed}}},
 		"key among others":    {"key", 1, tidal.Request{Records: []tidal.Record{good, keyed}}},
-		"long key":            {"key", 0, tidal.Request{Records: []tidal.Record{signal(func(s *tidal.Signal) { s.Key = long[:129] })}}},
+		"long key": {
+			"key", 0,
+			tidal.Request{Records: []tidal.Record{signal(func(s *tidal.Signal) { s.Key = long[:129] })}},
+		},
 	} {
 		t.Run(name, func(t *testing.T) { check(t, c.r, c.record, c.field) })
 	}
@@ -128,7 +132,8 @@ func TestBadInputIsRefusedWithRecordAndFieldAndLeavesNothing(t *testing.T) {
 		t.Errorf("refused requests left something: %+v, before %+v", db.Stats(), stats)
 	}
 	// None of them used up its lane's number.
-	if r, err := db.Write(ctx, tidal.Request{Lane: "p", Number: 1, Records: []tidal.Record{good}}); err != nil || r.Duplicate {
+	if r, err := db.Write(ctx, tidal.Request{Lane: "p", Number: 1, Records: []tidal.Record{good}}); err != nil ||
+		r.Duplicate {
 		t.Errorf("first request of the lane: %+v, %v", r, err)
 	}
 }
@@ -154,7 +159,10 @@ func TestTheLimitsThemselvesAreAllowed(t *testing.T) {
 	if a.Scores["1d"] != b.Scores["1d"] || math.Abs(a.Scores["1d"]-1) > 1e-6 {
 		t.Errorf("weight 0 scores %v, weight 1 %v", a.Scores, b.Scores)
 	}
-	for i, q := range []tidal.TopQuery{{Type: "view", Limit: -1}, {Type: "view", Limit: 10001}, {Type: "view", HalfLife: time.Hour}, {Type: "hide"}} {
+	for i, q := range []tidal.TopQuery{{Type: "view", Limit: -1}, {Type: "view", Limit: 10001}, {
+		Type:     "view",
+		HalfLife: time.Hour,
+	}, {Type: "hide"}} {
 		if _, err := db.Top(q); !errors.Is(err, tidal.ErrInput) {
 			t.Errorf("query %d: %v", i, err)
 		}

@@ -18,7 +18,10 @@ func TestADatabaseGoesOnWhereItWasClosed(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 100 {
-		write(t, db, tidal.Signal{Type: "like", User: fmt.Sprint("u", i%7), Item: fmt.Sprint("i", i%5), Time: c.ago(time.Hour)})
+		write(t, db, tidal.Signal{
+			Type: "like", User: fmt.Sprint("u", i%7), Item: fmt.Sprint("i", i%5),
+			Time: c.ago(time.Hour),
+		})
 	}
 	digest, cells, stats := db.Digest(), db.DigestCells(), db.Stats()
 	if err := errors.Join(db.Close(), db.Close()); err != nil {
@@ -115,16 +118,28 @@ func TestASchemaThatDiffersInMoreIsRefused(t *testing.T) {
 		want error
 		text string
 	}{
-		"another name":     {change(func(s *schema.Schema) { s.Name = "other" }), tidal.ErrForeign, `"test"`},
-		"meaning":          {change(func(s *schema.Schema) { s.Signals[0].Meaning = schema.Negative }), tidal.ErrSchemaChange, "signals.view.meaning"},
-		"order of signals": {change(func(s *schema.Schema) { s.Signals[0], s.Signals[1] = s.Signals[1], s.Signals[0] }), tidal.ErrSchemaChange, "signals.view"},
+		"another name": {change(func(s *schema.Schema) { s.Name = "other" }), tidal.ErrForeign, `"test"`},
+		"meaning": {
+			change(func(s *schema.Schema) { s.Signals[0].Meaning = schema.Negative }),
+			tidal.ErrSchemaChange, "signals.view.meaning",
+		},
+		"order of signals": {change(func(s *schema.Schema) {
+			s.Signals[0], s.Signals[1] = s.Signals[1],
+				s.Signals[0]
+		}), tidal.ErrSchemaChange, "signals.view"},
 		"half-life gone": {change(func(s *schema.Schema) {
 			s.Signals[0].HalfLives = s.Signals[0].HalfLives[:1]
 			s.Signals = append(s.Signals, schema.SignalType{Name: "new"})
 		}), tidal.ErrSchemaChange, "signals.view.half_lives"},
-		"dimensions": {change(func(s *schema.Schema) { s.Items.Embeddings[0].Dimensions = 4 }), tidal.ErrSchemaChange, "vec"},
-		"field type": {change(func(s *schema.Schema) { s.Items.Fields[0].Type = schema.TypeInt }), tidal.ErrSchemaChange, "items.fields.title"},
-		"invalid":    {change(func(s *schema.Schema) { s.Signals[0].Name = "No!" }), tidal.ErrInput, "signals"},
+		"dimensions": {
+			change(func(s *schema.Schema) { s.Items.Embeddings[0].Dimensions = 4 }), tidal.ErrSchemaChange,
+			"vec",
+		},
+		"field type": {
+			change(func(s *schema.Schema) { s.Items.Fields[0].Type = schema.TypeInt }),
+			tidal.ErrSchemaChange, "items.fields.title",
+		},
+		"invalid": {change(func(s *schema.Schema) { s.Signals[0].Name = "No!" }), tidal.ErrInput, "signals"},
 	} {
 		_, err := tidal.Open(dir, x.s, c.options())
 		if !errors.Is(err, x.want) || !strings.Contains(fmt.Sprint(err), x.text) {

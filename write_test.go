@@ -91,7 +91,8 @@ func TestUndoTakesASignalBackOnce(t *testing.T) {
 		}
 	}
 	both := tidal.Request{Records: []tidal.Record{
-		tidal.Undo{Position: tidal.Position{Seq: r.Position.Seq + 1}}, tidal.Undo{Position: tidal.Position{Seq: r.Position.Seq + 1}},
+		tidal.Undo{Position: tidal.Position{Seq: r.Position.Seq + 1}},
+		tidal.Undo{Position: tidal.Position{Seq: r.Position.Seq + 1}},
 	}}
 	if _, err := db.Write(ctx, both); !errors.Is(err, tidal.ErrUndone) {
 		t.Errorf("twice in one request: %v", err)
@@ -103,7 +104,10 @@ func TestUndoTakesASignalBackOnce(t *testing.T) {
 
 func TestDeleteStartsAnItemFromZero(t *testing.T) {
 	db, _ := fresh(t)
-	put := tidal.Put{Kind: tidal.Item, ID: "i", Fields: tidal.Fields{"title": schema.String("t"), "vec": schema.Vector([]float32{1, 2, 3})}}
+	put := tidal.Put{Kind: tidal.Item, ID: "i", Fields: tidal.Fields{
+		"title": schema.String("t"),
+		"vec":   schema.Vector([]float32{1, 2, 3}),
+	}}
 	write(t, db, put, tidal.Signal{Type: "view", Item: "i", User: "u"}, tidal.Signal{Type: "view", Item: "other"})
 	items := func() (all []string) {
 		for i := range db.Items {
@@ -131,8 +135,14 @@ func TestDeleteStartsAnItemFromZero(t *testing.T) {
 func TestEraseForgetsAUserAndKeepsTheCounts(t *testing.T) {
 	db, c := fresh(t)
 	write(t, db, tidal.Put{Kind: tidal.User, ID: "ada", Fields: tidal.Fields{"language": schema.String("de")}},
-		tidal.Signal{Type: "like", User: "ada", Item: "i", Creator: "cleo"}, tidal.Signal{Type: "like", User: "ben", Item: "i"},
-		tidal.Relate{User: "ada", What: tidal.Mutes, Target: "cleo"}, tidal.SetMark{User: "ada", Item: "i", Mark: schema.Saved})
+		tidal.Signal{Type: "like", User: "ada", Item: "i", Creator: "cleo"}, tidal.Signal{
+			Type: "like", User: "ben",
+			Item: "i",
+		},
+		tidal.Relate{User: "ada", What: tidal.Mutes, Target: "cleo"}, tidal.SetMark{
+			User: "ada", Item: "i",
+			Mark: schema.Saved,
+		})
 	cells := db.Stats().Cells
 	write(t, db, tidal.Erase{User: "ada"})
 	if got := db.Stats().Cells; got != cells-1 { // ada's weight of cleo
@@ -141,16 +151,14 @@ func TestEraseForgetsAUserAndKeepsTheCounts(t *testing.T) {
 	if n := total(t, db, "i", "like"); n != 2 {
 		t.Errorf("two likes count %d", n)
 	}
-	// What is left of ada is that they were erased: another database in which ada did nothing else is the same but for
-	// the item's side.
 	cell, err := db.Cell("i", "like", c.now())
 	if err != nil || cell.Windows["1h"] != 2 {
 		t.Errorf("cell is %+v, %v", cell, err)
 	}
 }
 
-// TestConcurrentWritersAndReadersAgree runs writers of every kind and readers side by side, under the race detector when
-// that is on, and checks the sums.
+// TestConcurrentWritersAndReadersAgree runs writers of every kind and readers side by side, under the race detector
+// when that is on, and checks the sums.
 func TestConcurrentWritersAndReadersAgree(t *testing.T) {
 	var events lifecycle.Recorder
 	dir := t.TempDir()

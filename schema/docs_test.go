@@ -40,8 +40,10 @@ func TestTheDocumentationNamesEveryWord(t *testing.T) {
 		t.Fatal(err)
 	}
 	var all []string
-	for _, words := range [][]string{schemaKeys[:], signalKeys[:], entityKeys[:], meaningWords[:], markWords[:],
-		typeWords[:], windowWords[:], reservedEverywhere[:], reservedForFields[:]} {
+	for _, words := range [][]string{
+		schemaKeys[:], signalKeys[:], entityKeys[:], meaningWords[:], markWords[:],
+		typeWords[:], windowWords[:], reservedEverywhere[:], reservedForFields[:],
+	} {
 		all = append(all, words...)
 	}
 	for _, word := range all {

@@ -40,8 +40,10 @@ func fullSchema(t testing.TB) *Schema {
 	base := MovieLens()
 	next, err := base.Extend(func(s *Schema) {
 		s.Signals[0].UniqueUsers = true
-		s.Signals = append(s.Signals, SignalType{Name: "start", HalfLives: []time.Duration{90 * minHalfLife}, Permanent: true,
-			Windows: []Window{Window1h, WindowAll}, Velocity: true, Sets: []Mark{InProgress}, Clears: []Mark{Liked, Saved}},
+		s.Signals = append(s.Signals, SignalType{
+			Name: "start", HalfLives: []time.Duration{90 * minHalfLife}, Permanent: true,
+			Windows: []Window{Window1h, WindowAll}, Velocity: true, Sets: []Mark{InProgress}, Clears: []Mark{Liked, Saved},
+		},
 			SignalType{Name: "hide", Meaning: HardNegative})
 		s.Items.Embeddings = []Embedding{{"content", 384}, {"cover", 512}}
 		s.Users.Fields = append(s.Users.Fields, Field{"home", TypeGeo}, Field{"score_bias", TypeFloat})

@@ -92,8 +92,10 @@ func drawSchema(t *rapid.T) *Schema {
 	s := &Schema{
 		Name:    drawName(t),
 		Version: rapid.SampledFrom([]uint32{0, 1, 2, 3, math.MaxUint32}).Draw(t, "version"),
-		FutureBound: rapid.SampledFrom([]time.Duration{0, time.Millisecond, 1500 * time.Millisecond,
-			2 * time.Second, maxFutureBound}).Draw(t, "future bound"),
+		FutureBound: rapid.SampledFrom([]time.Duration{
+			0, time.Millisecond, 1500 * time.Millisecond,
+			2 * time.Second, maxFutureBound,
+		}).Draw(t, "future bound"),
 		Items: drawEntity(t), Users: drawEntity(t), Creators: drawEntity(t),
 	}
 	if s.Version > 1 {
@@ -150,8 +152,10 @@ func drawValue(t *rapid.T) Value {
 	case kindInt:
 		return Int(rapid.Int64().Draw(t, "int"))
 	case kindFloat:
-		return Float(rapid.OneOf(rapid.Float64(), rapid.SampledFrom([]float64{0, math.Copysign(0, -1), 5, 1e21, 1e-7,
-			math.MaxFloat64, math.SmallestNonzeroFloat64})).Draw(t, "float"))
+		return Float(rapid.OneOf(rapid.Float64(), rapid.SampledFrom([]float64{
+			0, math.Copysign(0, -1), 5, 1e21, 1e-7,
+			math.MaxFloat64, math.SmallestNonzeroFloat64,
+		})).Draw(t, "float"))
 	case kindBool:
 		return Bool(rapid.Bool().Draw(t, "bool"))
 	case kindTime:
@@ -162,6 +166,8 @@ func drawValue(t *rapid.T) Value {
 	case kindTags:
 		return Tags(rapid.SliceOfN(rapid.StringN(1, 20, maxTagBytes), 0, 12).Draw(t, "tags"))
 	}
-	return Vector(rapid.SliceOfN(rapid.OneOf(rapid.Float32(), rapid.SampledFrom([]float32{0, 1, -2,
-		float32(math.Copysign(0, -1))})), 1, 24).Draw(t, "vector"))
+	return Vector(rapid.SliceOfN(rapid.OneOf(rapid.Float32(), rapid.SampledFrom([]float32{
+		0, 1, -2,
+		float32(math.Copysign(0, -1)),
+	})), 1, 24).Draw(t, "vector"))
 }

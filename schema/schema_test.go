@@ -188,8 +188,10 @@ func TestValidateHoldsTheLimits(t *testing.T) {
 	}
 	s := many(300)
 	err := s.Validate()
-	for _, want := range []string{"signals: has 70 signal types, at most 64", "items.fields: has 300 fields, at most 256",
-		"users.embeddings: has 10 embeddings, at most 8"} {
+	for _, want := range []string{
+		"signals: has 70 signal types, at most 64", "items.fields: has 300 fields, at most 256",
+		"users.embeddings: has 10 embeddings, at most 8",
+	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v lacks %q", err, want)
 		}
@@ -215,9 +217,11 @@ func TestTheLargestSchemaFits(t *testing.T) {
 	long := func(i int) string { return strings.Repeat("x", 60) + string(rune('a'+i/26)) + string(rune('a'+i%26)) }
 	s := &Schema{Name: strings.Repeat("y", 63), Version: 1<<32 - 1, Parent: Hash{1}, FutureBound: 86399999 * time.Millisecond}
 	for i := range maxSignals {
-		s.Signals = append(s.Signals, SignalType{Name: long(i), Meaning: HardNegative, Seen: true, Permanent: true,
+		s.Signals = append(s.Signals, SignalType{
+			Name: long(i), Meaning: HardNegative, Seen: true, Permanent: true,
 			HalfLives: []time.Duration{maxHalfLife, maxHalfLife - time.Millisecond, maxHalfLife - 2*time.Millisecond},
-			Windows:   []Window{1, 2, 3, 4, 5}, Velocity: true, UniqueUsers: true, Sets: []Mark{1, 2, 3}})
+			Windows:   []Window{1, 2, 3, 4, 5}, Velocity: true, UniqueUsers: true, Sets: []Mark{1, 2, 3},
+		})
 	}
 	for _, e := range []*EntityType{&s.Items, &s.Users, &s.Creators} {
 		for i := range maxFields {
@@ -308,8 +312,10 @@ func TestDurationsReadBack(t *testing.T) {
 			t.Errorf("%q: %s, %v", text, got, err)
 		}
 	}
-	for _, bad := range []string{"", "7", "d", "7 d", "-7d", "+7d", "1.5h", "7y", "7D", "9999999999w", "7dd", "1h2",
-		"99999999999999999999s", "100000w100000w"} {
+	for _, bad := range []string{
+		"", "7", "d", "7 d", "-7d", "+7d", "1.5h", "7y", "7D", "9999999999w", "7dd", "1h2",
+		"99999999999999999999s", "100000w100000w",
+	} {
 		if got, err := parseDuration(bad); err == nil {
 			t.Errorf("%q was read as %s", bad, got)
 		}

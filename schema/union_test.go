@@ -150,29 +150,38 @@ func TestUnionDecides(t *testing.T) {
 		a, b func(*Schema)
 		want string
 	}{
-		{"names follow the base in order",
+		{
+			"names follow the base in order",
 			func(s *Schema) { add(s, SignalType{Name: "z"}, SignalType{Name: "m"}) },
 			func(s *Schema) { add(s, SignalType{Name: "q"}, SignalType{Name: "a"}) },
-			"rating like dislike a m q z"},
-		{"half-lives of the base stay, then the shortest",
+			"rating like dislike a m q z",
+		},
+		{
+			"half-lives of the base stay, then the shortest",
 			func(s *Schema) { half(s, "rating", 2*day, 3*day) },
 			func(s *Schema) { half(s, "rating", time.Hour, 4*day) },
-			"rating[1h, 2d, 7d] like dislike"},
-		{"equal effects unite",
+			"rating[1h, 2d, 7d] like dislike",
+		},
+		{
+			"equal effects unite",
 			func(s *Schema) {
 				add(s, SignalType{Name: "v", HalfLives: []time.Duration{day, 5 * day}, Windows: []Window{Window1h}})
 			},
 			func(s *Schema) {
 				add(s, SignalType{Name: "v", HalfLives: []time.Duration{2 * day, 4 * day}, UniqueUsers: true})
 			},
-			"rating like dislike v[1d, 2d, 4d]"},
-		{"of different effects the larger rule alone",
+			"rating like dislike v[1d, 2d, 4d]",
+		},
+		{
+			"of different effects the larger rule alone",
 			func(s *Schema) { add(s, SignalType{Name: "v", HalfLives: []time.Duration{day}, Meaning: Negative}) },
 			func(s *Schema) {
 				add(s, SignalType{Name: "v", HalfLives: []time.Duration{2 * day}, Meaning: Positive}, SignalType{Name: "w"})
 			},
-			"rating like dislike v[1d] w"},
-		{"field over slot, the larger type, the larger slot",
+			"rating like dislike v[1d] w",
+		},
+		{
+			"field over slot, the larger type, the larger slot",
 			func(s *Schema) {
 				s.Items.Fields = append(s.Items.Fields, Field{"x", TypeInt}, Field{"y", TypeTags})
 				s.Items.Embeddings = append(s.Items.Embeddings, Embedding{"e", 8})
@@ -181,7 +190,8 @@ func TestUnionDecides(t *testing.T) {
 				s.Items.Fields = append(s.Items.Fields, Field{"y", TypeInt})
 				s.Items.Embeddings = append(s.Items.Embeddings, Embedding{"e", 9}, Embedding{"x", 4})
 			},
-			"rating like dislike x:int y:tags e:9"},
+			"rating like dislike x:int y:tags e:9",
+		},
 	} {
 		u, err := Union(base, extend(c.a), extend(c.b))
 		if err != nil {

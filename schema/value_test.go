@@ -166,8 +166,11 @@ func first[T any](v T, ok bool) any {
 }
 
 func TestOtherKindsHoldNothing(t *testing.T) {
-	all := []Value{{}, Float(math.NaN()), String("x"), Int(1), Float(1), Bool(true), Time(1), Geo(1, 1),
-		Tags([]string{"x"}), Vector([]float32{1})}
+	all := []Value{
+		{},
+		Float(math.NaN()), String("x"), Int(1), Float(1), Bool(true), Time(1), Geo(1, 1),
+		Tags([]string{"x"}), Vector([]float32{1}),
+	}
 	for i, v := range all {
 		s, a := v.Text()
 		n, b := v.Int()
@@ -251,12 +254,22 @@ func TestTheLargestValuesFit(t *testing.T) {
 
 func TestCheckNamesWhatItGotAndWants(t *testing.T) {
 	e := &EntityType{
-		Fields: []Field{{"category", TypeKeyword}, {"title", TypeText}, {"views", TypeInt}, {"price", TypeFloat},
-			{"live", TypeBool}, {"published", TypeTime}, {"place", TypeGeo}, {"tags", TypeTags}},
+		Fields: []Field{
+			{"category", TypeKeyword},
+			{"title", TypeText},
+			{"views", TypeInt},
+			{"price", TypeFloat},
+			{"live", TypeBool},
+			{"published", TypeTime},
+			{"place", TypeGeo},
+			{"tags", TypeTags},
+		},
 		Embeddings: []Embedding{{"content", 3}},
 	}
-	good := map[string]Value{"category": String("a"), "title": String("a"), "views": Int(1), "price": Float(1),
-		"live": Bool(true), "published": Time(1), "place": Geo(1, 1), "tags": Tags(nil), "content": Vector([]float32{1, 2, 3})}
+	good := map[string]Value{
+		"category": String("a"), "title": String("a"), "views": Int(1), "price": Float(1),
+		"live": Bool(true), "published": Time(1), "place": Geo(1, 1), "tags": Tags(nil), "content": Vector([]float32{1, 2, 3}),
+	}
 	for name, v := range good {
 		if err := e.Check(name, v); err != nil {
 			t.Error(err)
@@ -290,8 +303,15 @@ func TestCheckNamesWhatItGotAndWants(t *testing.T) {
 
 func TestReadJSONKnowsTheType(t *testing.T) {
 	e := &EntityType{
-		Fields: []Field{{"category", TypeKeyword}, {"views", TypeInt}, {"price", TypeFloat}, {"live", TypeBool},
-			{"published", TypeTime}, {"place", TypeGeo}, {"tags", TypeTags}},
+		Fields: []Field{
+			{"category", TypeKeyword},
+			{"views", TypeInt},
+			{"price", TypeFloat},
+			{"live", TypeBool},
+			{"published", TypeTime},
+			{"place", TypeGeo},
+			{"tags", TypeTags},
+		},
 		Embeddings: []Embedding{{"content", 3}},
 	}
 	for _, c := range []struct{ name, json, want string }{
@@ -362,8 +382,10 @@ func TestUnmarshalRefusesWhatCannotBeAValue(t *testing.T) {
 }
 
 func FuzzDecodeValue(f *testing.F) {
-	for _, v := range []Value{String("é"), Int(-1), Float(0.5), Bool(true), Time(1), Geo(1, -1), Tags([]string{"a", "b"}),
-		Vector([]float32{1, 2})} {
+	for _, v := range []Value{
+		String("é"), Int(-1), Float(0.5), Bool(true), Time(1), Geo(1, -1), Tags([]string{"a", "b"}),
+		Vector([]float32{1, 2}),
+	} {
 		f.Add(v.Encode())
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -389,8 +411,10 @@ func FuzzDecodeValue(f *testing.F) {
 }
 
 func FuzzReadJSON(f *testing.F) {
-	for _, s := range []string{`"a"`, "5", "5.5", "true", "null", `{"time":"2024-05-01T00:00:00Z"}`, `{"lat":1,"lon":2}`,
-		`["a"]`, `[1,2]`, `[]`} {
+	for _, s := range []string{
+		`"a"`, "5", "5.5", "true", "null", `{"time":"2024-05-01T00:00:00Z"}`, `{"lat":1,"lon":2}`,
+		`["a"]`, `[1,2]`, `[]`,
+	} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {

@@ -188,7 +188,8 @@ func (r *yamlReader) only(n ast.Node, path, key string, known []string) (ast.Nod
 
 // named reads a mapping from names to declarations, or a list of mappings that have the key name.
 func (r *yamlReader) named(n ast.Node, path, what, example string, known []string,
-	each func(path, name string, n ast.Node)) {
+	each func(path, name string, n ast.Node),
+) {
 	if seq, ok := n.(*ast.SequenceNode); ok {
 		for i, entry := range seq.Values {
 			at := fmt.Sprintf("%s[%d]", path, i)

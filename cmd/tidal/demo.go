@@ -114,7 +114,7 @@ func (d *demo) runChild(ctx context.Context) (killed bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("start the second process: %w", err)
 	}
-	defer hold.Close() // Wait has closed it, if it came to that
+	defer func() { _ = hold.Close() }() // Wait has closed it, if it came to that
 	reports, err := child.StdoutPipe()
 	if err != nil {
 		return false, fmt.Errorf("start the second process: %w", err)
@@ -209,8 +209,10 @@ func (d *demo) tellList(list []topScored, before []string) {
 		if before != nil && !slices.Contains(before, s.Item) {
 			mark = "*"
 		}
-		rows[i] = []string{"  " + mark, strconv.Itoa(i + 1), s.Item, d.titles[s.Item],
-			strconv.FormatFloat(s.Score, 'f', 2, 64)}
+		rows[i] = []string{
+			"  " + mark, strconv.Itoa(i + 1), s.Item, d.titles[s.Item],
+			strconv.FormatFloat(s.Score, 'f', 2, 64),
+		}
 	}
 	table(d.say, []string{"", ">rank", "item", "title", ">score"}, rows)
 	fmt.Fprintln(d.say)

@@ -76,8 +76,10 @@ func (d *demoChild) run(ctx context.Context) error {
 	if err := d.seed(ctx, began); err != nil {
 		return fmt.Errorf("seed: %w", err)
 	}
-	if err := d.out.Encode(demoStep{Step: "seeded", Items: demoItems, Signals: d.signals,
-		Took: d.now().Sub(began)}); err != nil {
+	if err := d.out.Encode(demoStep{
+		Step: "seeded", Items: demoItems, Signals: d.signals,
+		Took: d.now().Sub(began),
+	}); err != nil {
 		return fmt.Errorf("report: %w", err)
 	}
 	before, err := d.top("before", demoRiseFrom+demoRisers*demoRiseStep)

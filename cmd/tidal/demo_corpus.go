@@ -23,10 +23,14 @@ func demoSchema() *schema.Schema {
 	return &schema.Schema{
 		Name: "demo",
 		Signals: []schema.SignalType{
-			{Name: "view", HalfLives: []time.Duration{24 * time.Hour}, Windows: []schema.Window{schema.Window24h,
-				schema.Window7d}, UniqueUsers: true, Seen: true},
-			{Name: "like", HalfLives: []time.Duration{7 * 24 * time.Hour}, Windows: []schema.Window{schema.Window24h,
-				schema.Window7d, schema.Window30d}, Meaning: schema.Positive, Sets: []schema.Mark{schema.Liked}},
+			{Name: "view", HalfLives: []time.Duration{24 * time.Hour}, Windows: []schema.Window{
+				schema.Window24h,
+				schema.Window7d,
+			}, UniqueUsers: true, Seen: true},
+			{Name: "like", HalfLives: []time.Duration{7 * 24 * time.Hour}, Windows: []schema.Window{
+				schema.Window24h,
+				schema.Window7d, schema.Window30d,
+			}, Meaning: schema.Positive, Sets: []schema.Mark{schema.Liked}},
 			{Name: "skip", HalfLives: []time.Duration{24 * time.Hour}, Meaning: schema.Negative},
 		},
 		Items: schema.EntityType{Fields: []schema.Field{
@@ -44,30 +48,64 @@ type demoCategory struct {
 
 // demoCategories is a constant table.
 var demoCategories = [...]demoCategory{
-	{"jazz", [...]string{"Late Set", "Two Trumpets", "Blue Hour", "Brushes and Rain", "Slow Train", "Last Chorus",
-		"A Borrowed Bass"}, [...]string{"in Lisbon", "on Harbour Street", "at the Corner Room", "in Winter",
-		"for Six Hands", "after Midnight"}},
-	{"cooking", [...]string{"Bread", "Dumplings", "A Pot of Beans", "Pickles", "Noodles", "Lemon Cake", "Soup"},
-		[...]string{"without a Recipe", "for a Crowd", "on One Flame", "the Slow Way", "in Ten Minutes",
-			"from What Is Left"}},
-	{"astronomy", [...]string{"A Comet", "The Far Side", "Saturn's Rings", "Dark Dust", "A Dying Star", "Moonrise",
-		"The Meteor Shower"}, [...]string{"through Binoculars", "over the Desert", "Explained Slowly",
-		"as Seen in 1910", "for Beginners", "from a City Roof"}},
-	{"chess", [...]string{"The Quiet Move", "A Rook Ending", "The Poisoned Pawn", "Opposite Bishops", "A Lost Queen",
-		"The Long Diagonal", "Zugzwang"}, [...]string{"in the Park", "at Two in the Morning", "That Wins",
-		"Nobody Saw", "under the Clock", "Move by Move"}},
-	{"gardening", [...]string{"Tomatoes", "A Hedge", "Wild Garlic", "Old Roses", "A Pond", "Moss", "Beehives"},
-		[...]string{"on a Balcony", "in the Shade", "in Clay Soil", "through the Frost", "for the Lazy",
-			"with Children"}},
-	{"cycling", [...]string{"A Mountain Pass", "The Coast Road", "Gravel", "A Night Ride", "The Commute", "Headwind",
-		"One Gear"}, [...]string{"before Breakfast", "in the Rain", "with a Tent", "from Sea to Sea", "at Sixty",
-		"Uphill Both Ways"}},
-	{"history", [...]string{"A Lighthouse", "The Salt Road", "A Forged Map", "The Post Coach", "A Canal",
-		"The Clockmakers", "A Lost Library"}, [...]string{"and Its Keepers", "in Six Letters", "before the Railway",
-		"as Told by Neighbours", "in Photographs", "Found Again"}},
-	{"woodworking", [...]string{"A Stool", "Dovetails", "The Hand Plane", "A Toy Boat", "Spoons", "A Workbench",
-		"Chair Legs"}, [...]string{"from One Plank", "by Hand", "in a Small Flat", "That Lasts", "from Green Wood",
-		"with Three Tools"}},
+	{"jazz", [...]string{
+		"Late Set", "Two Trumpets", "Blue Hour", "Brushes and Rain", "Slow Train", "Last Chorus",
+		"A Borrowed Bass",
+	}, [...]string{
+		"in Lisbon", "on Harbour Street", "at the Corner Room", "in Winter",
+		"for Six Hands", "after Midnight",
+	}},
+	{
+		"cooking",
+		[...]string{"Bread", "Dumplings", "A Pot of Beans", "Pickles", "Noodles", "Lemon Cake", "Soup"},
+		[...]string{
+			"without a Recipe", "for a Crowd", "on One Flame", "the Slow Way", "in Ten Minutes",
+			"from What Is Left",
+		},
+	},
+	{"astronomy", [...]string{
+		"A Comet", "The Far Side", "Saturn's Rings", "Dark Dust", "A Dying Star", "Moonrise",
+		"The Meteor Shower",
+	}, [...]string{
+		"through Binoculars", "over the Desert", "Explained Slowly",
+		"as Seen in 1910", "for Beginners", "from a City Roof",
+	}},
+	{"chess", [...]string{
+		"The Quiet Move", "A Rook Ending", "The Poisoned Pawn", "Opposite Bishops", "A Lost Queen",
+		"The Long Diagonal", "Zugzwang",
+	}, [...]string{
+		"in the Park", "at Two in the Morning", "That Wins",
+		"Nobody Saw", "under the Clock", "Move by Move",
+	}},
+	{
+		"gardening",
+		[...]string{"Tomatoes", "A Hedge", "Wild Garlic", "Old Roses", "A Pond", "Moss", "Beehives"},
+		[...]string{
+			"on a Balcony", "in the Shade", "in Clay Soil", "through the Frost", "for the Lazy",
+			"with Children",
+		},
+	},
+	{"cycling", [...]string{
+		"A Mountain Pass", "The Coast Road", "Gravel", "A Night Ride", "The Commute", "Headwind",
+		"One Gear",
+	}, [...]string{
+		"before Breakfast", "in the Rain", "with a Tent", "from Sea to Sea", "at Sixty",
+		"Uphill Both Ways",
+	}},
+	{"history", [...]string{
+		"A Lighthouse", "The Salt Road", "A Forged Map", "The Post Coach", "A Canal",
+		"The Clockmakers", "A Lost Library",
+	}, [...]string{
+		"and Its Keepers", "in Six Letters", "before the Railway",
+		"as Told by Neighbours", "in Photographs", "Found Again",
+	}},
+	{"woodworking", [...]string{
+		"A Stool", "Dovetails", "The Hand Plane", "A Toy Boat", "Spoons", "A Workbench",
+		"Chair Legs",
+	}, [...]string{
+		"from One Plank", "by Hand", "in a Small Flat", "That Lasts", "from Green Wood",
+		"with Three Tools",
+	}},
 }
 
 // A demoItem is one invented item.

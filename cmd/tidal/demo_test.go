@@ -35,8 +35,10 @@ func TestDemoForPeopleTellsTheStoryAndKeepsTheDatabase(t *testing.T) {
 	t.Setenv(asProgram, "1") // for the process that demo starts
 	dir := filepath.Join(t.TempDir(), "demo")
 	o := good(t, "demo", "--dir", dir)
-	for _, says := range []string{"SIGKILL", "Reopened in", "The digest is the same, the list is the same", "tidal top --dir " + dir,
-		"tidal import"} {
+	for _, says := range []string{
+		"SIGKILL", "Reopened in", "The digest is the same, the list is the same", "tidal top --dir " + dir,
+		"tidal import",
+	} {
 		if !strings.Contains(o.stdout, says) {
 			t.Errorf("the story doesn't say %q:\n%s", says, o.stdout)
 		}

@@ -52,24 +52,36 @@ type failing struct {
 
 // failings maps errors to codes and advice; the first that matches rules. An error's own text names the file or field.
 var failings = []failing{
-	{tidal.ErrCorrupt, "damaged", exitDamaged,
+	{
+		tidal.ErrCorrupt, "damaged", exitDamaged,
 		"nothing was changed. Restore the directory from a backup, or look with `tidal wal verify --dir D` and give up " +
-			"what lies behind the damage with `tidal wal cut --dir D --accept-loss`"},
-	{tidal.ErrLocked, "locked", exitLocked,
-		"wait for the other process, or end it; get, top and verify work meanwhile"},
+			"what lies behind the damage with `tidal wal cut --dir D --accept-loss`",
+	},
+	{
+		tidal.ErrLocked, "locked", exitLocked,
+		"wait for the other process, or end it; get, top and verify work meanwhile",
+	},
 	{tidal.ErrFormat, "newer_format", exitFormat, "nothing was changed. Use the newer tidal that wrote this"},
 	{tidal.ErrForeign, "foreign", exitFormat, "nothing was changed. Name another --dir, or use it as what it is"},
-	{tidal.ErrSchemaChange, "schema", exitFormat,
-		"nothing was changed. See what the directory has with `tidal schema --dir D`; a schema changes by additions only"},
-	{tidal.ErrKeyReused, "key_reused", exitRefused,
-		"this lane (or key) holds other content; name another --lane, or import the same files in the same order"},
-	{tidal.ErrRetryTooOld, "retry_too_old", exitRefused,
-		"nobody can tell any more whether these rows were counted; look with `tidal get`, then use another --lane"},
+	{
+		tidal.ErrSchemaChange, "schema", exitFormat,
+		"nothing was changed. See what the directory has with `tidal schema --dir D`; a schema changes by additions only",
+	},
+	{
+		tidal.ErrKeyReused, "key_reused", exitRefused,
+		"this lane (or key) holds other content; name another --lane, or import the same files in the same order",
+	},
+	{
+		tidal.ErrRetryTooOld, "retry_too_old", exitRefused,
+		"nobody can tell any more whether these rows were counted; look with `tidal get`, then use another --lane",
+	},
 	{tidal.ErrInput, "refused", exitRefused, ""},
 	{tidal.ErrOverloaded, "overloaded", exitFailure, "run the command again; what was counted isn't counted twice"},
 	{tidal.ErrUnknown, "unknown", exitFailure, "run the command again; what was counted isn't counted twice"},
-	{syscall.ENOSPC, "disk_full", exitFailure,
-		"what was acknowledged is safe. Free some space and run the command again; it goes on where it was"},
+	{
+		syscall.ENOSPC, "disk_full", exitFailure,
+		"what was acknowledged is safe. Free some space and run the command again; it goes on where it was",
+	},
 	{tidal.ErrDisk, "disk", exitFailure, "what was acknowledged is safe. Mend the disk and run the command again"},
 	{tidal.ErrClock, "clock", exitFailure, "set the machine's clock"},
 	{context.Canceled, "interrupted", exitInterrupted, "what was acknowledged is safe. Run the command again to go on"},

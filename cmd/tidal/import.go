@@ -121,8 +121,10 @@ func (a *app) runImport(c *cobra.Command, f *importFlags, names []string) (err e
 		return err
 	}
 	took := a.now().Sub(began).Seconds()
-	r := importResult{tally: im.tally, Seconds: took, Lane: lane,
-		Digest: db.Digest().String(), DigestCells: db.DigestCells().String()}
+	r := importResult{
+		tally: im.tally, Seconds: took, Lane: lane,
+		Digest: db.Digest().String(), DigestCells: db.DigestCells().String(),
+	}
 	if took > 0 {
 		r.PerSecond = float64(r.Rows) / took
 	}

@@ -107,7 +107,7 @@ func hashFile(name string) (sum []byte, size int64, err error) {
 	if err != nil {
 		return nil, 0, fmt.Errorf("open the input: %w", err)
 	}
-	defer file.Close() // only read
+	defer func() { _ = file.Close() }() // only read
 	h := blake3.New()
 	size, err = io.Copy(h, file)
 	if err != nil {

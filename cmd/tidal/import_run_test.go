@@ -361,8 +361,10 @@ func TestAnInterruptionFinishesWhatIsUnderWay(t *testing.T) {
 			cancel()
 		}
 	}}
-	im := &importer{db: watch, schema: schema.Events(), lane: "lane", log: io.Discard,
-		in: openNDJSON("f", bufio.NewReader(strings.NewReader(rowsOf(1000*rowsPerRequest, nil))))}
+	im := &importer{
+		db: watch, schema: schema.Events(), lane: "lane", log: io.Discard,
+		in: openNDJSON("f", bufio.NewReader(strings.NewReader(rowsOf(1000*rowsPerRequest, nil)))),
+	}
 	err := im.run(ctx)
 	if !errors.Is(err, context.Canceled) || classify(err).exit != exitInterrupted {
 		t.Errorf("%v", err)

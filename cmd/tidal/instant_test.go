@@ -38,8 +38,10 @@ func TestTimesThatAtTakes(t *testing.T) {
 			t.Errorf("%q: %v %v, want %s", text, stamp(got), err, want)
 		}
 	}
-	for _, text := range []string{"", "yesterday", "newest+", "newest12h", "newest+-1h", "newest+1x", "now+99999999d", "1e9",
-		"893286638.", ".5", "1.2.3", "893286638000", "--1", "1998-04-22", "1998-04-22T23:10:38", "12-4"} {
+	for _, text := range []string{
+		"", "yesterday", "newest+", "newest12h", "newest+-1h", "newest+1x", "now+99999999d", "1e9",
+		"893286638.", ".5", "1.2.3", "893286638000", "--1", "1998-04-22", "1998-04-22T23:10:38", "12-4",
+	} {
 		if i, err := parseInstant(text); err == nil {
 			t.Errorf("%q is taken for %+v", text, i)
 		}

@@ -51,6 +51,8 @@ func checkType(db *tidal.DB, name string) error {
 	if _, _, ok := db.Schema().Signal(name); ok {
 		return nil
 	}
-	return &tidal.InputError{Record: -1, Field: "type",
-		Reason: "unknown signal type \"" + name + "\"; the schema " + db.Schema().Name + " has " + typeNames(db.Schema())}
+	return &tidal.InputError{
+		Record: -1, Field: "type",
+		Reason: "unknown signal type \"" + name + "\"; the schema " + db.Schema().Name + " has " + typeNames(db.Schema()),
+	}
 }

@@ -34,7 +34,7 @@ func (a *app) schemaCommand() *cobra.Command {
 			Hash    string `json:"hash"`
 			YAML    string `json:"yaml"`
 		}{s.Name, s.Version, s.Hash().String(), string(s.YAML())}, func(w io.Writer) {
-			w.Write(s.YAML()) // into memory
+			_, _ = w.Write(s.YAML()) // into memory
 		})
 	}
 	return c

@@ -155,8 +155,14 @@ func TestWhatIsNotThereIsNotFound(t *testing.T) {
 	trouble(t, exitNotFound, "not_found", []string{none}, "import", "--dir", dir, "--format", "csv", none)
 	trouble(t, exitNotFound, "not_found", []string{none}, "import", "--dir", dir, "--format", "csv", "--schema", none, none)
 	empty := t.TempDir()
-	for _, args := range [][]string{{"verify"}, {"get", "--item", "a", "--type", "like"}, {"top", "--type", "like"}, {"schema"},
-		{"wal", "verify"}, {"wal", "dump"}} {
+	for _, args := range [][]string{
+		{"verify"},
+		{"get", "--item", "a", "--type", "like"},
+		{"top", "--type", "like"},
+		{"schema"},
+		{"wal", "verify"},
+		{"wal", "dump"},
+	} {
 		trouble(t, exitNotFound, "not_found", []string{empty}, append(args, "--dir", empty)...)
 	}
 	if entries, err := os.ReadDir(empty); err != nil || len(entries) != 0 {
@@ -218,8 +224,15 @@ func TestADamagedSegmentIsNamedAndNeverServed(t *testing.T) {
 	data[at] ^= 1
 	put(t, path, data)
 	says := []string{filepath.Base(path), "offset"}
-	for _, args := range [][]string{{"verify"}, {"wal", "verify"}, {"top", "--type", "like"}, {"get", "--item", "a", "--type", "like"},
-		{"get", "--all", "--type", "like"}, {"schema"}, {"import", "--format", "csv", write(t, "e.csv", eventsCSV)}} {
+	for _, args := range [][]string{
+		{"verify"},
+		{"wal", "verify"},
+		{"top", "--type", "like"},
+		{"get", "--item", "a", "--type", "like"},
+		{"get", "--all", "--type", "like"},
+		{"schema"},
+		{"import", "--format", "csv", write(t, "e.csv", eventsCSV)},
+	} {
 		trouble(t, exitDamaged, "damaged", append(says, "tidal wal cut"), append(args, "--dir", dir)...)
 	}
 	o := cli(t, nil, "wal", "dump", "--dir", dir)
@@ -256,8 +269,14 @@ func TestANewerFormatIsRefusedAndLeftAlone(t *testing.T) {
 	binary.LittleEndian.PutUint32(data[32:], 99)
 	binary.LittleEndian.PutUint32(data, crc32.Checksum(data[4:32+length], crc32.MakeTable(crc32.Castagnoli)))
 	put(t, path, data)
-	for _, args := range [][]string{{"verify"}, {"wal", "verify"}, {"wal", "dump"}, {"top", "--type", "like"},
-		{"import", "--format", "csv", write(t, "e.csv", eventsCSV)}, {"wal", "cut", "--accept-loss"}} {
+	for _, args := range [][]string{
+		{"verify"},
+		{"wal", "verify"},
+		{"wal", "dump"},
+		{"top", "--type", "like"},
+		{"import", "--format", "csv", write(t, "e.csv", eventsCSV)},
+		{"wal", "cut", "--accept-loss"},
+	} {
 		trouble(t, exitFormat, "newer_format", []string{filepath.Base(path), "newer tidal"}, append(args, "--dir", dir)...)
 	}
 	if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, data) {

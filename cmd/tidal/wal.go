@@ -160,8 +160,10 @@ func inBatch(dir string, r wal.Record, err error) error {
 	if !errors.As(err, &bad) || bad.File != "" {
 		return err
 	}
-	return &tidal.CorruptError{File: filepath.Join(logPath(dir), r.File), Offset: r.Offset,
-		Reason: fmt.Sprintf("batch of entry %d, at byte %d: %s", r.Index, bad.Offset, bad.Reason)}
+	return &tidal.CorruptError{
+		File: filepath.Join(logPath(dir), r.File), Offset: r.Offset,
+		Reason: fmt.Sprintf("batch of entry %d, at byte %d: %s", r.Index, bad.Offset, bad.Reason),
+	}
 }
 
 // cutResult is what wal cut prints with --json.

@@ -160,8 +160,10 @@ func TestGoldenCellLayout(t *testing.T) {
 		{"an event and its compensation", []event{{at, fixed.One, two, 1, 0}, {at, fixed.One, two, -1, 0}}},
 		{"a compensation ahead of its event", []event{{at, fixed.One, two, -1, 0}}},
 		{"a minute, an hour, a day and a later epoch", []event{
-			{at, fixed.One, two, 1, 0}, {at - 2*hour, 2 * fixed.One, two, 1, 0},
-			{at - 9*day, fixed.MaxWeight, two, 1, 0}, {at - 60*day, 1, two, 1, 0},
+			{at, fixed.One, two, 1, 0},
+			{at - 2*hour, 2 * fixed.One, two, 1, 0},
+			{at - 9*day, fixed.MaxWeight, two, 1, 0},
+			{at - 60*day, 1, two, 1, 0},
 		}},
 		{"everything, one user", []event{user}},
 		{"before 1970", []event{{-1, fixed.One, two, 1, 0}}},

@@ -34,7 +34,10 @@ func TestWindowsCountWhatTheirDefinitionSays(t *testing.T) {
 		w         algebra.Window
 		length, n int64
 	}{
-		{algebra.W1h, minute, 60}, {algebra.W24h, hour, 24}, {algebra.W7d, hour, 168}, {algebra.W30d, day, 30},
+		{algebra.W1h, minute, 60},
+		{algebra.W24h, hour, 24},
+		{algebra.W7d, hour, 168},
+		{algebra.W30d, day, 30},
 		{algebra.WAll, 1, math.MaxInt64},
 	}
 	found := [5]int64{}
@@ -263,8 +266,12 @@ func TestReadsBeforeTheMarkAreAsOfTheMark(t *testing.T) {
 		q    int64
 		asOf bool
 	}{
-		{mark + 1, false}, {mark, false}, {mark - 1, false},
-		{mark - 2000, false}, {mark - 2001, true}, {math.MinInt64, true},
+		{mark + 1, false},
+		{mark, false},
+		{mark - 1, false},
+		{mark - 2000, false},
+		{mark - 2001, true},
+		{math.MinInt64, true},
 	} {
 		if got := s.AsOfMark(c.q); got != c.asOf {
 			t.Errorf("as of mark at mark%+d: %v", c.q-mark, got)

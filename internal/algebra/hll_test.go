@@ -135,8 +135,8 @@ func ertl(registers []uint32) float64 {
 func TestHLLErrorIsWithinThreePercent(t *testing.T) {
 	sizes := []int{1, 2, 3, 10, 50, 100, 300, 700, 1500, 4000, 8000, 20_000, 60_000}
 	const runs = 100
-	var squares = make([]float64, len(sizes))
-	var bias = make([]float64, len(sizes))
+	squares := make([]float64, len(sizes))
+	bias := make([]float64, len(sizes))
 	for seed := range uint64(runs) {
 		rng := rand.New(rand.NewPCG(seed, 20))
 		var h HLL

@@ -58,7 +58,8 @@ func goldenJoins(t *testing.T) string {
 	line("counter", counter.AppendBinary(nil), err)
 	order := Order{Time: 1_700_000_000_000, HLC: now, Origin: here, Seq: 9}
 	for _, m := range []PairMarks{
-		{Seen: order}, {Liked: Flag{Stamp{now, here}, true}, InProgress: Flag{Stamp{now, there}, false}},
+		{Seen: order},
+		{Liked: Flag{Stamp{now, here}, true}, InProgress: Flag{Stamp{now, there}, false}},
 		{Order{-1, 5, there, 1}, Flag{Stamp{1, here}, false}, Flag{Stamp{2, here}, true}, Flag{Stamp{3, here}, true}},
 	} {
 		b := m.AppendBinary(nil)
@@ -67,7 +68,8 @@ func goldenJoins(t *testing.T) string {
 	}
 	var list TopN
 	for i, e := range []Interaction{
-		{Order: order, ID: "item", Type: "view"}, {Order: Order{-5, 0, here, 1}, ID: "old", Gen: now, Type: ""},
+		{Order: order, ID: "item", Type: "view"},
+		{Order: Order{-5, 0, here, 1}, ID: "old", Gen: now, Type: ""},
 		{Order: Order{1_700_000_000_001, now, there, 1 << 40}, ID: strings.Repeat("long", 40), Gen: 7, Type: "like"},
 	} {
 		list = ListRule{N: 64, Distinct: i > 0}.Insert(list, e)

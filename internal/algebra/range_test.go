@@ -183,7 +183,9 @@ func TestRangesThatDoNotFitAreRefused(t *testing.T) {
 		return Range{Origin: origin, First: first, Last: last}
 	}
 	for _, c := range []struct{ a, b Range }{
-		{rng(o, 1, 5), rng(p, 6, 9)}, {rng(o, 1, 5), rng(o, 5, 9)}, {rng(o, 1, 5), rng(o, 7, 9)},
+		{rng(o, 1, 5), rng(p, 6, 9)},
+		{rng(o, 1, 5), rng(o, 5, 9)},
+		{rng(o, 1, 5), rng(o, 7, 9)},
 		{rng(o, 1, 5), rng(o, 1, 5)},
 	} {
 		if _, err := MergeRanges(c.a, c.b); !errors.Is(err, fault.ErrGap) {
@@ -191,7 +193,9 @@ func TestRangesThatDoNotFitAreRefused(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ whole, overlap Range }{
-		{rng(o, 1, 5), rng(p, 1, 3)}, {rng(o, 1, 5), rng(o, 2, 3)}, {rng(o, 1, 5), rng(o, 1, 5)},
+		{rng(o, 1, 5), rng(p, 1, 3)},
+		{rng(o, 1, 5), rng(o, 2, 3)},
+		{rng(o, 1, 5), rng(o, 1, 5)},
 		{rng(o, 2, 5), rng(o, 1, 6)},
 	} {
 		if _, err := SubtractOverlap(c.whole, c.overlap); !errors.Is(err, fault.ErrGap) {
@@ -211,8 +215,11 @@ func TestFoldRefusesAndGoesOn(t *testing.T) {
 	must(b.Fold("level", KindFormatLevel, []byte{3}))
 	must(b.Fold("nothing", KindRelation, nil))
 	for _, bad := range []RangeEntry{
-		{"level", KindUndone, []byte{1}}, {"level", KindFormatLevel, []byte{0}}, {"", KindUndone, []byte{1}},
-		{"new", KindUndone, []byte{7}}, {"new", 99, []byte{7}},
+		{"level", KindUndone, []byte{1}},
+		{"level", KindFormatLevel, []byte{0}},
+		{"", KindUndone, []byte{1}},
+		{"new", KindUndone, []byte{7}},
+		{"new", 99, []byte{7}},
 	} {
 		if err := b.Fold(bad.Key, bad.Kind, bad.Value); !errors.Is(err, fault.ErrCorrupt) {
 			t.Errorf("%+v: %v", bad, err)

@@ -83,16 +83,23 @@ func TestEachKindOfRecordHasItsEffect(t *testing.T) {
 		records []written
 		want    string
 	}{
-		"positive signal":        {[]written{plain(signal(view, "u", "i"))}, "recents:1 seen view:1"},
-		"negative signal":        {[]written{plain(signal(skip, "u", "i"))}, "recents:1 skip:1"},
-		"neutral signal":         {[]written{plain(signal(buy, "u", "i"))}, "buy:1"},
-		"hard negative signal":   {[]written{plain(signal(hide, "u", "i"))}, "hide hide:1 recents:1"},
-		"signal by nobody":       {[]written{plain(nobody)}, "view:1"},
-		"signal with a creator":  {[]written{plain(byC)}, "recents:1 seen view:1"},
-		"signal that sets":       {[]written{plain(signal(like, "u", "i"))}, "like:1 liked recents:1"},
-		"signal that clears":     {[]written{plain(signal(like, "u", "i")), plain(signal(unlike, "u", "i"))}, "like:1 recents:1 unlike:1"},
-		"clear with lower stamp": {[]written{above(9e6, signal(like, "u", "i")), plain(signal(unlike, "u", "i"))}, "like:1 liked recents:1 unlike:1"},
-		"clear above it":         {[]written{above(9e6, signal(like, "u", "i")), above(9e6+1, signal(unlike, "u", "i"))}, "like:1 recents:1 unlike:1"},
+		"positive signal":       {[]written{plain(signal(view, "u", "i"))}, "recents:1 seen view:1"},
+		"negative signal":       {[]written{plain(signal(skip, "u", "i"))}, "recents:1 skip:1"},
+		"neutral signal":        {[]written{plain(signal(buy, "u", "i"))}, "buy:1"},
+		"hard negative signal":  {[]written{plain(signal(hide, "u", "i"))}, "hide hide:1 recents:1"},
+		"signal by nobody":      {[]written{plain(nobody)}, "view:1"},
+		"signal with a creator": {[]written{plain(byC)}, "recents:1 seen view:1"},
+		"signal that sets":      {[]written{plain(signal(like, "u", "i"))}, "like:1 liked recents:1"},
+		"signal that clears": {
+			[]written{plain(signal(like, "u", "i")), plain(signal(unlike, "u", "i"))},
+			"like:1 recents:1 unlike:1",
+		},
+		"clear with lower stamp": {
+			[]written{above(9e6, signal(like, "u", "i")), plain(signal(unlike, "u", "i"))},
+			"like:1 liked recents:1 unlike:1",
+		},
+		"clear above it": {[]written{above(9e6, signal(like, "u", "i")), above(9e6+1, signal(unlike, "u",
+			"i"))}, "like:1 recents:1 unlike:1"},
 
 		"marks": {[]written{
 			plain(mark(record.MarkSeen, true, "u", "i")), plain(mark(record.MarkLiked, true, "u", "i")),
@@ -102,7 +109,10 @@ func TestEachKindOfRecordHasItsEffect(t *testing.T) {
 			plain(mark(record.MarkLiked, true, "u", "i")), plain(mark(record.MarkSaved, true, "u", "i")),
 			plain(mark(record.MarkLiked, false, "u", "i")), plain(mark(record.MarkSaved, false, "u", "i")),
 		}, ""},
-		"unlike by mark": {[]written{plain(signal(like, "u", "i")), plain(mark(record.MarkLiked, false, "u", "i"))}, "like:1 recents:1"},
+		"unlike by mark": {
+			[]written{plain(signal(like, "u", "i")), plain(mark(record.MarkLiked, false, "u", "i"))},
+			"like:1 recents:1",
+		},
 
 		"relations": {[]written{
 			plain(relation(record.HideItem, true, "u", "i")), plain(relation(record.MuteCreator, true, "u", "c")),
@@ -126,21 +136,38 @@ func TestEachKindOfRecordHasItsEffect(t *testing.T) {
 			above(9e6+1, relation(record.HideItem, false, "u", "i")), above(9e6, signal(hide, "u", "i")),
 		}, "hide:1 recents:1"},
 		"unhide and hide again": {[]written{
-			plain(signal(hide, "u", "i")), plain(relation(record.HideItem, false, "u", "i")), plain(signal(hide, "u", "i")),
+			plain(signal(hide, "u", "i")), plain(relation(record.HideItem, false, "u", "i")), plain(signal(hide, "u",
+				"i")),
 		}, "hide hide:2 recents:2"},
 
-		"put":                   {[]written{put("creator", "c", "title", "t")}, "by:c item(t)"},
-		"put replaces":          {[]written{put("creator", "c", "title", "t"), put("title", "u")}, "item(u)"},
-		"patch keeps":           {[]written{put("creator", "c", "title", "t"), patch("title", "u")}, "by:c item(u)"},
-		"patch clears":          {[]written{put("creator", "c", "title", "t"), patch("creator", "")}, "item(t)"},
-		"patch makes":           {[]written{patch("title", "t")}, "item(t)"},
-		"put with lower stamp":  {[]written{above(9e6, entity(record.KindPut, id.KindItem, "i", "title", "t")), put("title", "u")}, "item(t)"},
-		"other kinds of entity": {[]written{plain(entity(record.KindPut, id.KindUser, "i")), plain(entity(record.KindPatch, id.KindCreator, "i"))}, "creator() user()"},
-		"delete":                {[]written{put("title", "t"), plain(signal(view, "u", "i")), plain(entity(record.KindDelete, id.KindItem, "i"))}, "recents:1 seen"},
-		"delete and put":        {[]written{put("creator", "c"), plain(signal(view, "", "i")), plain(entity(record.KindDelete, id.KindItem, "i")), put("title", "t")}, "item(t)"},
-		"delete again":          {[]written{plain(entity(record.KindDelete, id.KindItem, "i")), plain(entity(record.KindDelete, id.KindItem, "i"))}, ""},
+		"put":          {[]written{put("creator", "c", "title", "t")}, "by:c item(t)"},
+		"put replaces": {[]written{put("creator", "c", "title", "t"), put("title", "u")}, "item(u)"},
+		"patch keeps":  {[]written{put("creator", "c", "title", "t"), patch("title", "u")}, "by:c item(u)"},
+		"patch clears": {[]written{put("creator", "c", "title", "t"), patch("creator", "")}, "item(t)"},
+		"patch makes":  {[]written{patch("title", "t")}, "item(t)"},
+		"put with lower stamp": {[]written{
+			above(9e6, entity(record.KindPut, id.KindItem, "i", "title", "t")),
+			put("title", "u"),
+		}, "item(t)"},
+		"other kinds of entity": {[]written{
+			plain(entity(record.KindPut, id.KindUser, "i")),
+			plain(entity(record.KindPatch, id.KindCreator, "i")),
+		}, "creator() user()"},
+		"delete": {[]written{
+			put("title", "t"), plain(signal(view, "u", "i")),
+			plain(entity(record.KindDelete, id.KindItem, "i")),
+		}, "recents:1 seen"},
+		"delete and put": {[]written{
+			put("creator", "c"), plain(signal(view, "", "i")),
+			plain(entity(record.KindDelete, id.KindItem, "i")), put("title", "t"),
+		}, "item(t)"},
+		"delete again": {[]written{
+			plain(entity(record.KindDelete, id.KindItem, "i")),
+			plain(entity(record.KindDelete, id.KindItem, "i")),
+		}, ""},
 		"erase": {[]written{
-			plain(byC), plain(signal(like, "u", "i")), plain(signal(hide, "u", "i")), plain(relation(record.MuteCreator, true, "u", "c")),
+			plain(byC), plain(signal(like, "u", "i")), plain(signal(hide, "u",
+				"i")), plain(relation(record.MuteCreator, true, "u", "c")),
 			plain(record.Proposed{Kind: record.KindErase, Erase: record.Erase{User: "u"}}),
 		}, "hide:1 like:1 view:1"},
 		"level and note": {[]written{
@@ -245,7 +272,8 @@ func TestACompensationTakesTheSumsBack(t *testing.T) {
 			apply(t, e, undo, engine.Applied)
 		}
 		if !e.Undone(there.At(1)) || e.Undone(there.At(2)) {
-			t.Errorf("%s: the event is undone: %v, its neighbour: %v", name, e.Undone(there.At(1)), e.Undone(there.At(2)))
+			t.Errorf("%s: the event is undone: %v, its neighbour: %v", name, e.Undone(there.At(1)),
+				e.Undone(there.At(2)))
 		}
 		c := cell(t, e, "i", "view")
 		if s, ok := c.Score(hour, when); c.Total() != 0 || ok && s.Float() != 0 {
@@ -267,7 +295,8 @@ func TestEventsCountWhereTheyBelong(t *testing.T) {
 	e, _, far, _ := start(t)
 	const now = 1_000_000_000
 	apply(t, e, far.batch(
-		at(now, signal(view, "a", "i")), at(now-2*hour, signal(view, "b", "i")), at(now-40*24*hour, signal(view, "c", "i")),
+		at(now, signal(view, "a", "i")), at(now-2*hour, signal(view, "b", "i")), at(now-40*24*hour, signal(view, "c",
+			"i")),
 		at(now+hour/2, signal(view, "d", "i")), at(-5, signal(view, "e", "i")),
 	), engine.Applied)
 	c := cell(t, e, "i", "view")

@@ -55,8 +55,13 @@ func testSchema() *schema.Schema {
 	s := &schema.Schema{
 		Name: "test",
 		Signals: []schema.SignalType{
-			view: {Name: "view", HalfLives: []time.Duration{time.Hour}, Windows: []schema.Window{schema.Window1h, schema.Window24h},
-				Meaning: schema.Positive, Seen: true, UniqueUsers: true},
+			view: {
+				Name: "view", HalfLives: []time.Duration{time.Hour}, Windows: []schema.Window{
+					schema.Window1h,
+					schema.Window24h,
+				},
+				Meaning: schema.Positive, Seen: true, UniqueUsers: true,
+			},
 			like:   {Name: "like", Meaning: schema.Positive, Sets: []schema.Mark{schema.Liked}},
 			unlike: {Name: "unlike", Clears: []schema.Mark{schema.Liked}},
 			hide:   {Name: "hide", Meaning: schema.HardNegative},

@@ -17,8 +17,10 @@ func FuzzApply(f *testing.F) {
 	p.Signal.Creator, p.Signal.Cohorts = "c", []string{"x"}
 	for _, w := range []written{
 		plain(p), plain(mark(record.MarkSaved, true, "u", "i")), plain(relation(record.FollowCreator, true, "u", "c")),
-		plain(entity(record.KindPut, id.KindItem, "i", "title", "t")), plain(entity(record.KindDelete, id.KindUser, "u")),
-		plain(compensate(there.At(9), 5, record.Signal{Item: "i", Weight: fixed.One}, s.Hash())), plain(version(grown(s, "n"))),
+		plain(entity(record.KindPut, id.KindItem, "i", "title", "t")), plain(entity(record.KindDelete, id.KindUser,
+			"u")),
+		plain(compensate(there.At(9), 5, record.Signal{Item: "i", Weight: fixed.One},
+			s.Hash())), plain(version(grown(s, "n"))),
 	} {
 		far.next = 1
 		f.Add(uint64(1), far.batch(w)[record.HeaderSize:])

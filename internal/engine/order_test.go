@@ -163,7 +163,8 @@ func TestRecordsComeInOrderAndTellStatesApart(t *testing.T) {
 	n := 0
 	e.Records(func(r engine.Record) bool {
 		p := place{r.OwnerKind, r.Owner, byte(r.Kind), r.Sub}
-		order := cmp.Or(cmp.Compare(p.owner, last.owner), cmp.Compare(p.name, last.name), cmp.Compare(p.kind, last.kind),
+		order := cmp.Or(cmp.Compare(p.owner, last.owner), cmp.Compare(p.name, last.name), cmp.Compare(p.kind,
+			last.kind),
 			cmp.Compare(p.sub, last.sub))
 		if n > 0 && order <= 0 {
 			t.Errorf("%+v comes behind %+v", p, last)

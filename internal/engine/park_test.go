@@ -33,11 +33,13 @@ func TestAnOriginWaitsForItsSchemaAndOthersGoOn(t *testing.T) {
 		far.next++
 		apply(t, e, far.batch(plain(signal(view, "u", "gap"))), engine.Gap)
 		twin := newTwin(far, 1)
-		if _, err := e.Apply(twin.batch(plain(signal(view, "u", "x")), plain(version(three)))); !errors.Is(err, fault.ErrForked) {
+		if _, err := e.Apply(twin.batch(plain(signal(view, "u", "x")), plain(version(three)))); !errors.Is(err,
+			fault.ErrForked) {
 			t.Errorf("a waiting batch with other content: %v", err)
 		}
 		twin = newTwin(far, 3)
-		if _, err := e.Apply(twin.batch(plain(signal(view, "u", "b")), plain(signal(view, "u", "b")))); !errors.Is(err, fault.ErrForked) {
+		if _, err := e.Apply(twin.batch(plain(signal(view, "u", "b")), plain(signal(view, "u",
+			"b")))); !errors.Is(err, fault.ErrForked) {
 			t.Errorf("a batch that overlaps a waiting one: %v", err)
 		}
 	})

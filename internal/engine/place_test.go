@@ -125,7 +125,10 @@ func TestDamagedBytesAreNotABatch(t *testing.T) {
 // the request that begins with one is recognised when it comes again.
 func TestARecordThatChangesNothingIsStillRemembered(t *testing.T) {
 	e, own, _, _ := start(t)
-	note := record.Proposed{Kind: record.KindAnnotation, Annotation: record.Annotation{Name: "why", Note: []byte("because")}}
+	note := record.Proposed{Kind: record.KindAnnotation, Annotation: record.Annotation{
+		Name: "why",
+		Note: []byte("because"),
+	}}
 	first, second := plain(note), plain(signal(view, "u", "i"))
 	first.lane, first.count = record.Lane{Producer: "p", Request: 1}, 2
 	second.lane = record.Lane{Producer: "p", Request: 1, Index: 1}

@@ -108,7 +108,13 @@ func TestGrowPanicsOutsideItsDomain(t *testing.T) {
 		w             fixed.Weight
 		elapsed, half int64
 	}{
-		{0, 0, 1}, {-1, 0, 1}, {fixed.MaxWeight + 1, 0, 1}, {1, -1, 1}, {1, 8, 1}, {1, 0, 0}, {1, 0, -5},
+		{0, 0, 1},
+		{-1, 0, 1},
+		{fixed.MaxWeight + 1, 0, 1},
+		{1, -1, 1},
+		{1, 8, 1},
+		{1, 0, 0},
+		{1, 0, -5},
 		{1, 0, fixed.MaxHalfLife + 1},
 	} {
 		mustPanic(t, func() { fixed.Grow(c.w, c.elapsed, c.half) })

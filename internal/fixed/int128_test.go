@@ -86,7 +86,11 @@ func TestInt128EncodingRoundTripsAndIsShort(t *testing.T) {
 func TestInt128DecoderRefusesOtherForms(t *testing.T) {
 	long := bytes.Repeat([]byte{0xff}, 18)
 	for _, b := range [][]byte{
-		{}, {0x80}, {0x80, 0}, {0xff, 0x80, 0}, long,
+		{},
+		{0x80},
+		{0x80, 0},
+		{0xff, 0x80, 0},
+		long,
 		append(bytes.Clone(long), 4), append(bytes.Clone(long), 0x83),
 		append(bytes.Clone(long), 0x83, 0), append(bytes.Clone(long), 0),
 	} {

@@ -11,7 +11,8 @@ import (
 func positive(r interface {
 	IntN(int) int
 	Uint64() uint64
-}) fixed.Int128 {
+},
+) fixed.Int128 {
 	n := r.IntN(127)
 	x := fixed.Int128{Hi: int64(r.Uint64() >> 1), Lo: r.Uint64()}.Shr(uint(n))
 	if x.IsZero() {

@@ -37,9 +37,14 @@ func (f *faulty) observe(op errorfs.Op) error {
 func TestADiskThatFailsStopsWritesAndNothingElse(t *testing.T) {
 	for name, f := range map[string]*faulty{
 		"write": {kinds: map[errorfs.OpKind]bool{errorfs.OpFileWriteAt: true}, err: errorfs.ErrInjected},
-		"sync": {kinds: map[errorfs.OpKind]bool{errorfs.OpFileSync: true, errorfs.OpFileSyncData: true},
-			err: errorfs.ErrInjected},
-		"full": {kinds: map[errorfs.OpKind]bool{errorfs.OpFileWriteAt: true, errorfs.OpCreate: true}, err: syscall.ENOSPC},
+		"sync": {
+			kinds: map[errorfs.OpKind]bool{errorfs.OpFileSync: true, errorfs.OpFileSyncData: true},
+			err:   errorfs.ErrInjected,
+		},
+		"full": {
+			kinds: map[errorfs.OpKind]bool{errorfs.OpFileWriteAt: true, errorfs.OpCreate: true},
+			err:   syscall.ENOSPC,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for n := int64(0); ; n++ {
@@ -201,7 +206,8 @@ func TestACallerMayStopWaiting(t *testing.T) {
 		s, r := openStalled(t, 0)
 		gone, cancel := context.WithCancel(context.Background())
 		cancel()
-		if _, err := write(gone, r, "p", 1, "never", 1); !errors.Is(err, context.Canceled) || errors.Is(err, fault.ErrUnknown) {
+		if _, err := write(gone, r, "p", 1, "never", 1); !errors.Is(err, context.Canceled) || errors.Is(err,
+			fault.ErrUnknown) {
 			t.Errorf("with a context that had ended: %v", err)
 		}
 		release := s.hold()
@@ -238,7 +244,8 @@ func TestCloseAnswersEveryWriter(t *testing.T) {
 		for w := range 8 {
 			wg.Go(func() {
 				for i := 0; ; i++ {
-					c := claim{producer: fmt.Sprint("p", w), number: uint64(i + 1), item: fmt.Sprintf("item-%d-%d", w, i), n: 1}
+					c := claim{producer: fmt.Sprint("p", w), number: uint64(i + 1), item: fmt.Sprintf("item-%d-%d", w,
+						i), n: 1}
 					_, err := write(context.Background(), r, c.producer, c.number, c.item, c.n)
 					c.acked = err == nil
 					mu.Lock()
@@ -282,7 +289,8 @@ func TestOneProcessHoldsADirectory(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := mustOpen(t, opts)
 			_, err := open(opts)
-			if !errors.Is(err, fault.ErrLocked) || !strings.Contains(err.Error(), opts.FS.PathJoin(opts.Dir, vfs.LockName)) {
+			if !errors.Is(err, fault.ErrLocked) || !strings.Contains(err.Error(), opts.FS.PathJoin(opts.Dir,
+				vfs.LockName)) {
 				t.Errorf("second open: %v", err)
 			}
 			mustWrite(t, r, "item")

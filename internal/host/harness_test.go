@@ -97,13 +97,18 @@ func currentSchema(r *host.Replica) (s *schema.Schema, hash schema.Hash) {
 func views(user, item string, n int) []record.Proposed {
 	out := make([]record.Proposed, n)
 	for i := range out {
-		out[i] = record.Proposed{Kind: record.KindSignal, Signal: record.Signal{Weight: 1 << 24, Item: item, User: user}}
+		out[i] = record.Proposed{Kind: record.KindSignal, Signal: record.Signal{
+			Weight: 1 << 24, Item: item,
+			User: user,
+		}}
 	}
 	return out
 }
 
 // write writes n views of an item by a user, under a lane if producer isn't empty.
-func write(ctx context.Context, r *host.Replica, producer string, number uint64, item string, n int) (replica.Receipt, error) {
+func write(ctx context.Context, r *host.Replica, producer string, number uint64, item string, n int) (replica.Receipt,
+	error,
+) {
 	s, hash := currentSchema(r)
 	records := views("ada", item, n)
 	req := &replica.Request{

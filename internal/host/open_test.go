@@ -154,7 +154,8 @@ func TestDamageIsNamed(t *testing.T) {
 		for at := 0; at < used; at += 53 {
 			bad := bytes.Clone(good)
 			bad[at] ^= 1 << (at % 8)
-			opts.FS = mem.CrashClone(pebblevfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(1, 1))})
+			opts.FS = mem.CrashClone(pebblevfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(1,
+				1))})
 			writeFile(t, opts.FS, path, bad)
 			r, err := open(opts)
 			var damage *fault.Corrupt
@@ -187,8 +188,10 @@ func TestAnEventCanBeReadBack(t *testing.T) {
 		}
 	}
 	for _, p := range []id.Position{
-		{}, r.Origin().At(1), r.Origin().At(2), r.Origin().At(43), r.Origin().At(1 << 62),
-		{Region: 7, Seq: 3}, {Incarnation: 1, Seq: 3},
+		{},
+		r.Origin().At(1), r.Origin().At(2), r.Origin().At(43), r.Origin().At(1 << 62),
+		{Region: 7, Seq: 3},
+		{Incarnation: 1, Seq: 3},
 	} {
 		if c, err := r.Original(p); !errors.Is(err, fault.ErrNotFound) {
 			t.Errorf("event %v, which is no own signal, reads back as %+v, %v", p, c, err)

@@ -130,6 +130,7 @@ func (h laneHeap) Less(i, j int) bool {
 	}
 	return h[i].producer < h[j].producer
 }
+
 func (h laneHeap) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
 	h[i].slot, h[j].slot = i, j

@@ -74,6 +74,7 @@ func (h keyHeap) Less(i, j int) bool {
 	}
 	return h[i].name < h[j].name
 }
+
 func (h keyHeap) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
 	h[i].slot, h[j].slot = i, j

@@ -88,8 +88,10 @@ func scriptAccept(t *testing.T, d *datadriven.TestData, table *Table) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := Accepted{Position: p, Count: uint32(max(1, number(t, d, "count"))), Content: uint64(number(t, d, "content")),
-		HLC: hlc.Make(number(t, d, "now"), 0)}
+	a := Accepted{
+		Position: p, Count: uint32(max(1, number(t, d, "count"))), Content: uint64(number(t, d, "content")),
+		HLC: hlc.Make(number(t, d, "now"), 0),
+	}
 	var other id.Position
 	var twice bool
 	var name string

@@ -40,8 +40,10 @@ func (w *world) origin(i int) id.Origin { return id.Origin{Region: id.Region(i)}
 
 // accept returns the next request of an origin. A gap in front of it breaks a run.
 func (w *world) accept(origin int, gap id.Seq, count uint32, content uint64) Accepted {
-	a := Accepted{Position: w.origin(origin).At(w.seq[origin] + 1 + gap), Count: count, Content: content,
-		HLC: hlc.Make(w.now, 0)}
+	a := Accepted{
+		Position: w.origin(origin).At(w.seq[origin] + 1 + gap), Count: count, Content: content,
+		HLC: hlc.Make(w.now, 0),
+	}
 	w.seq[origin] += gap + id.Seq(count)
 	return a
 }

@@ -28,8 +28,10 @@ func TestAnswersWorkedOutByHand(t *testing.T) {
 		{"9", "rating", week, 3, 2, 2, 2, 3, "7d", 5.0/2 + 4 + 1},
 		// An hour later the minute of the two has just left the window.
 		{"9", "rating", week + hour, 3, 0, 2, 2, 3, "7d", 5*math.Exp2(-1-1.0/168) + 5*math.Exp2(-1.0/168)},
-		{"9", "rating", week + hour - 1, 3, 2, 2, 2, 3, "7d",
-			5*math.Exp2(-float64(week+hour-1)/float64(week)) + 5*math.Exp2(-float64(hour-1)/float64(week))},
+		{
+			"9", "rating", week + hour - 1, 3, 2, 2, 2, 3, "7d",
+			5*math.Exp2(-float64(week+hour-1)/float64(week)) + 5*math.Exp2(-float64(hour-1)/float64(week)),
+		},
 		{"9", "like", 30 * day, 2, 0, 0, 0, 1, "30d", 0.5 + math.Exp2(-23.0/30)},
 		{"9", "dislike", week, 1, 1, 1, 1, 1, "30d", 1},
 		{"8", "like", week, 0, 0, 0, 0, 0, "30d", 0},

@@ -14,10 +14,14 @@ const benchSignals = 64
 func benchRequest() ([]Meta, []Signal) {
 	metas, signals := make([]Meta, benchSignals), make([]Signal, benchSignals)
 	for i := range metas {
-		metas[i] = Meta{Time: sampleMillis - int64(i), HLC: sampleHead().Base + hlc.Timestamp(i),
-			Lane: Lane{Producer: "producer-0017", Request: 123_456, Index: uint32(i)}}
-		signals[i] = Signal{Type: uint16(i % 10), Weight: fixed.One, Item: fmt.Sprintf("item-%08d", i*7919),
-			User: fmt.Sprintf("user-%08d", i*104729), Creator: fmt.Sprintf("creator-%d", i), Cohorts: []string{"de", "mobile"}}
+		metas[i] = Meta{
+			Time: sampleMillis - int64(i), HLC: sampleHead().Base + hlc.Timestamp(i),
+			Lane: Lane{Producer: "producer-0017", Request: 123_456, Index: uint32(i)},
+		}
+		signals[i] = Signal{
+			Type: uint16(i % 10), Weight: fixed.One, Item: fmt.Sprintf("item-%08d", i*7919),
+			User: fmt.Sprintf("user-%08d", i*104729), Creator: fmt.Sprintf("creator-%d", i), Cohorts: []string{"de", "mobile"},
+		}
 	}
 	metas[0].Content, metas[0].Count = 1, benchSignals
 	return metas, signals

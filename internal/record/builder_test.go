@@ -200,7 +200,8 @@ func TestABatchIsFullAtItsLimits(t *testing.T) {
 func TestTheLargestRecordFitsAnEmptyBatch(t *testing.T) {
 	v := make([]byte, MaxValue)
 	p := Proposed{Kind: KindPut, Entity: Entity{Kind: id.KindItem, ID: strings.Repeat("i", id.MaxLen), Fields: []Field{
-		{"a", v}, {"b", v}, {"c", v}, {"d", v[:MaxValue-1100]}}}}
+		{"a", v}, {"b", v}, {"c", v}, {"d", v[:MaxValue-1100]},
+	}}}
 	if err := p.Check(); err != nil {
 		t.Fatal(err)
 	}

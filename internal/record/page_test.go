@@ -15,8 +15,10 @@ import (
 func pageBatch(t testing.TB) []byte {
 	return build(t, sampleHead(), func(b *Builder) {
 		signal := Proposed{Kind: KindSignal, Signal: sampleSignal()}
-		follow := Proposed{Kind: KindRelation,
-			Relation: Relation{Which: FollowCreator, On: true, User: "user-7", Target: "studio"}}
+		follow := Proposed{
+			Kind:     KindRelation,
+			Relation: Relation{Which: FollowCreator, On: true, User: "user-7", Target: "studio"},
+		}
 		for i, p := range []Proposed{signal, follow} {
 			m := sampleMeta(i)
 			m.Lane = Lane{Producer: "phone-17", Request: 42, Index: uint32(i)}

@@ -78,14 +78,17 @@ func samples() []Proposed {
 		{Kind: KindMark, Mark: Mark{Which: MarkSaved, On: true, User: "user-7", UserGen: gen, Item: "item-0042"}},
 		{Kind: KindRelation, Relation: Relation{Which: MuteCreator, On: true, User: "user-7", Target: "studio"}},
 		{Kind: KindPut, Entity: Entity{Kind: id.KindItem, ID: "item-0042", Fields: []Field{
-			{Name: "price", Value: value("\x03\x2a")}, {Name: "title", Value: value("\x01Tides")}}}},
+			{Name: "price", Value: value("\x03\x2a")}, {Name: "title", Value: value("\x01Tides")},
+		}}},
 		{Kind: KindPatch, Entity: Entity{Kind: id.KindUser, ID: "user-7", Fields: []Field{
-			{Name: "country", Value: value("\x01de")}, {Name: "nickname"}}}},
+			{Name: "country", Value: value("\x01de")}, {Name: "nickname"},
+		}}},
 		{Kind: KindDelete, Entity: Entity{Kind: id.KindCreator, ID: "studio"}},
 		{Kind: KindErase, Erase: Erase{User: "user-7"}},
 		{Kind: KindCompensate, Compensation: Compensation{
 			Original: id.Position{Region: 2, Shard: 7, Seq: 900}, Time: sampleMillis - 60_000,
-			Schema: sampleHead().Schema, Signal: sampleSignal()}},
+			Schema: sampleHead().Schema, Signal: sampleSignal(),
+		}},
 		{Kind: KindSchemaVersion, Schema: SchemaVersion{Parent: sampleHead().Schema, Encoded: value("schema bytes")}},
 		{Kind: KindFormatLevel, Level: FormatLevel{Level: 1}},
 		{Kind: KindAnnotation, Annotation: Annotation{Name: "maintenance", Note: value("moved to new disks")}},
@@ -211,26 +214,34 @@ func drawTime(t *rapid.T) int64 {
 }
 
 func drawProposed(t *rapid.T) Proposed {
-	kinds := []Kind{KindSignal, KindSignal, KindMark, KindRelation, KindPut, KindPatch, KindDelete, KindErase,
-		KindCompensate, KindSchemaVersion, KindFormatLevel, KindAnnotation}
+	kinds := []Kind{
+		KindSignal, KindSignal, KindMark, KindRelation, KindPut, KindPatch, KindDelete, KindErase,
+		KindCompensate, KindSchemaVersion, KindFormatLevel, KindAnnotation,
+	}
 	p := Proposed{Kind: rapid.SampledFrom(kinds).Draw(t, "kind")}
 	user := func() string { return drawText(t, "user", 1, id.MaxLen) }
 	switch p.Kind {
 	case KindSignal:
 		p.Signal = drawSignal(t)
 	case KindMark:
-		p.Mark = Mark{Which: MarkKind(rapid.IntRange(1, 4).Draw(t, "mark")), On: rapid.Bool().Draw(t, "on"),
-			User: user(), UserGen: drawGen(t), Item: user(), ItemGen: drawGen(t)}
+		p.Mark = Mark{
+			Which: MarkKind(rapid.IntRange(1, 4).Draw(t, "mark")), On: rapid.Bool().Draw(t, "on"),
+			User: user(), UserGen: drawGen(t), Item: user(), ItemGen: drawGen(t),
+		}
 	case KindRelation:
-		p.Relation = Relation{Which: RelationKind(rapid.IntRange(1, 4).Draw(t, "relation")),
-			On: rapid.Bool().Draw(t, "on"), User: user(), UserGen: drawGen(t), Target: user()}
+		p.Relation = Relation{
+			Which: RelationKind(rapid.IntRange(1, 4).Draw(t, "relation")),
+			On:    rapid.Bool().Draw(t, "on"), User: user(), UserGen: drawGen(t), Target: user(),
+		}
 	case KindPut, KindPatch, KindDelete:
 		p.Entity = drawEntity(t, p.Kind)
 	case KindErase:
 		p.Erase.User = user()
 	case KindCompensate:
-		p.Compensation = Compensation{Time: drawTime(t), Signal: drawSignal(t), Schema: sampleHead().Schema,
-			Original: id.UnpackOrigin(rapid.Uint64().Draw(t, "origin")).At(id.Seq(rapid.Uint64Min(1).Draw(t, "seq")))}
+		p.Compensation = Compensation{
+			Time: drawTime(t), Signal: drawSignal(t), Schema: sampleHead().Schema,
+			Original: id.UnpackOrigin(rapid.Uint64().Draw(t, "origin")).At(id.Seq(rapid.Uint64Min(1).Draw(t, "seq"))),
+		}
 	case KindSchemaVersion:
 		p.Schema = SchemaVersion{Encoded: []byte(drawText(t, "schema", 1, 300))}
 	case KindFormatLevel:
@@ -274,7 +285,8 @@ func drawMetas(t *rapid.T, base hlc.Timestamp, n int) []Meta {
 		if rapid.Bool().Draw(t, "laned") {
 			m := Meta{Count: uint32(rapid.IntRange(1, left).Draw(t, "count")), Key: key, Lane: Lane{
 				Producer: rapid.SampledFrom([]string{"a", "b", "phone-17"}).Draw(t, "producer"),
-				Request:  rapid.Uint64Min(1).Draw(t, "request")}}
+				Request:  rapid.Uint64Min(1).Draw(t, "request"),
+			}}
 			count := m.Count
 			add(m)
 			for m.Count, m.Key, m.Lane.Index = 0, "", 1; m.Lane.Index < count; m.Lane.Index++ {

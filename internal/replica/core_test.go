@@ -36,7 +36,10 @@ func TestARefusedRequestLeavesNoTrace(t *testing.T) {
 		stale := r.request(signal(0, "ada", "a"))
 		stale.Schema[0]++
 		return []*replica.Request{
-			r.request(signal(0, "cid", "c"), record.Proposed{Kind: record.KindDelete, Entity: record.Entity{Kind: 1, ID: "a0"}}, unknown),
+			r.request(signal(0, "cid", "c"), record.Proposed{Kind: record.KindDelete, Entity: record.Entity{
+				Kind: 1,
+				ID:   "a0",
+			}}, unknown),
 			r.request(other), stale,
 			inLane(r.request(signal(1, "bob", "other content")), "p", uint64(round+1)),
 		}
@@ -224,7 +227,8 @@ func TestADeposedLeaderTellsItsRequestsThatNothingWasWritten(t *testing.T) {
 		t.Fatalf("the request that waited is answered with %v", reply)
 	}
 	r.run()
-	if reply := r.replies[tickets[0]]; !errors.Is(reply.Err, fault.ErrNotLeader) || errors.Is(reply.Err, fault.ErrUnknown) {
+	if reply := r.replies[tickets[0]]; !errors.Is(reply.Err, fault.ErrNotLeader) || errors.Is(reply.Err,
+		fault.ErrUnknown) {
 		t.Errorf("the superseded request is answered with %v", reply)
 	}
 	r.lead()
@@ -301,9 +305,12 @@ func TestAWildForeignClockDoesNotDragTheOwnAlong(t *testing.T) {
 func TestABatchHoldsWhatFitsWithItsCreators(t *testing.T) {
 	r := leading(t, func(c *replica.Config) { c.Consensus.MaxUncommitted = 64 << 20 })
 	creator := schema.String(strings.Repeat("c", 512))
-	put := record.Proposed{Kind: record.KindPut, Entity: record.Entity{Kind: id.KindItem, ID: "i", Fields: []record.Field{
-		{Name: schema.CreatorField, Value: creator.Encode()},
-	}}}
+	put := record.Proposed{Kind: record.KindPut, Entity: record.Entity{
+		Kind: id.KindItem, ID: "i",
+		Fields: []record.Field{
+			{Name: schema.CreatorField, Value: creator.Encode()},
+		},
+	}}
 	r.must(r.request(put))
 	many := func(n int) *replica.Request {
 		records := make([]record.Proposed, n)

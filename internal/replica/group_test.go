@@ -128,7 +128,8 @@ func TestALeaderThatComesBackForgetsWhatItsFirstTermLost(t *testing.T) {
 		ticket := r.propose(inLane(r.request(signal(0, "ada", fmt.Sprint("i", i))), "p", uint64(i+1)))
 		r.flush()
 		r.assent(everything)
-		if reply := r.replies[ticket]; reply.Err != nil || reply.Receipt.Duplicate || reply.Receipt.First != origin.At(id.Seq(2+i)) {
+		if reply := r.replies[ticket]; reply.Err != nil || reply.Receipt.Duplicate ||
+			reply.Receipt.First != origin.At(id.Seq(2+i)) {
 			t.Errorf("retry of request %d: %+v", i, reply)
 		}
 	}
@@ -140,9 +141,12 @@ func TestALeaderThatComesBackForgetsWhatItsFirstTermLost(t *testing.T) {
 func TestARequestIsStampedWithTheCreatorOfItsMoment(t *testing.T) {
 	r := leading(t, func(c *replica.Config) { c.Consensus.MaxUncommitted = 64 << 20 })
 	put := func(creator string) record.Proposed {
-		return record.Proposed{Kind: record.KindPut, Entity: record.Entity{Kind: id.KindItem, ID: "i", Fields: []record.Field{
-			{Name: schema.CreatorField, Value: schema.String(creator).Encode()},
-		}}}
+		return record.Proposed{Kind: record.KindPut, Entity: record.Entity{
+			Kind: id.KindItem, ID: "i",
+			Fields: []record.Field{
+				{Name: schema.CreatorField, Value: schema.String(creator).Encode()},
+			},
+		}}
 	}
 	r.must(r.request(put(strings.Repeat("c", 512))))
 	many := func() *replica.Request {

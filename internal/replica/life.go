@@ -106,8 +106,10 @@ func (l life) proposal(now Now, p *proposal, s lifecycle.State, cause lifecycle.
 // Entries are named by their index. A range of one term is one transition.
 
 func (l life) created(now Now, entries []consensus.Entry) { l.entries(now, entries, lifecycle.Created) }
-func (l life) stored(now Now, entries []consensus.Entry)  { l.entries(now, entries, lifecycle.Stored) }
-func (l life) ready(now Now, entries []consensus.Entry)   { l.entries(now, entries, lifecycle.Ready) }
+
+func (l life) stored(now Now, entries []consensus.Entry) { l.entries(now, entries, lifecycle.Stored) }
+
+func (l life) ready(now Now, entries []consensus.Entry) { l.entries(now, entries, lifecycle.Ready) }
 
 func (l life) applied(now Now, e consensus.Entry) {
 	l.entries(now, []consensus.Entry{e}, lifecycle.Applied)

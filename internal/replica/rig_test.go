@@ -30,7 +30,10 @@ func testSchema() *schema.Schema {
 			{Name: "hide", Meaning: schema.HardNegative},
 		},
 		Items: schema.EntityType{
-			Fields:     []schema.Field{{Name: schema.CreatorField, Type: schema.TypeKeyword}, {Name: "title", Type: schema.TypeText}},
+			Fields: []schema.Field{{Name: schema.CreatorField, Type: schema.TypeKeyword}, {
+				Name: "title",
+				Type: schema.TypeText,
+			}},
 			Embeddings: []schema.Embedding{{Name: "vec", Dimensions: 3}},
 		},
 	}

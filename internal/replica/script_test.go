@@ -20,15 +20,16 @@ import (
 //
 //	new     [max-uncommitted=n] [max-waiting=n] [follower]  a group of one that leads and has a schema
 //	time    ms=n                          set the wall clock
-//	propose                               one request a line: [lane=a/1] [key=k] [token=t] [old-schema] RECORD; RECORD …
+//	propose                               one request a line:
+//	                                      [lane=a/1] [key=k] [token=t] [old-schema] RECORD; RECORD …
 //	flush, persist [n], apply [n], run    steps
 //	restart [kept=n] [torn] [lead]        crash; n of the appends under way reach the disk, the next one torn
 //	campaign, stop                        events
 //	life                                  transitions since the last life, new or restart
 //	state                                 what the engine holds
 //
-// Records: view|like|hide USER ITEM [@ms] [by=creator]; put|patch ITEM [creator=c] [title=t]; delete KIND ID; erase USER;
-// mute USER CREATOR [off]; unhide USER ITEM; mark|unmark USER ITEM; undo SEQ.
+// Records: view|like|hide USER ITEM [@ms] [by=creator]; put|patch ITEM [creator=c] [title=t]; delete KIND ID;
+// erase USER; mute USER CREATOR [off]; unhide USER ITEM; mark|unmark USER ITEM; undo SEQ.
 func TestScripts(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
 		s := &script{}

@@ -13,19 +13,26 @@ func schemas() []*schema.Schema {
 		Name:    "sim",
 		Version: 1,
 		Signals: []schema.SignalType{
-			{Name: "view", HalfLives: []time.Duration{6 * time.Hour, 7 * d}, Seen: true, UniqueUsers: true,
-				Windows: []schema.Window{schema.Window1h, schema.Window24h, schema.WindowAll}},
-			{Name: "like", HalfLives: []time.Duration{d}, Meaning: schema.Positive, Sets: []schema.Mark{schema.Liked},
-				Windows: []schema.Window{schema.Window30d}},
+			{
+				Name: "view", HalfLives: []time.Duration{6 * time.Hour, 7 * d}, Seen: true, UniqueUsers: true,
+				Windows: []schema.Window{schema.Window1h, schema.Window24h, schema.WindowAll},
+			},
+			{
+				Name: "like", HalfLives: []time.Duration{d}, Meaning: schema.Positive, Sets: []schema.Mark{schema.Liked},
+				Windows: []schema.Window{schema.Window30d},
+			},
 			{Name: "skip", HalfLives: []time.Duration{time.Minute}, Permanent: true, Meaning: schema.Negative},
 			{Name: "hide", Meaning: schema.HardNegative},
-			{Name: "save", Permanent: true, Meaning: schema.Positive, Seen: true, Sets: []schema.Mark{schema.Saved},
-				Clears: []schema.Mark{schema.InProgress}, Windows: []schema.Window{schema.Window7d}},
+			{
+				Name: "save", Permanent: true, Meaning: schema.Positive, Seen: true, Sets: []schema.Mark{schema.Saved},
+				Clears: []schema.Mark{schema.InProgress}, Windows: []schema.Window{schema.Window7d},
+			},
 			{Name: "ping"},
 			{Name: "unlike", Meaning: schema.Negative, Clears: []schema.Mark{schema.Liked}},
 		},
 		Items: schema.EntityType{Fields: []schema.Field{
-			{Name: "title", Type: schema.TypeText}, {Name: "price", Type: schema.TypeInt},
+			{Name: "title", Type: schema.TypeText},
+			{Name: "price", Type: schema.TypeInt},
 			{Name: schema.CreatorField, Type: schema.TypeKeyword},
 		}},
 	}
