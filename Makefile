@@ -4,7 +4,7 @@ SHELL       := bash
 .SHELLFLAGS := -euo pipefail -c
 GO          ?= go
 FUZZTIME    ?= 10s
-SEEDS       ?= 20
+SEEDS       ?= 500
 BENCHTIME   ?= 1s
 PKG         ?= ./...
 export CGO_ENABLED ?= 0
@@ -42,9 +42,8 @@ drift: ## the shape of the tree: sizes, exports, documentation
 
 full: ## everything above with long settings: what runs before a release
 	$(MAKE) build test race lint
-	$(MAKE) sim SEEDS=500
+	$(MAKE) sim SEEDS=5000
 	$(MAKE) fuzz FUZZTIME=2m
-	TIDAL_LONG=1 $(GO) test -count=1 -timeout 60m ./...
 	$(MAKE) bench drift
 
 help: ## this list
