@@ -137,11 +137,39 @@ func DecodeSignalState(b []byte, into *SignalState) error {
 	return nil
 }
 
+// ViewSignalState is [DecodeSignalState] for bytes that this process encoded itself and holds: the unique users are
+// neither checked nor copied, so b must stay as it is until into is reset or decoded anew.
+func ViewSignalState(b []byte, into *SignalState) error {
+	into.Reset()
+	if len(b) == 0 {
+		return nil
+	}
+	c := cursor{b: b}
+	into.readSums(&c)
+	if c.err == nil && b[0]&cellUnique != 0 {
+		var rest []byte
+		into.unique, rest = viewHLL(c.rest())
+		c.off = len(b) - len(rest)
+	}
+	if err := c.end(); err != nil {
+		into.Reset()
+		return err
+	}
+	return nil
+}
+
 func (s *SignalState) read(c *cursor) {
-	flags := c.byte("cell flags", cellUnique<<1-1)
+	if flags := s.readSums(c); flags&cellUnique != 0 {
+		s.readUnique(c)
+	}
+}
+
+// readSums reads all but the unique users, and returns the flags.
+func (s *SignalState) readSums(c *cursor) (flags byte) {
+	flags = c.byte("cell flags", cellUnique<<1-1)
 	if flags == 0 || flags&cellMark == 0 && flags != cellUnique {
 		c.fail("cell flags are %#x, which says nothing or has sums without a mark", flags)
-		return
+		return flags
 	}
 	if flags&cellMark != 0 {
 		s.marked, s.mark = true, c.varint("mark")
@@ -160,9 +188,7 @@ func (s *SignalState) read(c *cursor) {
 	if flags&cellBuckets != 0 {
 		s.readBuckets(c)
 	}
-	if flags&cellUnique != 0 {
-		s.readUnique(c)
-	}
+	return flags
 }
 
 // readSum reads a sum, which is not zero.

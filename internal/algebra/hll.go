@@ -30,6 +30,7 @@ type HLL struct {
 	sparse []uint32 // index<<6 | rank, ascending, ranks not 0; nil when dense
 	dense  []byte   // 2,048 registers of 6 bits, four in three bytes, little endian; nil when sparse
 	used   int      // non-zero registers of the dense form
+	packed []byte   // the canonical encoding, instead of all others: see viewHLL; nil when unpacked
 }
 
 // Add counts a 64-bit hash, which should be uniformly distributed over all 64 bits. It works in place.
@@ -37,6 +38,12 @@ func (h *HLL) Add(hash uint64) {
 	index := uint32(hash >> (64 - hllBits))
 	// The bit below the hash's last one bounds the rank.
 	rank := uint32(bits.LeadingZeros64(hash<<hllBits|1<<(hllBits-1))) + 1
+	if h.packed != nil {
+		if hllPackedRank(h.packed, index) >= rank {
+			return
+		}
+		h.unpack()
+	}
 	if h.dense != nil {
 		h.raise(index, rank)
 		return
@@ -53,6 +60,8 @@ func (h *HLL) Add(hash uint64) {
 
 // Merge returns the estimator of the union of both sets.
 func (h HLL) Merge(o HLL) HLL {
+	h.unpack()
+	o.unpack()
 	if h.dense == nil && o.dense == nil {
 		merged := HLL{sparse: hllMergeSparse(h.sparse, o.sparse)}
 		merged.settle()
@@ -76,14 +85,17 @@ func (h HLL) Merge(o HLL) HLL {
 
 // Clone returns a copy that shares nothing with h.
 func (h HLL) Clone() HLL {
+	h.unpack()
 	return HLL{sparse: slices.Clone(h.sparse), dense: bytes.Clone(h.dense), used: h.used}
 }
 
 // IsZero reports whether nothing was added.
-func (h HLL) IsZero() bool { return len(h.sparse) == 0 && h.dense == nil }
+func (h HLL) IsZero() bool { return len(h.sparse) == 0 && h.dense == nil && h.packed == nil }
 
 // Equal reports whether both hold the same registers.
 func (h HLL) Equal(o HLL) bool {
+	h.unpack()
+	o.unpack()
 	return slices.Equal(h.sparse, o.sparse) && bytes.Equal(h.dense, o.dense)
 }
 
@@ -94,6 +106,7 @@ func (h HLL) Equal(o HLL) bool {
 // 2) and σ(x) = x + Σ x^(2ᵏ)·2ᵏ⁻¹ over k ≥ 1. The term τ for saturated registers is left out: at rank 54 a register is
 // reached by one hash in 2⁶⁴.
 func (h HLL) Estimate() uint64 {
+	h.unpack()
 	if h.IsZero() {
 		return 0
 	}
@@ -205,6 +218,9 @@ func hllSet(dense []byte, i, rank uint32) {
 // Up to 512: per register in ascending order a uvarint of gap<<6 | rank, where gap is the number of zero registers
 // since the one before. Above: the 2,048 registers of 6 bits, register 0 in the lowest bits of the first byte.
 func (h HLL) AppendBinary(dst []byte) []byte {
+	if h.packed != nil {
+		return append(dst, h.packed...)
+	}
 	if h.dense != nil {
 		dst = binary.AppendUvarint(dst, uint64(h.used))
 		return append(dst, h.dense...)

@@ -54,15 +54,7 @@ func (e *Engine) count(key state.Key, ev *event, s *record.Signal, user uint64) 
 // load reads a cell, an empty one if there is none, and says where it is.
 func (e *Engine) load(key state.Key, cell *algebra.SignalState) (state.Place, error) {
 	at := e.table.Lookup(key)
-	return at, readCell(e.table.Value(at), cell)
-}
-
-func readCell(v []byte, cell *algebra.SignalState) error {
-	if len(v) == 0 {
-		cell.Reset()
-		return nil
-	}
-	return algebra.DecodeSignalState(v, cell)
+	return at, algebra.ViewSignalState(e.table.Value(at), cell)
 }
 
 func (e *Engine) store(key state.Key, at state.Place, cell *algebra.SignalState) {

@@ -24,8 +24,8 @@ func (e *Engine) ReadCell(item, typeName string, into *algebra.SignalState) (*sc
 	if !ok {
 		return nil, fmt.Errorf("item %q: %w", item, fault.ErrNotFound)
 	}
-	_, err = e.load(cellKey(n, t.Name), into)
-	return t, err
+	v, _ := e.table.Get(cellKey(n, t.Name))
+	return t, algebra.DecodeSignalState(v, into)
 }
 
 func (e *Engine) signalType(name string) (*schema.SignalType, error) {

@@ -44,7 +44,7 @@ func (e *Engine) Top(typeName string, halfLife, q int64, limit int) ([]Scored, e
 		if !ok {
 			continue
 		}
-		if err := algebra.DecodeSignalState(v, cell); err != nil {
+		if err := algebra.ViewSignalState(v, cell); err != nil {
 			return nil, fmt.Errorf("cell %s of item %q: %w", t.Name, e.table.Name(id.KindItem, n), err)
 		}
 		s, ok := scoreOf(cell, halfLife, q)
