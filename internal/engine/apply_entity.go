@@ -2,6 +2,7 @@ package engine
 
 import (
 	"github.com/tidaldb/tidal/internal/algebra"
+	"github.com/tidaldb/tidal/internal/planted"
 	"github.com/tidaldb/tidal/internal/record"
 )
 
@@ -27,7 +28,9 @@ func (e *Engine) applyEntity(ev *event, kind record.Kind, x *record.Entity) erro
 		entity = entity.ApplyPatch(ev.stamp, changes)
 	case record.KindDelete:
 		entity = entity.ApplyDelete(ev.stamp)
-		e.table.Raise(x.Kind, owner, ev.stamp.HLC)
+		if !planted.ForgetGeneration {
+			e.table.Raise(x.Kind, owner, ev.stamp.HLC)
+		}
 	}
 	e.scratch.bytes = entity.AppendBinary(e.scratch.bytes[:0])
 	e.table.Put(key, e.scratch.bytes)

@@ -44,15 +44,15 @@ func hasHalfLife(declared []time.Duration, millis int64) bool {
 // Items calls yield with the id of every item that has an event or a field, in no particular order.
 func (e *Engine) Items(yield func(string) bool) {
 	for n := range e.table.Owners(id.KindItem) {
-		if e.holds(n) && !yield(e.table.Name(id.KindItem, n)) {
+		if e.holds(id.KindItem, n) && !yield(e.table.Name(id.KindItem, n)) {
 			return
 		}
 	}
 }
 
-// holds reports whether an item has more than the record of its deletion.
-func (e *Engine) holds(item state.Ord) bool {
-	for key, v := range e.table.All(id.KindItem, item) {
+// holds reports whether an entity has more than the record of its deletion.
+func (e *Engine) holds(kind id.Kind, n state.Ord) bool {
+	for key, v := range e.table.All(kind, n) {
 		if key.Kind != algebra.KindEntity {
 			return true
 		}
@@ -73,11 +73,7 @@ func (e *Engine) Cells() int {
 
 // Generation returns an entity's generation, 0 if it was never deleted.
 func (e *Engine) Generation(kind id.Kind, name string) hlc.Timestamp {
-	n, ok := e.table.Find(kind, name)
-	if !ok {
-		return 0
-	}
-	return e.table.Generation(kind, n)
+	return e.table.GenerationOf(kind, name)
 }
 
 // Entity returns what was put and patched of an entity; false when it doesn't exist.
@@ -86,6 +82,10 @@ func (e *Engine) Entity(kind id.Kind, name string) (algebra.Entity, bool, error)
 	if !ok {
 		return algebra.Entity{}, false, nil
 	}
+	return e.entity(kind, n)
+}
+
+func (e *Engine) entity(kind id.Kind, n state.Ord) (algebra.Entity, bool, error) {
 	v, ok := e.table.Get(entityKey(kind, n))
 	if !ok {
 		return algebra.Entity{}, false, nil

@@ -137,7 +137,8 @@ func (m *model) compare(t *Table) error {
 	for name, o := range m.owners {
 		perKind[name.kind]++
 		n, ok := t.Find(name.kind, name.name)
-		if !ok || n != o.ord || t.Name(name.kind, n) != name.name || t.Generation(name.kind, n) != o.gen {
+		if !ok || n != o.ord || t.Name(name.kind, n) != name.name || t.Generation(name.kind, n) != o.gen ||
+			t.GenerationOf(name.kind, name.name) != o.gen {
 			return fmt.Errorf("%v %q: found %v as %d, generation %v; want %d, %v",
 				name.kind, name.name, ok, n, t.Generation(name.kind, o.ord), o.ord, o.gen)
 		}

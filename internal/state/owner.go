@@ -12,6 +12,16 @@ import (
 type owners struct {
 	byID  index
 	slots []slot
+	// raised has a bit set for the hash of every owner that has a generation. Most never get one, and the leader asks
+	// for two generations per signal: where the bit is clear, it needs not look.
+	raised [raisedBits / 64]uint64
+}
+
+const raisedBits = 1 << 16
+
+func raisedBit(hash uint32) (word, bit uint32) {
+	n := hash >> 16 % raisedBits
+	return n / 64, n % 64
 }
 
 // slot is one owner.
@@ -64,6 +74,20 @@ func (t *Table) nameBytes(kind id.Kind, n Ord) []byte {
 
 // Owners returns how many ids of a kind have an ordinal; ordinals run from 0 to one below.
 func (t *Table) Owners(kind id.Kind) Ord { return Ord(len(t.owners[kind].slots)) }
+
+// GenerationOf returns the generation of an id, 0 if it was never deleted or isn't known.
+func (t *Table) GenerationOf(kind id.Kind, name string) hlc.Timestamp {
+	hash := uint32(xxh3.HashString(name))
+	word, bit := raisedBit(hash)
+	if t.owners[kind].raised[word]>>bit&1 == 0 {
+		return 0
+	}
+	n, ok := t.lookup(kind, name, hash)
+	if !ok {
+		return 0
+	}
+	return t.owners[kind].slots[n].gen
+}
 
 // Generation returns the owner's generation, 0 if it was never deleted.
 func (t *Table) Generation(kind id.Kind, n Ord) hlc.Timestamp { return t.owners[kind].slots[n].gen }

@@ -192,6 +192,8 @@ func (t *Table) Raise(kind id.Kind, n Ord, gen hlc.Timestamp) bool {
 	}
 	t.touch(o)
 	o.gen = gen
+	word, bit := raisedBit(o.hash)
+	t.owners[kind].raised[word] |= 1 << bit
 	h := o.head
 	o.head = 0
 	for h != 0 {
