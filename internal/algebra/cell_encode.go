@@ -147,9 +147,8 @@ func ViewSignalState(b []byte, into *SignalState) error {
 	c := cursor{b: b}
 	into.readSums(&c)
 	if c.err == nil && b[0]&cellUnique != 0 {
-		var rest []byte
-		into.unique, rest = viewHLL(c.rest())
-		c.off = len(b) - len(rest)
+		into.unique = viewHLL(c.rest())
+		c.off = len(b)
 	}
 	if err := c.end(); err != nil {
 		into.Reset()

@@ -39,11 +39,14 @@ func (h *HLL) Add(hash uint64) {
 	// The bit below the hash's last one bounds the rank.
 	rank := uint32(bits.LeadingZeros64(hash<<hllBits|1<<(hllBits-1))) + 1
 	if h.packed != nil {
-		if hllPackedRank(h.packed, index) >= rank {
-			return
-		}
-		h.unpack()
+		h.addPacked(index, rank)
+		return
 	}
+	h.add(index, rank)
+}
+
+// add raises a register of one of the unpacked forms.
+func (h *HLL) add(index, rank uint32) {
 	if h.dense != nil {
 		h.raise(index, rank)
 		return

@@ -1,27 +1,17 @@
 package algebra
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 )
 
 // Most users that meet an item change nothing about how many users it has met: their register is as high already. So
-// a sketch that this process encoded itself is looked at as it lies, and unpacked only when a register rises.
+// a sketch that this process encoded itself is looked at as it lies, and where a register does rise, one is spliced in.
 
-// viewHLL returns the sketch that b begins with, without checking or copying it, and what is behind. b is what
-// AppendBinary wrote, and must stay as it is while the sketch lives.
-func viewHLL(b []byte) (h HLL, rest []byte) {
-	n, k := binary.Uvarint(b)
-	end := k + hllDense
-	if n <= hllSparse {
-		end = k
-		for range n {
-			_, size := binary.Uvarint(b[end:])
-			end += size
-		}
-	}
-	return HLL{packed: b[:end:end]}, b[end:]
-}
+// viewHLL returns the sketch that is all of b, without checking or copying it. b is what AppendBinary wrote, and must
+// stay as it is while the sketch lives.
+func viewHLL(b []byte) HLL { return HLL{packed: b} }
 
 // unpack replaces the packed form by one of the two that can be worked on.
 func (h *HLL) unpack() {
@@ -35,24 +25,58 @@ func (h *HLL) unpack() {
 	*h = full
 }
 
-// hllPackedRank reads a register of a packed sketch.
-func hllPackedRank(packed []byte, index uint32) uint32 {
-	n, k := binary.Uvarint(packed)
+// addPacked is Add on the packed form: into a copy, when anything changes at all.
+func (h *HLL) addPacked(index, rank uint32) {
+	n, k := binary.Uvarint(h.packed)
 	if n > hllSparse {
-		return hllGet(packed[k:], index)
+		before := hllGet(h.packed[k:], index)
+		if rank <= before {
+			return
+		}
+		h.packed = bytes.Clone(h.packed)
+		hllSet(h.packed[k:], index, rank)
+		if before == 0 {
+			binary.PutUvarint(h.packed, n+1) // two bytes before and after: dense sketches have 513 to 2,048 registers
+		}
+		return
 	}
-	next := uint32(0)
+	at, end, next, found := hllSeek(h.packed, n, k, index)
+	switch {
+	case found.index == index && found.rank >= rank && end > at:
+		return
+	case n == hllSparse && (end == at || found.index != index):
+		h.unpack()
+		h.add(index, rank)
+		return
+	}
+	out := make([]byte, 0, len(h.packed)+4)
+	if end > at && found.index == index {
+		out = append(out, h.packed[:at]...)
+		out = binary.AppendUvarint(out, uint64((index-next)<<6|rank))
+	} else {
+		out = binary.AppendUvarint(out, n+1)
+		out = append(out, h.packed[k:at]...)
+		out = binary.AppendUvarint(out, uint64((index-next)<<6|rank))
+		if end > at { // the register behind now follows the new one
+			out = binary.AppendUvarint(out, uint64((found.index-index-1)<<6|found.rank))
+		}
+	}
+	h.packed = append(out, h.packed[end:]...)
+}
+
+// register is one non-zero register.
+type register struct{ index, rank uint32 }
+
+// hllSeek finds the first register at or behind index among the n of a packed sparse sketch, which begin at k. Its
+// encoding lies from at to end, which are equal when there is none; next is the index that its gap counts from.
+func hllSeek(packed []byte, n uint64, k int, index uint32) (at, end int, next uint32, found register) {
 	for range n {
 		v, size := binary.Uvarint(packed[k:])
-		k += size
-		at := next + uint32(v>>6)
-		if at >= index {
-			if at == index {
-				return uint32(v & 63)
-			}
-			return 0
+		found = register{next + uint32(v>>6), uint32(v & 63)}
+		if found.index >= index {
+			return k, k + size, next, found
 		}
-		next = at + 1
+		k, next = k+size, found.index+1
 	}
-	return 0
+	return k, k, next, register{}
 }
