@@ -9,7 +9,7 @@ BENCHTIME   ?= 1s
 PKG         ?= ./...
 export CGO_ENABLED ?= 0
 
-.PHONY: build test race lint sim fuzz bench drift full help
+.PHONY: build test race lint sim planted fuzz bench drift full help
 .DEFAULT_GOAL := help
 
 build: ## bin/tidal, and everything else compiles
@@ -20,6 +20,8 @@ build: ## bin/tidal, and everything else compiles
 test: ## vet, all tests, and golden bytes under other CPU settings
 	$(GO) vet ./...
 	$(GO) test ./...
+	@command -v redis-server >/dev/null || \
+		echo "skipped: the tests of tidal bench beside Redis; redis-server isn't installed (apt-get install redis-server)"
 	scripts/golden.sh
 
 race: ## all tests with the race detector (needs a C compiler)
@@ -30,6 +32,9 @@ lint: ## golangci-lint and gofumpt, else gofmt and vet; FIX=1 repairs what it ca
 
 sim: ## simulated clusters; SEED=n replays one, SEEDS=n runs that many
 	scripts/sim.sh "$(SEED)" "$(SEEDS)"
+
+planted: ## the simulator finds every planted mistake; takes minutes
+	scripts/planted.sh
 
 fuzz: ## every fuzz target for FUZZTIME (10s)
 	scripts/fuzz.sh "$(FUZZTIME)"
@@ -43,6 +48,7 @@ drift: ## the shape of the tree: sizes, exports, documentation
 full: ## everything above with long settings: what runs before a release
 	$(MAKE) build test race lint
 	$(MAKE) sim SEEDS=5000
+	$(MAKE) planted
 	$(MAKE) fuzz FUZZTIME=2m
 	$(MAKE) bench drift
 

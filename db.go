@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,6 +21,8 @@ type DB struct {
 	host   *host.Replica
 	now    func() time.Time
 	closed atomic.Bool
+
+	growing sync.Mutex // held while a schema version is made and entered
 }
 
 // Open opens the database in a directory. A directory without one gets one, with the schema s; s nil is refused then
@@ -51,14 +54,39 @@ func Open(dir string, s *schema.Schema, opts *Options) (*DB, error) {
 		return nil, fmt.Errorf("open %s: %w", dir, err)
 	}
 	db := &DB{host: r, now: o.Now}
-	if err := db.adopt(s); err != nil {
+	if err := db.adopt(context.Background(), s); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", dir, err), db.Close())
 	}
 	return db, nil
 }
 
+// Extend enters what s adds to the database's schema: signal types, fields and embeddings behind those that are there,
+// half-lives, windows and unique users of the types that are there. What is added counts from then on; nothing is
+// computed anew. A schema that adds nothing changes nothing. Other writes go on meanwhile.
+//
+// The errors are those of [Open]: [ErrSchemaChange] names each difference that is no addition, [ErrForeign] means a
+// schema of another name; and those of [DB.Signal].
+func (db *DB) Extend(ctx context.Context, s *schema.Schema) error {
+	s = s.Clone()
+	if err := s.Validate(); err != nil {
+		return fmt.Errorf("extend the schema: %w", err)
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("extend the schema: %w", err)
+	}
+	if db.closed.Load() {
+		return fault.ErrClosed
+	}
+	if err := db.adopt(ctx, s); err != nil {
+		return fmt.Errorf("extend the schema: %w", err)
+	}
+	return nil
+}
+
 // adopt brings the database's schema and the one asked for together.
-func (db *DB) adopt(s *schema.Schema) error {
+func (db *DB) adopt(ctx context.Context, s *schema.Schema) error {
+	db.growing.Lock() // two versions must not have one parent
+	defer db.growing.Unlock()
 	current := db.Schema()
 	next, err := reconcileSchemas(current, s)
 	if err != nil || next == nil {
@@ -73,7 +101,8 @@ func (db *DB) adopt(s *schema.Schema) error {
 			Kind: record.KindFormatLevel, Level: record.FormatLevel{Level: record.Level},
 		}}, records...)
 	}
-	_, err = db.host.Write(context.Background(), &replica.Request{
+	// What is begun is waited for: while its outcome is open, no other version may be made of the same parent.
+	_, err = db.host.Write(context.WithoutCancel(ctx), &replica.Request{
 		Records: records, Content: record.ContentHash(records),
 	})
 	if err != nil {

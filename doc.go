@@ -2,7 +2,8 @@
 // items by users, and ask what should be shown to a user now.
 //
 // [Open] opens a directory, or makes one; [DB.Signal] writes a signal and returns when it is durable and visible;
-// [DB.Cell] and [DB.Top] read decayed scores and windowed counts at any time.
+// [DB.Cell] and [DB.Top] read decayed scores and windowed counts at any time. What items, users and creators are made of
+// is written with [DB.Write] and [DB.Load], and read with [DB.Entity], [DB.List] and [DB.User].
 //
 //	db, err := tidal.Open("data", schema.Events(), nil)
 //	if err != nil {

@@ -1,6 +1,7 @@
 package tidal
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/tidaldb/tidal/internal/fault"
@@ -138,7 +139,8 @@ type Delete struct {
 	ID   string
 }
 
-// Erase removes everything that is known of a user. What they contributed to items' counts stays.
+// Erase removes everything that is known of a user. What they contributed to items' counts stays; what the log holds of
+// them stays for as long as [Receipt] says.
 type Erase struct{ User string }
 
 // Relation is what a user decides about an item or a creator.
@@ -151,6 +153,20 @@ const (
 	Blocks  Relation = 3 // a creator
 	Follows Relation = 4 // a creator
 )
+
+func (r Relation) String() string {
+	switch r {
+	case Hides:
+		return "hides"
+	case Mutes:
+		return "mutes"
+	case Blocks:
+		return "blocks"
+	case Follows:
+		return "follows"
+	}
+	return fmt.Sprintf("relation(%d)", uint8(r))
+}
 
 // Relate begins a relation, or ends it with Off.
 type Relate struct {
@@ -168,8 +184,18 @@ type SetMark struct {
 }
 
 // Undo takes an event's counts and scores back, once. The user's registers (liked, hidden …) stay: they change by
-// the user's own writes.
-type Undo struct{ Position Position }
+// the user's own writes. The number of unique users stays, too.
+//
+// The event is named in one of three ways: by its position; by its key; or by the lane and number of its request. Keys
+// and requests are known for 24 hours; then, or if the event isn't here, the undo ends with [ErrNotFound].
+type Undo struct {
+	Position Position
+	Key      string
+	Lane     string
+	Number   uint64
+	// Index is the event's place among the records of the lane's request, from 0.
+	Index int
+}
 
 func (Signal) record()  {}
 func (Put) record()     {}
@@ -190,6 +216,10 @@ type Receipt struct {
 	Duplicate bool
 	// Clamped counts the events whose time lay too far ahead.
 	Clamped int
+	// Forgotten is, for a request that erases a user, the time by which the log's records of them are gone from the
+	// disk, too. Zero means never: state forgets a user at once, but the log is kept for ever today, and so this is
+	// always zero.
+	Forgotten time.Time
 }
 
 // Cell is what was counted for one item under one signal type, read at one time.

@@ -3,11 +3,13 @@ package tidal
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/tidaldb/tidal/internal/engine"
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/fixed"
+	"github.com/tidaldb/tidal/internal/id"
 	"github.com/tidaldb/tidal/internal/record"
 	"github.com/tidaldb/tidal/internal/replica"
 	"github.com/tidaldb/tidal/schema"
@@ -99,16 +101,57 @@ func (db *DB) propose(p *record.Proposed, rec Record, s *schema.Schema) error {
 	case SetMark:
 		return proposeMark(p, &x)
 	case Undo:
-		c, err := db.host.Original(x.Position)
-		if err != nil {
-			return err
-		}
-		p.Kind, p.Compensation = record.KindCompensate, c
-		return nil
+		return db.proposeUndo(p, &x)
 	case nil:
 		return fault.Refuse("", "is nil")
 	}
 	return fault.Refuse("", "is a %T, which is no kind of record", rec)
+}
+
+func (db *DB) proposeUndo(p *record.Proposed, x *Undo) error {
+	at, err := db.undoPosition(x)
+	if err != nil {
+		return err
+	}
+	p.Kind = record.KindCompensate
+	p.Compensation, err = db.host.Original(at)
+	return err
+}
+
+// undoPosition resolves the way in which an undo names its event. A key or request keeps its position for as long as it
+// is known, so it can be looked up before the leader stamps; whether the event was undone is the leader's to say.
+func (db *DB) undoPosition(x *Undo) (Position, error) {
+	switch {
+	case x.Key != "" && (x.Lane != "" || !x.Position.IsZero()):
+		return Position{}, fault.Refuse("key", "stands beside another name of the event; give one")
+	case x.Lane != "" && !x.Position.IsZero():
+		return Position{}, fault.Refuse("lane", "stands beside a position; give one")
+	case x.Lane == "" && (x.Number != 0 || x.Index != 0):
+		return Position{}, fault.Refuse("number", "stands without a lane")
+	case x.Lane != "" && x.Number == 0:
+		return Position{}, fault.Refuse("number", "is 0; the requests of a lane are numbered from 1")
+	case x.Index < 0:
+		return Position{}, fault.Refuse("index", "is %d; records are counted from 0", x.Index)
+	}
+	at := x.Position
+	err := db.read(func(e *engine.Engine) error {
+		switch {
+		case x.Key != "":
+			var ok bool
+			if at, ok = e.Lanes().FindKey(x.Key); !ok {
+				return fmt.Errorf("event of key %q: %w", x.Key, fault.ErrNotFound)
+			}
+		case x.Lane != "":
+			first, count, ok := e.Lanes().FindRequest(x.Lane, x.Number)
+			if !ok || uint64(x.Index) >= uint64(count) {
+				return fmt.Errorf("record %d of request %d of lane %q: %w", x.Index, x.Number, x.Lane, fault.ErrNotFound)
+			}
+			at = first
+			at.Seq += id.Seq(x.Index)
+		}
+		return nil
+	})
+	return at, err
 }
 
 func proposeSignal(p *record.Proposed, x *Signal, s *schema.Schema) error {

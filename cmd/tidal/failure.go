@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tidaldb/tidal"
+	"github.com/tidaldb/tidal/internal/rows"
 )
 
 // Exit codes. Scripts rely on them; docs/cli.md lists them.
@@ -75,6 +76,7 @@ var failings = []failing{
 		tidal.ErrRetryTooOld, "retry_too_old", exitRefused,
 		"nobody can tell any more whether these rows were counted; look with `tidal get`, then use another --lane",
 	},
+	{tidal.ErrUndone, "undone", exitRefused, "nothing was changed"},
 	{tidal.ErrInput, "refused", exitRefused, ""},
 	{tidal.ErrOverloaded, "overloaded", exitFailure, "run the command again; what was counted isn't counted twice"},
 	{tidal.ErrUnknown, "unknown", exitFailure, "run the command again; what was counted isn't counted twice"},
@@ -97,7 +99,7 @@ func classify(err error) failing {
 	if errors.As(err, &usage) {
 		return failing{is: err, code: "usage", exit: exitUsage, advice: "see `" + usage.command + " --help`"}
 	}
-	var bad *rowError
+	var bad *rows.Error
 	if errors.As(err, &bad) {
 		return failing{is: err, code: "refused", exit: exitRefused, advice: "correct the line, or pass --on-error skip"}
 	}

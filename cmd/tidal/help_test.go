@@ -74,6 +74,8 @@ func TestAWrongCommandLineIsAUsageError(t *testing.T) {
 		{"import --dir " + dir + " --format xml x", `--format "xml"`},
 		{"import --dir " + dir + " --format csv --on-error panic x", `--on-error "panic"`},
 		{"import --dir " + dir + " --format csv -", "pass --lane"},
+		{"import --dir " + dir + " --format ndjson --mapping m x", "--mapping explains the columns of csv"},
+		{"import --dir " + dir + " --format csv --acks x x", "--acks"},
 		{"import --dir " + dir + " --format csv --lane l - -", "read once"},
 		{"import --dir " + dir + " --format csv --lane " + strings.Repeat("l", 129) + " -", "129 bytes"},
 		{"schema", "--dir"},
@@ -113,7 +115,7 @@ func TestVersionSaysWhatItIs(t *testing.T) {
 }
 
 func TestBuiltInSchemasArePrinted(t *testing.T) {
-	for _, format := range []string{"movielens", "csv", "ndjson"} {
+	for _, format := range []string{"movielens", "csv", "ndjson", "stackexchange", "ordered"} {
 		golden(t, "schema-"+format+".yaml", good(t, "schema", "--format", format).stdout)
 	}
 }

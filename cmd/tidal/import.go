@@ -13,26 +13,36 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tidaldb/tidal"
+	"github.com/tidaldb/tidal/internal/rows"
 	"github.com/tidaldb/tidal/schema"
 )
 
 // importFlags are the flags of import.
 type importFlags struct {
-	dir, format, schema, lane, onError string
-	kind                               format
+	dir, format, schema, mapping, lane, onError string
+	acks                                        int
+	kind                                        rows.Format
 }
+
+// noAcks stands for no --acks.
+const noAcks = -1
 
 func (a *app) importCommand() *cobra.Command {
 	var f importFlags
 	c := &cobra.Command{
-		Use:   "import --dir D --format movielens|csv|ndjson [flags] FILE…",
+		Use:   "import --dir D --format F [flags] FILE…",
 		Short: "Bring signals from files, or from standard input (-), into a database",
 		Long: `Bring signals from files, or from standard input (-), into a database.
 
-movielens  user, item, rating and Unix seconds, separated by tabs (u.data of MovieLens 100K).
-           A row is a "rating" with the rating as weight, from 4 on also a "like", up to 2 also a "dislike".
-csv        The first row names the columns: type, item, user, weight, time or time_ms, creator, cohorts.
-ndjson     One JSON object a line with the same names as keys.
+movielens      user, item, rating and Unix seconds, separated by tabs (u.data of MovieLens 100K).
+               A row is a "rating" with the rating as weight, from 4 on also a "like", up to 2 also a "dislike".
+csv            The first row names the columns: type, item, user, weight, time or time_ms, creator, cohorts.
+               With --mapping the file's own names are explained by a YAML file.
+ndjson         One JSON object a line with the same names as keys.
+stackexchange  A directory with Posts.xml and Votes.xml of a Stack Exchange data dump, or such files. Questions and
+               answers are items; votes are "upvote", "downvote" and "accept". Other kinds are left out and counted.
+ordered        user and item, separated by spaces, in the order of purchase: a "purchase" every 10 seconds from the
+               year 2000 on.
 
 A row that can't be used is reported with its line and skipped; with --on-error fail it ends the import.
 
@@ -41,11 +51,15 @@ a request once. The lane is the hash of the file's content unless --lane names i
 run the same command again.`,
 		Example: `  tidal import --dir D --format movielens u.data
   tidal import --dir D --format csv --schema shop.yaml --on-error fail events.csv
+  tidal import --dir D --format csv --mapping orders.map.yaml orders.csv
+  tidal import --dir D --format stackexchange bicycles.meta.stackexchange.com/
   zcat events.gz | tidal import --dir D --format ndjson --lane events-2026-11 -`,
 		Args: usageArgs(cobra.MinimumNArgs(1)),
 	}
 	c.Flags().StringVar(&f.dir, "dir", "", "directory of the database; made if it isn't there")
-	c.Flags().StringVar(&f.format, "format", "", "movielens, csv or ndjson")
+	c.Flags().StringVar(&f.format, "format", "", rows.Names())
+	c.Flags().StringVar(&f.mapping, "mapping", "", "YAML file that says which columns of a CSV file hold what")
+	c.Flags().IntVar(&f.acks, "acks", noAcks, "file descriptor that gets a line \"position row\" for what is durable")
 	c.Flags().StringVar(&f.schema, "schema", "", "YAML file with the schema of a new database (default: the format's, see tidal schema)")
 	c.Flags().StringVar(&f.lane, "lane", "", "name under which the requests are numbered (default: hash of the content)")
 	c.Flags().StringVar(&f.onError, "on-error", "skip", "what a row does that can't be used: skip or fail")
@@ -62,11 +76,17 @@ func (f *importFlags) check(c *cobra.Command, args []string) error {
 	if f.dir == "" {
 		return usagef(c, "--dir is missing: name the directory of the database")
 	}
-	i := slices.IndexFunc(formats, func(k format) bool { return k.name == f.format })
-	if i < 0 {
-		return usagef(c, "--format %q: want movielens, csv or ndjson", f.format)
+	kind, ok := rows.Find(f.format)
+	if !ok {
+		return usagef(c, "--format %q: want %s", f.format, rows.Names())
 	}
-	f.kind = formats[i]
+	f.kind = kind
+	if f.mapping != "" && f.format != "csv" {
+		return usagef(c, "--mapping explains the columns of csv; %s has none to explain", f.format)
+	}
+	if c.Flags().Changed("acks") && f.acks < 1 {
+		return usagef(c, "--acks %d: want a file descriptor from 1 on", f.acks)
+	}
 	if f.onError != "skip" && f.onError != "fail" {
 		return usagef(c, "--on-error %q: want skip or fail", f.onError)
 	}
@@ -100,7 +120,19 @@ type importResult struct {
 }
 
 func (a *app) runImport(c *cobra.Command, f *importFlags, names []string) (err error) {
-	lane, size, err := chooseLane(c, f.lane, names)
+	// First of all, because the number of a descriptor that wasn't open would be that of the next file that is.
+	acks, closeAcks, err := a.openAcks(c, f.acks)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeAcks()) }()
+	if names, err = partsOf(c, &f.kind, names); err != nil {
+		return err
+	}
+	if err := f.readMapping(); err != nil {
+		return err
+	}
+	lane, size, err := chooseLane(c, f, names)
 	if err != nil {
 		return err
 	}
@@ -112,7 +144,9 @@ func (a *app) runImport(c *cobra.Command, f *importFlags, names []string) (err e
 
 	draw, finish := a.progress(size)
 	in := &files{format: f.kind, names: names, stdin: a.stdin, read: draw}
-	im := &importer{db: db, schema: db.Schema(), in: in, lane: lane, failFast: f.onError == "fail", log: a.stderr}
+	im := &importer{
+		db: db, schema: db.Schema(), in: in, lane: lane, failFast: f.onError == "fail", log: a.stderr, acks: acks,
+	}
 	began := a.now()
 	err = errors.Join(im.run(c.Context()), in.close())
 	finish()
@@ -145,71 +179,75 @@ func (r *importResult) print(w io.Writer, dir string) {
 	if r.Already > 0 {
 		imported += fmt.Sprintf(" (%s of them by an earlier run)", thousands(r.Already))
 	}
-	pairs(w, [][2]string{
+	lines := [][2]string{
 		{"rows", thousands(r.Rows)},
 		{"imported", imported},
 		{"skipped", skipped},
 		{"signals", withClamped(thousands(r.Signals)+" written", uint64(r.Clamped))},
+	}
+	if r.Entities > 0 {
+		lines = append(lines, [2]string{"items", thousands(r.Entities) + " written"})
+	}
+	pairs(w, append(lines, [][2]string{
 		{"time", fmt.Sprintf("%.2f s, %s rows a second", r.Seconds, thousands(int64(r.PerSecond)))},
 		{"lane", r.Lane},
 		{"digest", r.Digest},
 		{"cells", r.DigestCells},
-	})
+	}...))
 	fmt.Fprintf(w, "\nNow look: tidal top --dir %s --type TYPE --at newest\n", dir)
-}
-
-// chooseLane returns the lane, and the size of the files if it is known (−1 if not).
-func chooseLane(c *cobra.Command, given string, names []string) (lane string, size int64, err error) {
-	for _, name := range names {
-		twice, err := readTwice(name)
-		if err != nil {
-			return "", 0, err
-		}
-		if twice {
-			continue
-		}
-		if given == "" {
-			return "", 0, usagef(c, "%s can be read only once, so its content can't name the lane: pass --lane", name)
-		}
-		return given, -1, nil
-	}
-	if given == "" {
-		return contentLane(names)
-	}
-	for _, name := range names {
-		info, err := os.Stat(name)
-		if err != nil {
-			return "", 0, fmt.Errorf("open the input: %w", err)
-		}
-		size += info.Size()
-	}
-	return given, size, nil
 }
 
 // openForImport opens the database, or makes it: with the schema of --schema, or else the format's own. A database
 // that is there keeps its schema.
 func openForImport(f *importFlags) (*tidal.DB, error) {
+	var declared *schema.Schema
 	if f.schema != "" {
-		s, err := readSchema(f.schema)
-		if err != nil {
+		var err error
+		if declared, err = readSchema(f.schema); err != nil {
 			return nil, err
 		}
-		return tidal.Open(f.dir, s, nil)
 	}
-	db, err := tidal.Open(f.dir, nil, nil)
-	if errors.Is(err, tidal.ErrNotFound) {
-		db, err = tidal.Open(f.dir, builtinSchema(f.kind.name), nil)
+	fresh, err := isFresh(f.dir)
+	if err != nil {
+		return nil, err
 	}
-	if err != nil || f.kind.name != "movielens" {
-		return db, err
-	}
-	for _, t := range schema.MovieLens().Signals {
-		if _, _, ok := db.Schema().Signal(t.Name); !ok {
-			return nil, errors.Join(tidalInput("the schema of %s has no signal type %q, which MovieLens rows need; import "+
-				"into a directory of its own", f.dir, t.Name), db.Close())
+	if fresh {
+		if declared == nil {
+			declared = f.kind.Schema()
+		}
+		// Else a database would be left behind that takes none of the rows.
+		if err := f.kind.Fits(declared); err != nil {
+			return nil, err
 		}
 	}
+	db, err := tidal.Open(f.dir, declared, nil)
+	if errors.Is(err, tidal.ErrNotFound) && declared == nil {
+		db, err = tidal.Open(f.dir, f.kind.Schema(), nil)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := f.kind.Fits(db.Schema()); err != nil {
+		return nil, errors.Join(fmt.Errorf("import into %s: %w", f.dir, err), db.Close())
+	}
 	return db, nil
+}
+
+// readMapping applies --mapping.
+func (f *importFlags) readMapping() error {
+	if f.mapping == "" {
+		return nil
+	}
+	data, err := os.ReadFile(f.mapping)
+	if err != nil {
+		return fmt.Errorf("read the mapping: %w", err)
+	}
+	m, err := rows.ParseMapping(f.mapping, data)
+	if err != nil {
+		return fmt.Errorf("read the mapping: %w", err)
+	}
+	f.kind, err = f.kind.Map(m)
+	return err
 }
 
 // isFresh reports whether there is nothing in dir yet.
@@ -238,4 +276,9 @@ func (a *app) progress(size int64) (draw func(int), finish func()) {
 	)
 	// A bar that can't be drawn is no reason to stop.
 	return func(n int) { _ = bar.Add(n) }, func() { _ = bar.Finish() }
+}
+
+// tidalInput refuses what was asked for as a whole.
+func tidalInput(format string, args ...any) error {
+	return &tidal.InputError{Record: -1, Reason: fmt.Sprintf(format, args...)}
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/tidaldb/tidal"
+	"github.com/tidaldb/tidal/internal/rows"
 	"github.com/tidaldb/tidal/schema"
 )
 
@@ -16,23 +17,23 @@ const rowsPerRequest = 128
 // A block is the rows of one request.
 type block struct {
 	number uint64
-	rows   int   // all of them, from 1 to rowsPerRequest
-	good   []row // those that can be used
+	rows   int        // all of them, from 1 to rowsPerRequest
+	good   []rows.Row // those that can be used
 }
 
 // readBlock reads the next block. Rows that can't be used go to bad, whose error ends the import; the block is then
 // not to be used. A block without rows means the end.
-func readBlock(in source, number uint64, s *schema.Schema, bad func(*rowError) error) (*block, error) {
+func readBlock(in rows.Source, number uint64, s *schema.Schema, bad func(*rows.Error) error) (*block, error) {
 	b := &block{number: number}
 	for b.rows < rowsPerRequest {
-		r, err := in.next()
+		r, err := in.Next()
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err == nil {
-			err = check(r, s)
+			err = rows.Check(r, s)
 		}
-		var unusable *rowError
+		var unusable *rows.Error
 		switch {
 		case errors.As(err, &unusable):
 			if err := bad(unusable); err != nil {
@@ -48,37 +49,40 @@ func readBlock(in source, number uint64, s *schema.Schema, bad func(*rowError) e
 	return b, nil
 }
 
-// signals counts what the block's request holds.
-func (b *block) signals() int {
-	n := 0
+// records counts what the block's request holds, and the signals among it.
+func (b *block) records() (all, signals int) {
 	for i := range b.good {
-		n += len(b.good[i].signals)
+		for _, r := range b.good[i].Records {
+			all++
+			if _, ok := r.(tidal.Signal); ok {
+				signals++
+			}
+		}
 	}
-	return n
+	return all, signals
 }
 
 // request makes the request of the rows that can be used.
 func (b *block) request(lane string) tidal.Request {
-	records := make([]tidal.Record, 0, b.signals())
+	all, _ := b.records()
+	records := make([]tidal.Record, 0, all)
 	for i := range b.good {
-		for _, s := range b.good[i].signals {
-			records = append(records, s)
-		}
+		records = append(records, b.good[i].Records...)
 	}
 	return tidal.Request{Lane: lane, Number: b.number, Records: records}
 }
 
 // drop removes the row that holds the record which the database refused, and says which it was; false if the refusal
 // names no record of this block.
-func (b *block) drop(refused *tidal.InputError) (*rowError, bool) {
+func (b *block) drop(refused *tidal.InputError) (*rows.Error, bool) {
 	record := refused.Record
 	for i := range b.good {
 		r := b.good[i]
 		if record < 0 {
 			break
 		}
-		if record >= len(r.signals) {
-			record -= len(r.signals)
+		if record >= len(r.Records) {
+			record -= len(r.Records)
 			continue
 		}
 		b.good = append(b.good[:i], b.good[i+1:]...)
@@ -86,7 +90,7 @@ func (b *block) drop(refused *tidal.InputError) (*rowError, bool) {
 		if refused.Field != "" {
 			reason = refused.Field + " " + reason
 		}
-		return &rowError{place: r.place, cause: causeOther, reason: reason}, true
+		return &rows.Error{Place: r.Place, Cause: rows.CauseOther, Reason: reason}, true
 	}
 	return nil, false
 }

@@ -2,47 +2,46 @@ package main
 
 import (
 	"bufio"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
-	"github.com/zeebo/blake3"
+	"github.com/spf13/cobra"
+
+	"github.com/tidaldb/tidal/internal/rows"
 )
-
-// laneBytes is the length of the hash that names a lane by default.
-const laneBytes = 16
 
 // files reads the rows of several files one after another, as one input.
 type files struct {
-	format format
+	format rows.Format
 	names  []string  // those still to come; "-" is stdin
 	stdin  io.Reader // what "-" means
 	read   func(int) // told how many bytes were read; may be nil
 
-	open *os.File // the current file, nil for stdin and between files
-	rows source   // of the current file
+	open *os.File    // the current file, nil for stdin and between files
+	rows rows.Source // of the current file
 }
 
-func (f *files) next() (row, error) {
+func (f *files) Next() (rows.Row, error) {
 	for {
 		if f.rows == nil {
 			if len(f.names) == 0 {
-				return row{}, io.EOF
+				return rows.Row{}, io.EOF
 			}
 			if err := f.start(f.names[0]); err != nil {
-				return row{}, err
+				return rows.Row{}, err
 			}
 			f.names = f.names[1:]
 		}
-		r, err := f.rows.next()
+		r, err := f.rows.Next()
 		if !errors.Is(err, io.EOF) {
 			return r, err
 		}
 		f.rows = nil
 		if err := f.close(); err != nil {
-			return row{}, err
+			return rows.Row{}, err
 		}
 	}
 }
@@ -57,7 +56,7 @@ func (f *files) start(name string) error {
 		f.open = file
 		in, shown = file, name
 	}
-	f.rows = f.format.open(shown, bufio.NewReaderSize(counted{in, f.read}, 64<<10))
+	f.rows = f.format.Open(shown, bufio.NewReaderSize(counted{in, f.read}, 64<<10))
 	return nil
 }
 
@@ -84,46 +83,23 @@ func (c counted) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// contentLane names the lane of an import by what is in its files: the first 16 bytes of BLAKE3 of the file, or, for
-// several, of their hashes in order. It also returns their size together.
-func contentLane(names []string) (lane string, size int64, err error) {
-	whole := blake3.New()
+// partsOf names the files of directories, where the format comes in such.
+func partsOf(c *cobra.Command, format *rows.Format, names []string) ([]string, error) {
+	var all []string
 	for _, name := range names {
-		sum, n, err := hashFile(name)
-		if err != nil {
-			return "", 0, err
+		info, err := os.Stat(name)
+		switch {
+		case name == "-" || err == nil && !info.IsDir():
+			all = append(all, name)
+		case err != nil:
+			return nil, fmt.Errorf("open the input: %w", err)
+		case format.Parts == nil:
+			return nil, usagef(c, "%s is a directory; name the files", name)
+		default:
+			for _, part := range format.Parts {
+				all = append(all, filepath.Join(name, part))
+			}
 		}
-		size += n
-		if len(names) == 1 {
-			return hex.EncodeToString(sum[:laneBytes]), size, nil
-		}
-		whole.Write(sum) // a hash can't fail
 	}
-	return hex.EncodeToString(whole.Sum(nil)[:laneBytes]), size, nil
-}
-
-func hashFile(name string) (sum []byte, size int64, err error) {
-	file, err := os.Open(name)
-	if err != nil {
-		return nil, 0, fmt.Errorf("open the input: %w", err)
-	}
-	defer func() { _ = file.Close() }() // only read
-	h := blake3.New()
-	size, err = io.Copy(h, file)
-	if err != nil {
-		return nil, 0, fmt.Errorf("read the input: %w", err)
-	}
-	return h.Sum(nil), size, nil
-}
-
-// readTwice reports whether a file can be read twice, once for its hash and once for its rows.
-func readTwice(name string) (bool, error) {
-	if name == "-" {
-		return false, nil
-	}
-	info, err := os.Stat(name)
-	if err != nil {
-		return false, fmt.Errorf("open the input: %w", err)
-	}
-	return info.Mode().IsRegular(), nil
+	return all, nil
 }

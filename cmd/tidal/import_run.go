@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/tidaldb/tidal"
+	"github.com/tidaldb/tidal/internal/rows"
 	"github.com/tidaldb/tidal/schema"
 )
 
@@ -29,10 +30,11 @@ type target interface {
 type importer struct {
 	db       target
 	schema   *schema.Schema
-	in       source
+	in       rows.Source
 	lane     string
 	failFast bool      // the first row that can't be used ends the import
 	log      io.Writer // complaints about rows
+	acks     *acks     // nil: nobody listens
 
 	tally    tally
 	complain int       // rows reported one by one
@@ -45,15 +47,17 @@ type tally struct {
 	Imported  int64            `json:"imported"`
 	Skipped   int64            `json:"skipped"`
 	SkippedBy map[string]int64 `json:"skipped_by"`
-	Already   int64            `json:"already"` // of the imported: those that an earlier run had brought in
-	Signals   int64            `json:"signals"` // written by this run
+	Already   int64            `json:"already"`  // of the imported: those that an earlier run had brought in
+	Signals   int64            `json:"signals"`  // written by this run
+	Entities  int64            `json:"entities"` // written by this run
 	Clamped   int64            `json:"clamped"`
 }
 
 // flight is one request under way. Its goroutine owns block and refused until done is closed.
 type flight struct {
 	block   *block
-	refused []*rowError
+	last    int64 // the number of the block's last row
+	refused []*rows.Error
 	receipt tidal.Receipt
 	err     error
 	done    chan struct{}
@@ -112,6 +116,12 @@ func (im *importer) pass(ctx context.Context, b *block, high uint64) error {
 		}
 	}
 	im.waiting = append(im.waiting, im.send(ctx, b))
+	// What is done needn't wait for a full house, so that acknowledgements are told when they're news.
+	for len(im.waiting) > 0 && im.waiting[0].isDone() {
+		if err := im.settle(); err != nil {
+			return err
+		}
+	}
 	if b.number <= high {
 		return im.drain(true)
 	}
@@ -133,7 +143,7 @@ func (im *importer) drain(wanted bool) error {
 // finished, so that its outcome is known.
 func (im *importer) send(ctx context.Context, b *block) *flight {
 	ctx = context.WithoutCancel(ctx)
-	f := &flight{block: b, done: make(chan struct{})}
+	f := &flight{block: b, last: im.tally.Rows, done: make(chan struct{})}
 	go func() {
 		defer close(f.done)
 		f.write(ctx, im.db, im.lane, im.failFast)
@@ -162,6 +172,16 @@ func (f *flight) write(ctx context.Context, db target, lane string, failFast boo
 	}
 }
 
+// isDone reports whether the outcome is known.
+func (f *flight) isDone() bool {
+	select {
+	case <-f.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // settle waits for the oldest request under way and counts it.
 func (im *importer) settle() error {
 	f := im.waiting[0]
@@ -182,12 +202,14 @@ func (im *importer) settle() error {
 	}
 	if f.receipt.Duplicate {
 		im.already(f.block)
-		return nil
+	} else {
+		all, signals := f.block.records()
+		im.tally.Imported += int64(len(f.block.good))
+		im.tally.Signals += int64(signals)
+		im.tally.Entities += int64(all - signals)
+		im.tally.Clamped += int64(f.receipt.Clamped)
 	}
-	im.tally.Imported += int64(len(f.block.good))
-	im.tally.Signals += int64(f.block.signals())
-	im.tally.Clamped += int64(f.receipt.Clamped)
-	return nil
+	return im.acks.tell(f.receipt.Position, f.last)
 }
 
 // already counts a block that an earlier run brought in.
@@ -196,13 +218,17 @@ func (im *importer) already(b *block) {
 	im.tally.Already += int64(len(b.good))
 }
 
-// unusable counts and reports a row that can't be used. It returns it as the import's error if that is asked for.
-func (im *importer) unusable(bad *rowError) error {
-	if im.failFast {
+// unusable counts and reports a row that can't be used. It returns it as the import's error if that is asked for. A
+// row that its format leaves out is only counted.
+func (im *importer) unusable(bad *rows.Error) error {
+	if im.failFast && !bad.LeftOut {
 		return bad
 	}
 	im.tally.Skipped++
-	im.tally.SkippedBy[bad.cause]++
+	im.tally.SkippedBy[bad.Cause]++
+	if bad.LeftOut {
+		return nil
+	}
 	im.complain++
 	switch {
 	case im.complain <= maxComplaints:

@@ -16,6 +16,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/tidaldb/tidal"
+	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/rows"
 	"github.com/tidaldb/tidal/schema"
 )
 
@@ -111,12 +113,18 @@ func (f *fakeDB) everything() string {
 	return b.String()
 }
 
+// ndjson reads rows from a text.
+func ndjson(text string) rows.Source {
+	f, _ := rows.Find("ndjson")
+	return f.Open("f", bufio.NewReader(strings.NewReader(text)))
+}
+
 // importText imports NDJSON.
 func importText(db target, text string, change func(*importer)) (*importer, string, error) {
 	var log strings.Builder
 	im := &importer{
 		db: db, schema: schema.Events(), lane: "lane", log: &log,
-		in: openNDJSON("f", bufio.NewReader(strings.NewReader(text))),
+		in: ndjson(text),
 	}
 	if change != nil {
 		change(im)
@@ -149,7 +157,7 @@ func TestASkippedRowKeepsItsPlaceInItsRequest(t *testing.T) {
 	}
 	want := tally{Rows: 300, Imported: 298, Skipped: 2, Signals: 298}
 	if got := im.tally; got.Rows != want.Rows || got.Imported != want.Imported || got.Skipped != want.Skipped ||
-		got.Signals != want.Signals || got.Already != 0 || got.SkippedBy[causeJSON] != 2 {
+		got.Signals != want.Signals || got.Already != 0 || got.SkippedBy["json"] != 2 {
 		t.Errorf("%+v", got)
 	}
 	if log != "skipped: f:2: not a JSON object\nskipped: f:131: not a JSON object\n" {
@@ -167,8 +175,8 @@ func TestOnlyTheFirstComplaintsArePrintedOneByOne(t *testing.T) {
 func TestTheFirstUnusableRowEndsAnImportThatIsToFail(t *testing.T) {
 	db := &fakeDB{}
 	_, _, err := importText(db, rowsOf(300, func(i int) bool { return i == 200 }), func(im *importer) { im.failFast = true })
-	var bad *rowError
-	if !errors.As(err, &bad) || bad.line != 201 {
+	var bad *rows.Error
+	if !errors.As(err, &bad) || bad.Line != 201 {
 		t.Errorf("%v", err)
 	}
 	if len(db.accepted) != 1 || len(db.accepted[1]) != rowsPerRequest {
@@ -189,7 +197,7 @@ func TestARowThatOnlyTheDatabaseRefusesIsDroppedAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if im.tally.Rows != 200 || im.tally.Imported != 188 || im.tally.Skipped != 12 || im.tally.SkippedBy[causeOther] != 12 {
+	if im.tally.Rows != 200 || im.tally.Imported != 188 || im.tally.Skipped != 12 || im.tally.SkippedBy[rows.CauseOther] != 12 {
 		t.Errorf("%+v", im.tally)
 	}
 	if strings.Contains(db.everything(), "i3 ") || !strings.Contains(db.everything(), "1:i4 1:i4x ") {
@@ -206,14 +214,14 @@ func TestARowThatOnlyTheDatabaseRefusesIsDroppedAlone(t *testing.T) {
 }
 
 // doubled gives every row a second signal.
-type doubled struct{ source }
+type doubled struct{ rows.Source }
 
-func (d *doubled) next() (row, error) {
-	r, err := d.source.next()
+func (d *doubled) Next() (rows.Row, error) {
+	r, err := d.Source.Next()
 	if err == nil {
-		second := r.signals[0]
+		second := r.Records[0].(tidal.Signal)
 		second.Item += "x"
-		r.signals = append(r.signals, second)
+		r.Records = append(r.Records, second)
 	}
 	return r, err
 }
@@ -363,7 +371,7 @@ func TestAnInterruptionFinishesWhatIsUnderWay(t *testing.T) {
 	}}
 	im := &importer{
 		db: watch, schema: schema.Events(), lane: "lane", log: io.Discard,
-		in: openNDJSON("f", bufio.NewReader(strings.NewReader(rowsOf(1000*rowsPerRequest, nil)))),
+		in: ndjson(rowsOf(1000*rowsPerRequest, nil)),
 	}
 	err := im.run(ctx)
 	if !errors.Is(err, context.Canceled) || classify(err).exit != exitInterrupted {
@@ -375,20 +383,20 @@ func TestAnInterruptionFinishesWhatIsUnderWay(t *testing.T) {
 }
 
 func TestRowsThatTheDatabaseWouldRefuseAreToldByTheirCause(t *testing.T) {
-	long := strings.Repeat("x", maxID+1)
+	long := strings.Repeat("x", id.MaxLen+1)
 	for text, cause := range map[string]string{
-		`{"type":"like","item":""}`:                                                  causeID,
-		`{"type":"like"}`:                                                            causeID,
-		`{"item":"a"}`:                                                               causeType,
-		`{"type":"love","item":"a"}`:                                                 causeType,
-		`{"type":"like","item":"` + long + `"}`:                                      causeID,
-		`{"type":"like","item":"a","user":"` + long + `"}`:                           causeID,
-		`{"type":"like","item":"a","creator":"` + long + `"}`:                        causeID,
-		`{"type":"like","item":"a","cohorts":["` + long + `"]}`:                      causeID,
-		`{"type":"like","item":"a","cohorts":["1","2","3","4","5","6","7","8","9"]}`: causeID,
-		`{"type":"like","item":"a","cohorts":[""]}`:                                  causeID,
-		`{"type":"like","item":"a","weight":2000000}`:                                causeWeight,
-		`{"type":"like","item":"a","weight":-1}`:                                     causeWeight,
+		`{"type":"like","item":""}`:                                                  "id",
+		`{"type":"like"}`:                                                            "id",
+		`{"item":"a"}`:                                                               "type",
+		`{"type":"love","item":"a"}`:                                                 "type",
+		`{"type":"like","item":"` + long + `"}`:                                      "id",
+		`{"type":"like","item":"a","user":"` + long + `"}`:                           "id",
+		`{"type":"like","item":"a","creator":"` + long + `"}`:                        "id",
+		`{"type":"like","item":"a","cohorts":["` + long + `"]}`:                      "id",
+		`{"type":"like","item":"a","cohorts":["1","2","3","4","5","6","7","8","9"]}`: "id",
+		`{"type":"like","item":"a","cohorts":[""]}`:                                  "id",
+		`{"type":"like","item":"a","weight":2000000}`:                                "weight",
+		`{"type":"like","item":"a","weight":-1}`:                                     "weight",
 	} {
 		im, log, err := importText(&fakeDB{}, text, nil)
 		if err != nil || im.tally.SkippedBy[cause] != 1 {

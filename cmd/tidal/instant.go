@@ -6,10 +6,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
-)
 
-// maxUnix bounds Unix seconds, at the end of the year 9999. Bigger numbers are milliseconds by mistake.
-const maxUnix = 253_402_300_799
+	"github.com/tidaldb/tidal/internal/rows"
+)
 
 // An instant is what --at names: a fixed time, or one relative to the newest event or to now.
 type instant struct {
@@ -40,7 +39,7 @@ func parseInstant(s string) (instant, error) {
 			return instant{base: base, shift: d}, nil
 		}
 	}
-	t, err := parseTime(s)
+	t, err := rows.ParseTime(s)
 	if err != nil {
 		return instant{}, fmt.Errorf("%w; or use newest, now, newest+12h, now-7d", err)
 	}
@@ -60,42 +59,6 @@ func (i instant) resolve(newest, now time.Time) (time.Time, error) {
 		}
 		return newest.Add(i.shift), nil
 	}
-}
-
-// parseTime reads RFC 3339 or Unix seconds with an optional fraction.
-func parseTime(s string) (time.Time, error) {
-	if s != "" && strings.Trim(s, "+-.0123456789") == "" && strings.LastIndexByte(s, '-') <= 0 {
-		return parseUnix(s)
-	}
-	t, err := time.Parse(time.RFC3339Nano, s)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("time %q is neither RFC 3339 (2026-11-21T10:00:00Z) nor Unix seconds", s)
-	}
-	if t.Year() > 9999 || t.Year() < 1 {
-		return time.Time{}, fmt.Errorf("time %q lies outside the years 1 to 9999", s)
-	}
-	return t, nil
-}
-
-// parseUnix reads decimal seconds exactly, without a detour through floating point; what is finer than a nanosecond
-// is dropped.
-func parseUnix(s string) (time.Time, error) {
-	whole, fraction, dotted := strings.Cut(s, ".")
-	seconds, err := strconv.ParseInt(whole, 10, 64)
-	if err != nil || dotted && (fraction == "" || strings.Trim(fraction, "0123456789") != "") {
-		return time.Time{}, fmt.Errorf("time %q is not a number of seconds", s)
-	}
-	if seconds > maxUnix || seconds < -maxUnix {
-		return time.Time{}, fmt.Errorf("time %q lies beyond the year 9999; Unix times are in seconds here", s)
-	}
-	nanos, err := strconv.ParseInt((fraction + "000000000")[:9], 10, 64)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("time %q is not a number of seconds", s)
-	}
-	if strings.HasPrefix(whole, "-") {
-		nanos = -nanos
-	}
-	return time.Unix(seconds, nanos), nil
 }
 
 // parseSpan reads a length of time such as 90s, 36h or 7d.

@@ -72,7 +72,11 @@ func (a *app) root() *cobra.Command {
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "end standard output with one JSON object")
 	root.AddCommand(
 		a.demoCommand(), a.demoChildCommand(), a.importCommand(), a.getCommand(), a.topCommand(), a.verifyCommand(),
-		a.walCommand(), a.schemaCommand(), a.versionCommand(),
+		a.walCommand(), a.schemaCommand(), a.versionCommand(), a.benchCommand(), a.benchChildCommand(),
+	)
+	root.AddCommand(
+		a.putCommand(), a.patchCommand(), a.deleteCommand(), a.eraseCommand(), a.undoCommand(), a.entityCommand(),
+		a.listCommand(), a.userCommand(), a.simCommand(),
 	)
 	return root
 }

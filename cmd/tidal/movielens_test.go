@@ -23,15 +23,7 @@ const dataEnv = "TIDAL_DATA"
 // movieLensFile returns the path of MovieLens 100K's u.data, and skips the test where it isn't.
 func movieLensFile(t *testing.T) string {
 	t.Helper()
-	folder := os.Getenv(dataEnv)
-	if folder == "" {
-		folder = filepath.Join("..", "..", "..", "shared", "data")
-	}
-	path := filepath.Join(folder, "ml-100k", "u.data")
-	if _, err := os.Stat(path); err != nil {
-		t.Skipf("MovieLens 100K isn't here: %v; name the folder that holds ml-100k with %s", err, dataEnv)
-	}
-	return path
+	return dataFile(t, "ml-100k", "u.data")
 }
 
 // The promise of the whole path: what comes out of the program for every item, at three times, is what a program that

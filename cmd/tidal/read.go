@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tidaldb/tidal"
+	"github.com/tidaldb/tidal/internal/rows"
 )
 
 // readDB opens a database for reading, beside the process that writes it if there is one, and closes it afterwards.
@@ -53,6 +54,6 @@ func checkType(db *tidal.DB, name string) error {
 	}
 	return &tidal.InputError{
 		Record: -1, Field: "type",
-		Reason: "unknown signal type \"" + name + "\"; the schema " + db.Schema().Name + " has " + typeNames(db.Schema()),
+		Reason: "unknown signal type \"" + name + "\"; the schema " + db.Schema().Name + " has " + rows.TypeNames(db.Schema()),
 	}
 }

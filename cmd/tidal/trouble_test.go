@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/tidaldb/tidal"
+	"github.com/tidaldb/tidal/internal/rows"
 	"github.com/tidaldb/tidal/schema"
 )
 
@@ -112,7 +113,7 @@ func TestSeveralFilesAreOneInputWhoseOrderCounts(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "db")
 	o := good(t, "import", "--dir", dir, "--format", "csv", "--json", one, two)
 	got := answer[importResult](t, o)
-	if got.Rows != 4 || got.Imported != 3 || got.SkippedBy[causeID] != 1 || !strings.Contains(o.stderr, two+":3: the item is empty") {
+	if got.Rows != 4 || got.Imported != 3 || got.SkippedBy["id"] != 1 || !strings.Contains(o.stderr, two+":3: the item is empty") {
 		t.Errorf("%+v %s", got, o.stderr)
 	}
 	again := answer[importResult](t, good(t, "import", "--dir", dir, "--format", "csv", "--json", one, two))
@@ -136,7 +137,7 @@ func TestALaneThatHoldsOtherContentIsRefused(t *testing.T) {
 func TestAMalformedLineIsSkippedOrFatal(t *testing.T) {
 	file := write(t, "bad.csv", "type,item,weight\nlike,a,1\nlike,a\nlike,,1\nlove,a,1\nlike,a,0\nlike,b,1\n")
 	skip := answer[importResult](t, good(t, "import", "--dir", filepath.Join(t.TempDir(), "1"), "--format", "csv", "--json", file))
-	want := map[string]int64{causeColumns: 1, causeID: 1, causeType: 1, causeWeight: 1}
+	want := map[string]int64{"columns": 1, "id": 1, "type": 1, "weight": 1}
 	if skip.Rows != 6 || skip.Imported != 2 || skip.Skipped != 4 || fmt.Sprint(skip.SkippedBy) != fmt.Sprint(want) {
 		t.Errorf("%+v", skip)
 	}
@@ -320,7 +321,7 @@ func TestFailuresAreTold(t *testing.T) {
 		{fmt.Errorf("write: %w", tidal.ErrDisk), "disk"},
 		{fmt.Errorf("x: %w", tidal.ErrClosed), "failure"},
 		{fmt.Errorf("x: %w", &usageError{}), "usage"},
-		{fmt.Errorf("x: %w", &rowError{}), "refused"},
+		{fmt.Errorf("x: %w", &rows.Error{}), "refused"},
 	} {
 		if f := classify(c.err); f.code != c.code {
 			t.Errorf("%v: %s, want %s", c.err, f.code, c.code)

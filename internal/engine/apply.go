@@ -8,6 +8,7 @@ import (
 	"github.com/tidaldb/tidal/internal/hlc"
 	"github.com/tidaldb/tidal/internal/id"
 	"github.com/tidaldb/tidal/internal/lane"
+	"github.com/tidaldb/tidal/internal/planted"
 	"github.com/tidaldb/tidal/internal/record"
 )
 
@@ -256,6 +257,8 @@ func (e *Engine) place(origin id.Origin, h *record.Header) (Outcome, error) {
 		last = waiting.last
 	}
 	switch {
+	case planted.ApplyTwice && h.Last == last:
+		return Applied, nil
 	case h.First > last+1:
 		return Gap, nil
 	case h.Last <= last:

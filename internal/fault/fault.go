@@ -46,6 +46,9 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrUndone is returned when an event was already compensated.
 	ErrUndone = errors.New("event is already undone")
+	// ErrOutOfStep is returned when a store does not go with its log or with a snapshot: one is ahead of the other's
+	// beginning, or they are of two histories. The text names the directory.
+	ErrOutOfStep = errors.New("store and log are out of step")
 	// ErrSchema is returned when a schema change is not an addition; the text names the difference.
 	ErrSchema = errors.New("schema is not compatible")
 )

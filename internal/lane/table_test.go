@@ -136,9 +136,17 @@ func compare(t *rapid.T, table *Table, oracle *oracle, producers []string) {
 					t.Fatalf("request %d of %s with content %d: %s %v ×%d, want %s %v ×%d",
 						request, p, content, verdict(v, err), v.Position, v.Count, what, at, count)
 				}
+				first, n, found := table.FindRequest(p, request)
+				if known := v.Duplicate || errors.Is(err, fault.ErrKeyReused); found != known ||
+					v.Duplicate && (first != v.Position || n != v.Count) {
+					t.Fatalf("request %d of %s is found: %v at %v ×%d, checked: %+v", request, p, found, first, n, v)
+				}
 			}
 		}
 		v, err := table.CheckKey("k"+p, 1)
+		if at, found := table.FindKey("k" + p); found != (oracle.keys["k"+p] != nil) || v.Duplicate && at != v.Position {
+			t.Fatalf("key k%s is found: %v at %v, checked: %+v, %v", p, found, at, v, err)
+		}
 		if what, at, count := oracle.checkKey("k"+p, 1); verdict(v, err) != what || v.Position != at || v.Count != count {
 			t.Fatalf("key k%s: %s %v, want %s %v", p, verdict(v, err), v.Position, what, at)
 		}

@@ -116,7 +116,7 @@ func (b *Batch) Verify() error {
 		if err != nil {
 			return err
 		}
-		if err := into.decodeBody(rec.Kind, rec.Body); err != nil {
+		if err := into.DecodeBody(rec.Kind, rec.Body); err != nil {
 			return fmt.Errorf("read %v record %d: %w", rec.Kind, rec.Seq, shift(err, rec.at))
 		}
 	}

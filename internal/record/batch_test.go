@@ -54,7 +54,7 @@ func TestWhatWasAddedIsReadBack(t *testing.T) {
 				t.Fatal(err)
 			}
 			var p Proposed
-			if err := p.decodeBody(rec.Kind, rec.Body); err != nil {
+			if err := p.DecodeBody(rec.Kind, rec.Body); err != nil {
 				t.Fatal(err)
 			}
 			if !reflect.DeepEqual(p, bodies[i]) || rec.Meta != metas[i] || rec.Seq != head.First+id.Seq(i) {

@@ -69,7 +69,7 @@ func TestBodiesHaveOneEncoding(t *testing.T) {
 	} {
 		var p Proposed
 		body := unhex(t, tc.body)
-		err := p.decodeBody(tc.kind, body)
+		err := p.DecodeBody(tc.kind, body)
 		var damage *fault.Corrupt
 		if !errors.As(err, &damage) {
 			t.Errorf("%s: %v", name, err)
@@ -78,7 +78,7 @@ func TestBodiesHaveOneEncoding(t *testing.T) {
 		}
 	}
 	var p Proposed
-	if err := p.decodeBody(KindSignal, unhex(t, "00 00 01 0275")); err != nil {
+	if err := p.DecodeBody(KindSignal, unhex(t, "00 00 01 0275")); err != nil {
 		t.Errorf("the signal that the damaged ones come from: %v", err)
 	}
 }

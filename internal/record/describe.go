@@ -19,7 +19,7 @@ func Describe(rec Record) string {
 func describe(rec *Record) (string, error) {
 	line := fmt.Appendf(nil, "%d %v", rec.Seq, rec.Kind)
 	var p Proposed
-	err := p.decodeBody(rec.Kind, rec.Body)
+	err := p.DecodeBody(rec.Kind, rec.Body)
 	switch {
 	case err != nil:
 		err = shift(err, rec.at)

@@ -55,7 +55,7 @@ func FuzzBody(f *testing.F) {
 			return
 		}
 		var p Proposed
-		if err := p.decodeBody(Kind(kind), body); err != nil {
+		if err := p.DecodeBody(Kind(kind), body); err != nil {
 			if !errors.Is(err, fault.ErrCorrupt) {
 				t.Fatalf("error of another kind: %v", err)
 			}

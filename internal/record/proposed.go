@@ -105,8 +105,8 @@ func (p *Proposed) appendBody(dst []byte) []byte {
 	panic("record: body of kind " + p.Kind.String())
 }
 
-// decodeBody reads a body of any known kind; it takes unknown ones as they are.
-func (p *Proposed) decodeBody(kind Kind, body []byte) error {
+// DecodeBody reads a body of any known kind into p, and sets p's kind; it takes unknown ones as they are.
+func (p *Proposed) DecodeBody(kind Kind, body []byte) error {
 	p.Kind = kind
 	switch kind {
 	case KindSignal:

@@ -146,7 +146,7 @@ func readAll(t testing.TB, data []byte) (metas []Meta, bodies []Proposed) {
 			t.Fatal(err)
 		}
 		var p Proposed
-		if err := p.decodeBody(rec.Kind, rec.Body); err != nil {
+		if err := p.DecodeBody(rec.Kind, rec.Body); err != nil {
 			t.Fatal(err)
 		}
 		metas, bodies = append(metas, rec.Meta), append(bodies, p)

@@ -8,6 +8,7 @@ import (
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/hlc"
 	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/planted"
 	"github.com/tidaldb/tidal/internal/record"
 	"github.com/tidaldb/tidal/lifecycle"
 	"github.com/tidaldb/tidal/schema"
@@ -244,6 +245,9 @@ func (c *Core) lead(term uint64) {
 	c.stamped, c.suffix = nil, newSuffix()
 	c.leading, c.term = true, term
 	c.next = c.engine.Vector().Get(c.cfg.Origin) + 1
+	if planted.ReuseSequence && c.next > 1 {
+		c.next--
+	}
 	// The own stamps rise for ever, also if the wall clock went back since the last of them: what observing holds back
 	// are the stamps of others.
 	if own := c.engine.HighestOwn(); own > c.clock.Last() {

@@ -34,6 +34,18 @@ type File = vfs.File
 // Category labels writes for an [FS] that counts them.
 type Category = vfs.DiskWriteCategory
 
+// What implementing an [FS] takes beside.
+type (
+	// Info is the answer of Stat.
+	Info = vfs.FileInfo
+	// DeviceID tells devices apart.
+	DeviceID = vfs.DeviceID
+	// Usage is how much of a device is used.
+	Usage = vfs.DiskUsage
+	// OpenOption changes a file that was opened.
+	OpenOption = vfs.OpenOption
+)
+
 // Default is the operating system's file system. It is never assigned.
 var Default FS = vfs.Default
 

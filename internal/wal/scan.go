@@ -3,6 +3,8 @@ package wal
 import (
 	"encoding/binary"
 	"fmt"
+
+	"github.com/tidaldb/tidal/internal/planted"
 )
 
 // walk calls visit for each record of a file's bytes in order. It returns where the records end and why: zeros when
@@ -59,7 +61,7 @@ func examine(data []byte, sequence uint32) (ending, verdict) {
 	if e.why == "" {
 		e.why = "zeros where a record should begin"
 	}
-	if at, durable, ok := findProof(data, end, sequence); ok {
+	if at, durable, ok := findProof(data, end, sequence); ok && !planted.CutDamage {
 		e.why = fmt.Sprintf("%s; the mark at offset %d proves that the file was durable up to %d", e.why, at, durable)
 		return e, broken
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"github.com/tidaldb/tidal/internal/planted"
 	"github.com/tidaldb/tidal/internal/vfs"
 )
 
@@ -213,6 +214,9 @@ func createSegment(
 	}
 	if err := file.Sync(); err != nil {
 		return nil, nil, fmt.Errorf("sync %s: %w", s.name, err)
+	}
+	if planted.NoDirSync {
+		return file, s, nil
 	}
 	if err := vfs.SyncDir(fsys, dir); err != nil {
 		return nil, nil, err

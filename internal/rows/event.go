@@ -1,6 +1,7 @@
-package main
+package rows
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -30,13 +31,22 @@ const (
 	minWeight = 1.0 / (1 << 25)
 )
 
-// fieldError is a rowError that doesn't know its place yet.
+// fieldError is an [Error] that doesn't know its place yet.
 type fieldError struct{ cause, reason string }
 
 func (e *fieldError) Error() string { return e.reason }
 
 func badField(cause, format string, args ...any) error {
 	return &fieldError{cause: cause, reason: fmt.Sprintf(format, args...)}
+}
+
+// badField gives the error of a column its place.
+func (p Place) badField(err error) error {
+	var f *fieldError
+	if errors.As(err, &f) {
+		return p.bad(f.cause, "%s", f.reason)
+	}
+	return p.bad(CauseOther, "%v", err)
 }
 
 // setField sets one column of s from its text; an empty text leaves it as it is.
@@ -54,7 +64,7 @@ func setField(s *tidal.Signal, column, text string) error {
 	case "creator":
 		s.Creator = text
 	case "cohorts":
-		s.Cohorts = strings.Split(text, ";")
+		s.Cohorts = append(s.Cohorts, strings.Split(text, ";")...)
 	case "weight":
 		w, err := strconv.ParseFloat(text, 64)
 		if err != nil {
@@ -62,7 +72,7 @@ func setField(s *tidal.Signal, column, text string) error {
 		}
 		return setWeight(s, w)
 	case "time":
-		t, err := parseTime(text)
+		t, err := ParseTime(text)
 		if err != nil {
 			return badField(causeTime, "%v", err)
 		}
@@ -90,7 +100,7 @@ func setWeight(s *tidal.Signal, w float64) error {
 func setTime(s *tidal.Signal, t time.Time) error {
 	switch {
 	case t.IsZero():
-		return badField(causeTime, "time %s is too early", stamp(t))
+		return badField(causeTime, "time %s is too early", t.UTC().Format(time.RFC3339Nano))
 	case !s.Time.IsZero():
 		return badField(causeTime, "time and time_ms are both given")
 	}

@@ -1,4 +1,4 @@
-package main
+package rows
 
 import (
 	"bufio"
@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -14,33 +15,48 @@ import (
 )
 
 // readAll reads every row of a text, and describes each on a line: what it means, or why it can't be used.
-func readAll(open func(string, *bufio.Reader) source, text string) (string, error) {
+func readAll(open opener, text string) (string, error) {
 	in := open("f", bufio.NewReaderSize(strings.NewReader(text), 16))
 	var b strings.Builder
 	for {
-		r, err := in.next()
-		var bad *rowError
+		r, err := in.Next()
+		var bad *Error
 		switch {
 		case errors.Is(err, io.EOF):
 			return b.String(), nil
 		case errors.As(err, &bad):
-			fmt.Fprintf(&b, "%s: %v\n", bad.cause, bad)
+			fmt.Fprintf(&b, "%s: %v\n", bad.Cause, bad)
 		case err != nil:
 			return b.String(), err
 		default:
-			fmt.Fprintf(&b, "%d:", r.line)
-			for i := range r.signals {
-				b.WriteString(describe(&r.signals[i]))
+			fmt.Fprintf(&b, "%d:", r.Line)
+			for _, record := range r.Records {
+				b.WriteString(describe(record))
 			}
 			b.WriteByte('\n')
 		}
 	}
 }
 
-func describe(s *tidal.Signal) string {
+func describe(record tidal.Record) string {
+	put, ok := record.(tidal.Put)
+	if !ok {
+		return describeSignal(record.(tidal.Signal))
+	}
+	text := fmt.Sprintf(" put %v %q {", put.Kind, put.ID)
+	for i, name := range slices.Sorted(maps.Keys(put.Fields)) {
+		if i > 0 {
+			text += ", "
+		}
+		text += name + ": " + put.Fields[name].String()
+	}
+	return text + "}"
+}
+
+func describeSignal(s tidal.Signal) string {
 	text := fmt.Sprintf(" %s(%q by %q × %v", s.Type, s.Item, s.User, s.Weight)
 	if !s.Time.IsZero() {
-		text += " at " + stamp(s.Time)
+		text += " at " + s.Time.UTC().Format("2006-01-02T15:04:05.999Z07:00")
 	}
 	if s.Creator != "" {
 		text += " of " + s.Creator
@@ -54,7 +70,7 @@ func describe(s *tidal.Signal) string {
 func TestRowsOfEveryFormat(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		open func(string, *bufio.Reader) source
+		open opener
 		text string
 	}{
 		{"movielens", openMovieLens, strings.Join([]string{
@@ -80,12 +96,15 @@ func TestRowsOfEveryFormat(t *testing.T) {
 			`{"type":"like","item":"a","time":true}`, `{"type":"like","item":"a","cohorts":"x"}`,
 			`{"type":"like","item":"a","cohorts":[1]}`, `{"type":"like","item":"a","time_ms":1.5}`, "{\"type\":\"\xff\"}", `{"type":}`,
 		}, "\n")},
+		{"ordered", openOrdered, "1 6393\n1\t2\r\n\n 2  a \n3\n4 5 6\n" + strings.Repeat("x", maxLine+1) + "\n5 6"},
+		{"posts", openDump, posts},
+		{"votes", openDump, votes},
 	} {
 		got, err := readAll(c.open, c.text)
 		if err != nil {
 			t.Errorf("%s: %v", c.name, err)
 		}
-		golden(t, "rows-"+c.name+".txt", got)
+		golden(t, c.name+".txt", got)
 	}
 }
 
@@ -127,7 +146,7 @@ func FuzzCSVAgainstTheStandardLibrary(f *testing.F) {
 		if strings.Contains(text, "\r") { // the two differ in carriage returns in the middle of a line
 			return
 		}
-		ours := csvRows{lines: lines{r: bufio.NewReaderSize(strings.NewReader(text), 16), place: place{file: "f"}}}
+		ours := csvRows{lines: lines{r: bufio.NewReaderSize(strings.NewReader(text), 16), Place: Place{File: "f"}}}
 		theirs := csv.NewReader(strings.NewReader(text))
 		theirs.FieldsPerRecord = -1
 		for {
@@ -142,8 +161,8 @@ func FuzzCSVAgainstTheStandardLibrary(f *testing.F) {
 				}
 				return // after a fault the two go on in different places
 			}
-			if line, _ := theirs.FieldPos(0); !slices.Equal(ours.fields, want) || at.line != line {
-				t.Fatalf("%q: line %d %q, the standard library: line %d %q", text, at.line, ours.fields, line, want)
+			if line, _ := theirs.FieldPos(0); !slices.Equal(ours.fields, want) || at.Line != line {
+				t.Fatalf("%q: line %d %q, the standard library: line %d %q", text, at.Line, ours.fields, line, want)
 			}
 		}
 	})
@@ -155,30 +174,32 @@ func FuzzRows(f *testing.F) {
 		f.Add(uint8(i), "196\t242\t3\t881250949\n")
 		f.Add(uint8(i), "type,item,weight\nlike,a,1\n")
 		f.Add(uint8(i), `{"type":"like","item":"a","cohorts":["x"],"time":5}`)
+		f.Add(uint8(i), posts)
+		f.Add(uint8(i), votes)
 	}
 	f.Fuzz(func(t *testing.T, which uint8, text string) {
-		in := formats[int(which)%len(formats)].open("f", bufio.NewReaderSize(strings.NewReader(text), 16))
+		in := formats[int(which)%len(formats)].Open("f", bufio.NewReaderSize(strings.NewReader(text), 16))
 		last := 0
 		for range strings.Count(text, "\n") + 2 {
-			r, err := in.next()
-			var bad *rowError
+			r, err := in.Next()
+			var bad *Error
 			switch {
 			case errors.Is(err, io.EOF), errors.Is(err, tidal.ErrInput):
 				return
 			case errors.As(err, &bad):
-				r.place = bad.place
-				if bad.reason == "" || bad.cause == "" {
+				r.Place = bad.Place
+				if bad.Reason == "" || bad.Cause == "" {
 					t.Fatalf("%q: no reason: %+v", text, bad)
 				}
 			case err != nil:
 				t.Fatalf("%q: %v", text, err)
-			case len(r.signals) == 0:
-				t.Fatalf("%q: a row without signals", text)
+			case len(r.Records) == 0:
+				t.Fatalf("%q: a row without records", text)
 			}
-			if r.line <= last {
-				t.Fatalf("%q: line %d comes after line %d", text, r.line, last)
+			if r.Line <= last {
+				t.Fatalf("%q: line %d comes after line %d", text, r.Line, last)
 			}
-			last = r.line
+			last = r.Line
 		}
 		t.Fatalf("%q: more rows than lines", text)
 	})

@@ -1,4 +1,4 @@
-package main
+package rows
 
 import (
 	"bufio"
@@ -18,39 +18,39 @@ const (
 // movieLens reads u.data of MovieLens 100K: user, item, rating, Unix seconds, separated by tabs.
 type movieLens struct{ lines }
 
-func openMovieLens(file string, r *bufio.Reader) source {
-	return &movieLens{lines{r: r, place: place{file: file}}}
+func openMovieLens(file string, r *bufio.Reader) Source {
+	return &movieLens{lines{r: r, Place: Place{File: file}}}
 }
 
-func (m *movieLens) next() (row, error) {
+func (m *movieLens) Next() (Row, error) {
 	line, err := m.nextFilled()
 	if err != nil {
-		return row{}, err
+		return Row{}, err
 	}
 	columns := strings.Split(string(line), "\t")
 	if len(columns) != 4 {
-		return row{}, m.bad(causeColumns, "%d columns; want 4, separated by tabs: user, item, rating, Unix seconds",
+		return Row{}, m.bad(causeColumns, "%d columns; want 4, separated by tabs: user, item, rating, Unix seconds",
 			len(columns))
 	}
 	rating, err := strconv.ParseFloat(columns[2], 64)
 	if err != nil || !(rating > 0 && rating <= maxRating) {
-		return row{}, m.bad(causeWeight, "rating %q is not a number above 0 and up to %d", columns[2], maxRating)
+		return Row{}, m.bad(causeWeight, "rating %q is not a number above 0 and up to %d", columns[2], maxRating)
 	}
-	at, err := parseUnix(columns[3])
+	at, err := ParseUnix(columns[3])
 	if err != nil {
-		return row{}, m.bad(causeTime, "%v", err)
+		return Row{}, m.bad(causeTime, "%v", err)
 	}
-	signal := func(name string, weight float64) tidal.Signal {
+	signal := func(name string, weight float64) tidal.Record {
 		return tidal.Signal{Type: name, User: columns[0], Item: columns[1], Weight: weight, Time: at}
 	}
-	out := row{place: m.place, signals: []tidal.Signal{signal("rating", rating)}}
+	out := Row{m.Place, []tidal.Record{signal("rating", rating)}}
 	switch {
 	case columns[0] == "":
-		return row{}, m.bad(causeID, "the user is empty")
+		return Row{}, m.bad(causeID, "the user is empty")
 	case rating >= likeFrom:
-		out.signals = append(out.signals, signal("like", 1))
+		out.Records = append(out.Records, signal("like", 1))
 	case rating <= dislikeTo:
-		out.signals = append(out.signals, signal("dislike", 1))
+		out.Records = append(out.Records, signal("dislike", 1))
 	}
 	return out, nil
 }

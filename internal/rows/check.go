@@ -1,4 +1,4 @@
-package main
+package rows
 
 import (
 	"github.com/tidaldb/tidal"
@@ -6,18 +6,21 @@ import (
 )
 
 // Limits of a signal, as the database holds them. Checking here, too, tells good rows from bad ones before they share
-// a request; should a limit of the database be tighter, the request is narrowed instead (see block.drop).
+// a request; should a limit of the database be tighter, the importer narrows the request instead.
 const (
 	maxID      = 512
 	maxCohorts = 8
 	maxCohort  = 64
 )
 
-// check refuses a row that the database would refuse.
-func check(r row, s *schema.Schema) error {
-	for i := range r.signals {
-		if err := checkSignal(&r.signals[i], s); err != nil {
-			return r.badField(err)
+// Check refuses, with an [*Error], a row that a database with schema s would refuse.
+func Check(r Row, s *schema.Schema) error {
+	for _, record := range r.Records {
+		// Records of other kinds are made whole by their format, from a schema that fits; see Format.Fits.
+		if g, ok := record.(tidal.Signal); ok {
+			if err := checkSignal(&g, s); err != nil {
+				return r.badField(err)
+			}
 		}
 	}
 	return nil
@@ -25,7 +28,7 @@ func check(r row, s *schema.Schema) error {
 
 func checkSignal(g *tidal.Signal, s *schema.Schema) error {
 	if _, _, ok := s.Signal(g.Type); !ok {
-		return badField(causeType, "unknown signal type %q; the schema %s has %s", g.Type, s.Name, typeNames(s))
+		return badField(causeType, "unknown signal type %q; the schema %s has %s", g.Type, s.Name, TypeNames(s))
 	}
 	for _, id := range []struct {
 		name, value string
@@ -49,8 +52,8 @@ func checkSignal(g *tidal.Signal, s *schema.Schema) error {
 	return nil
 }
 
-// typeNames lists a schema's signal types for a message.
-func typeNames(s *schema.Schema) string {
+// TypeNames lists a schema's signal types for a message.
+func TypeNames(s *schema.Schema) string {
 	names := ""
 	for i, t := range s.Signals {
 		if i > 0 {

@@ -1,4 +1,4 @@
-package main
+package rows
 
 import (
 	"bufio"
@@ -17,20 +17,20 @@ import (
 // appears twice, and a value of the wrong kind make a row that can't be used.
 type ndjson struct{ lines }
 
-func openNDJSON(file string, r *bufio.Reader) source {
-	return &ndjson{lines{r: r, place: place{file: file}}}
+func openNDJSON(file string, r *bufio.Reader) Source {
+	return &ndjson{lines{r: r, Place: Place{File: file}}}
 }
 
-func (n *ndjson) next() (row, error) {
+func (n *ndjson) Next() (Row, error) {
 	line, err := n.nextFilled()
 	if err != nil {
-		return row{}, err
+		return Row{}, err
 	}
 	s, err := parseEvent(line)
 	if err != nil {
-		return row{}, n.badField(err)
+		return Row{}, n.badField(err)
 	}
-	return row{place: n.place, signals: []tidal.Signal{s}}, nil
+	return Row{n.Place, []tidal.Record{s}}, nil
 }
 
 // parseEvent reads one object, key by key, because encoding/json alone takes the last of two equal keys and doesn't
