@@ -1,0 +1,83 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tidaldb/tidal/internal/bench"
+)
+
+func (a *app) benchIngestCommand() *cobra.Command {
+	var f benchFlags
+	var o bench.IngestOptions
+	c := &cobra.Command{
+		Use:   "ingest [--seconds N] [--peer redis]",
+		Short: "Measure durable writes: 64 signals a request, with users and cohorts",
+		Long: `Measure durable writes: requests of 64 signals, each with a user and two cohorts, of a million items and a million users,
+drawn by Zipf's law and uniformly. Connections are goroutines of this process, each with one request at a time.
+
+With --peer redis a redis-server of its own does the same logical work in turns with tidal, its file synced before it
+answers, on 1, 8 and 64 connections, of which the best counts.`,
+		Example: `  tidal bench ingest
+  tidal bench ingest --seconds 10 --peer redis --json
+  tidal bench ingest --seconds 30 --record bench/history.jsonl --cpuprofile cpu.out`,
+		Args: usageArgs(cobra.NoArgs),
+	}
+	f.add(c)
+	c.Flags().Float64Var(&o.Seconds, "seconds", 10, "how long tidal, and each number of the peer's connections, is measured")
+	c.Flags().IntVar(&o.Rounds, "rounds", 3, "into how many turns that time is cut")
+	c.Flags().IntVar(&o.Connections, "connections", 64, "requests under way at once")
+	c.Flags().IntVar(&o.Items, "items", 1_000_000, "number of items")
+	c.Flags().IntVar(&o.Users, "users", 1_000_000, "number of users")
+	c.Flags().StringVar(&o.Peer, "peer", "", "redis: measure it beside tidal, if redis-server is installed")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		switch {
+		case !(o.Seconds > 0) || o.Seconds > 3600:
+			return usagef(c, "--seconds %v: it must be above 0 and up to 3600", o.Seconds)
+		case o.Rounds < 1 || o.Rounds > 100:
+			return usagef(c, "--rounds %d: it must be 1 to 100", o.Rounds)
+		case o.Connections < 1 || o.Connections > 1024:
+			return usagef(c, "--connections %d: it must be 1 to 1024", o.Connections)
+		case o.Items < 1 || o.Items > 1<<20 || o.Users < 1 || o.Users > 1<<20:
+			return usagef(c, "--items %d --users %d: each must be 1 to 1048576", o.Items, o.Users)
+		case o.Peer != "" && o.Peer != "redis":
+			return usagef(c, "--peer %q: redis is the only one", o.Peer)
+		}
+		o.Env, o.Seed = a.env(&f), f.seed
+		r, err := runBench(a, "ingest", &f, func() (*bench.IngestResult, error) { return bench.Ingest(c.Context(), o) },
+			func(r *bench.IngestResult) int { return r.Different })
+		if err != nil {
+			return fmt.Errorf("bench: %w", err)
+		}
+		if err := a.answer(r, func(w io.Writer) { printIngest(w, r) }); err != nil {
+			return err
+		}
+		return a.verdict(r.Different)
+	}
+	return c
+}
+
+func printIngest(w io.Writer, r *bench.IngestResult) {
+	var rows [][]string
+	for _, run := range r.Runs {
+		row := []string{
+			string(run.Dist), "tidal", fmt.Sprint(run.Connections), thousands(int64(run.PerSecond)),
+			fmt.Sprintf("%.0f", run.P50), fmt.Sprintf("%.0f", run.P99), "",
+		}
+		if run.Ratio != nil {
+			row[6] = fmt.Sprintf("%.1f", *run.Ratio)
+		}
+		rows = append(rows, row)
+		for _, p := range run.Peers {
+			rows = append(rows, []string{
+				string(run.Dist), p.Name + " " + p.Version, fmt.Sprint(p.Connections), thousands(int64(p.PerSecond)), "", "", "",
+			})
+		}
+	}
+	table(w, []string{"drawn", "by", ">connections", ">signals/s", ">p50 µs", ">p99 µs", ">ratio"}, rows)
+	fmt.Fprintf(w, "\nEvery request was synced before it was acknowledged. Latency is at half that rate, in an open loop.\n"+
+		"Another process found %s signals and compared %s cells: %d differences.\n",
+		thousands(r.Signals), thousands(r.Cells), r.Different)
+}
