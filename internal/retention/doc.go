@@ -1,0 +1,11 @@
+// Package retention decides what of a group's log may go: the call is [Plan], a pure function of a [Policy] and of
+// [Facts] that its caller collected, and its answer is a [Decision] that the caller carries out.
+//
+// A stretch of log stays while the store hasn't flushed it, a replica of the group still reads it, a region lacks any
+// of its events, it is younger than the policy's retention, or somebody pinned it. What stays for the last region's
+// sake grows without bound if that region is gone, so a size limit raises an alarm, and then, for what is old enough,
+// asks for compaction: the events are replaced by their exact sum, and the region gets that. Nothing is given up
+// silently, and what is pinned or may still be retried is never compacted.
+//
+// The package reads no clock and no file, and doesn't compact: algebra.RangeBuilder does.
+package retention

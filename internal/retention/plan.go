@@ -1,0 +1,183 @@
+package retention
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/tidaldb/tidal/internal/id"
+)
+
+// Policy says how long log is kept. Times are in milliseconds.
+type Policy struct {
+	// Retention is how long batches stay, 0 for seven days. Less than RetryHorizon counts as that.
+	Retention int64
+	// RetryHorizon is how long a retry must be recognised, 0 for a day.
+	RetryHorizon int64
+	// SizeLimit is the size of the log, in bytes, beyond which there is an alarm; 0 for none.
+	SizeLimit int64
+}
+
+const (
+	day              = 24 * 3600 * 1000
+	defaultRetention = 7 * day
+	defaultHorizon   = day
+)
+
+// horizon returns how long nothing may be compacted, and keep how long nothing may go.
+func (p Policy) horizon() int64 { return cmp.Or(p.RetryHorizon, defaultHorizon) }
+
+func (p Policy) keep() int64 { return max(cmp.Or(p.Retention, defaultRetention), p.horizon()) }
+
+// Facts are what a decision rests on.
+type Facts struct {
+	// Now is the time in Unix milliseconds.
+	Now int64
+	// Flushed is the index of the last log entry that the store holds durably.
+	Flushed uint64
+	// Needed is the first index that a replica of the group still has to read from the log. A group of one needs none:
+	// Flushed + 1.
+	Needed uint64
+	// Regions are what each region holds, this one and those that can't be reached included.
+	Regions []id.VersionVector
+	// Pins are what export cursors and backups have behind them: they need every event that theirs doesn't cover.
+	Pins []id.VersionVector
+	// Segments are the log's sealed files, the oldest first; each begins at the entry behind the one before.
+	Segments []Segment
+}
+
+// Segment is one sealed file of the log.
+type Segment struct {
+	First, Last uint64 // Raft entries, both included
+	Newest      int64  // when its last batch was written, in Unix milliseconds
+	Bytes       int64
+	Spans       []Span // what its batches hold; at most one of an origin
+}
+
+// Span is a stretch of one origin's events, both ends included. First is at least 1.
+type Span struct {
+	Origin      id.Origin
+	First, Last id.Seq
+}
+
+// Reason says what holds a segment.
+type Reason uint8
+
+// The reasons, in the order in which they are looked for.
+const (
+	Free      Reason = iota // nothing does
+	Unflushed               // the store hasn't flushed it, or the replicas of the group need it
+	Pinned                  // an export cursor or a backup needs it
+	Young                   // it is younger than the retention
+	Lacking                 // a region lacks some of it
+)
+
+func (r Reason) String() string {
+	return [...]string{"free", "unflushed", "pinned", "young", "lacking"}[r]
+}
+
+// Decision is what to do.
+type Decision struct {
+	// Release is the index up to which, included, the log goes, 0 for none of it. It ends a segment.
+	Release uint64
+	// Held says, for each of the segments of the facts, what holds it. One that is free behind one that isn't stays as
+	// well: a log loses its beginning alone.
+	Held []Reason
+	// Alarm: what stays is larger than the policy's limit, by Over bytes.
+	Alarm bool
+	Over  int64
+	// Compact are the stretches to replace by their sums, by origin and then by number, none adjoining another. There
+	// are some only with an alarm, and as few as bring the log below the limit, or all that may be.
+	Compact []Span
+}
+
+// Plan decides. It panics when segments don't follow one another, which is a mistake of its caller.
+func Plan(p Policy, f Facts) Decision {
+	var d Decision
+	var kept int64
+	front := true
+	for i, s := range f.Segments {
+		if s.Last < s.First || i > 0 && s.First != f.Segments[i-1].Last+1 {
+			panic("retention: segments don't follow one another")
+		}
+		why := f.reason(p, s)
+		d.Held = append(d.Held, why)
+		if front = front && why == Free; front {
+			d.Release = s.Last
+		} else {
+			kept += s.Bytes
+		}
+	}
+	if p.SizeLimit > 0 && kept > p.SizeLimit {
+		d.Alarm, d.Over = true, kept-p.SizeLimit
+		d.Compact = f.compact(p, d)
+	}
+	return d
+}
+
+// reason returns what holds a segment: the first reason that applies.
+func (f Facts) reason(p Policy, s Segment) Reason {
+	lacks := func(v id.VersionVector) bool { return !s.within(v) }
+	switch {
+	case s.Last > f.Flushed || s.Last >= f.Needed:
+		return Unflushed
+	case slices.ContainsFunc(f.Pins, lacks):
+		return Pinned
+	case younger(s, f.Now, p.keep()):
+		return Young
+	case slices.ContainsFunc(f.Regions, lacks):
+		return Lacking
+	}
+	return Free
+}
+
+// younger reports whether less than age went by since a segment's last batch. A time ahead of now is young.
+func younger(s Segment, now, age int64) bool { return s.Newest > now-age }
+
+// within reports whether a vector covers all events of a segment.
+func (s Segment) within(v id.VersionVector) bool {
+	return !slices.ContainsFunc(s.Spans, func(x Span) bool { return v.Get(x.Origin) < x.Last })
+}
+
+// compact returns the spans of the oldest segments that may be compacted, enough of them to bring the log below the
+// limit. How large their sums will be isn't known before, so they count as nothing: if that was too hopeful, the next
+// plan goes on.
+func (f Facts) compact(p Policy, d Decision) []Span {
+	var spans []Span
+	over := d.Over
+	for i, s := range f.Segments {
+		if over <= 0 {
+			break
+		}
+		if s.Last <= d.Release {
+			continue
+		}
+		switch d.Held[i] {
+		case Unflushed, Pinned:
+			continue
+		case Young:
+			if younger(s, f.Now, p.horizon()) {
+				continue
+			}
+		}
+		over -= s.Bytes
+		spans = append(spans, s.Spans...)
+	}
+	return joined(spans)
+}
+
+// joined sorts spans and unites those that adjoin or overlap.
+func joined(spans []Span) []Span {
+	slices.SortFunc(spans, func(a, b Span) int {
+		return cmp.Or(a.Origin.Compare(b.Origin), cmp.Compare(a.First, b.First))
+	})
+	var out []Span
+	for _, s := range spans {
+		n := len(out) - 1
+		if n >= 0 && out[n].Origin == s.Origin && s.First <= out[n].Last+1 {
+			out[n].Last = max(out[n].Last, s.Last)
+			continue
+		}
+		out = append(out, s)
+	}
+	return out
+}
