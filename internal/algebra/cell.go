@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/tidaldb/tidal/internal/fixed"
+	"github.com/tidaldb/tidal/internal/planted"
 )
 
 // Shape is what one version of the schema makes of a signal type: which numbers an event of that type changes. An event
@@ -232,6 +233,9 @@ func (d *decay) advance(mark int64) {
 	by := epoch - d.epoch
 	if by == 0 {
 		return
+	}
+	if planted.EpochsPresent {
+		by = 1
 	}
 	d.epoch = epoch
 	for k := int64(keptEpochs - 1); k >= 0; k-- {

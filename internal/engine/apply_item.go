@@ -3,6 +3,7 @@ package engine
 import (
 	"github.com/tidaldb/tidal/internal/algebra"
 	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/planted"
 	"github.com/tidaldb/tidal/internal/record"
 	"github.com/tidaldb/tidal/internal/state"
 	"github.com/zeebo/xxh3"
@@ -43,7 +44,11 @@ func (e *Engine) count(key state.Key, ev *event, s *record.Signal, user uint64) 
 	if err != nil {
 		return err
 	}
-	cell.Add(ev.rules.shape, ev.order.Time, s.Weight)
+	t := ev.order.Time
+	if planted.FoldByWallClock {
+		t = ev.meta.HLC.Millis()
+	}
+	cell.Add(ev.rules.shape, t, s.Weight)
 	if user != 0 {
 		cell.AddUnique(user)
 	}

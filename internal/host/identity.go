@@ -2,11 +2,11 @@ package host
 
 import (
 	"bytes"
-	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"io/fs"
 
@@ -33,6 +33,22 @@ type identity struct {
 	Replica uint64    `json:"replica"`
 	// Incarnation is raised when the group can't prove any more that it has its full tail.
 	Incarnation id.Incarnation `json:"incarnation"`
+	// Sum is the checksum of the file, taken with an empty Sum; files of before there was one have none.
+	Sum string `json:"sum"`
+}
+
+// sum is CRC-32C, in hex, of the file with an empty sum.
+func (i identity) sum() string {
+	i.Sum = ""
+	return fmt.Sprintf("%08x", crc32.Checksum(i.encode(), crc32.MakeTable(crc32.Castagnoli)))
+}
+
+func (i identity) encode() []byte {
+	b, err := json.MarshalIndent(i, "", "  ")
+	if err != nil {
+		panic(fmt.Sprintf("host: encode identity: %v", err)) // it holds numbers and texts
+	}
+	return append(b, '\n')
 }
 
 func (i identity) origin() id.Origin {
@@ -82,11 +98,16 @@ func decodeIdentity(path string, b []byte) (identity, error) {
 			path, format.Format, identityFormat, fault.ErrFormatTooNew)
 	}
 	var got identity
-	if err := json.Unmarshal(b, &got); err != nil {
+	// A field that this format doesn't have is one of its own, damaged.
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&got); err != nil {
 		return identity{}, fault.Damaged(path, 0, "it is no identity: %v", err)
 	}
 	_, err := got.wal()
 	switch {
+	case got.Sum != "" && got.Sum != got.sum():
+		return identity{}, fault.Damaged(path, 0, "checksum is %s, the fields give %s", got.Sum, got.sum())
 	case err != nil:
 		return identity{}, fault.Damaged(path, 0, "%v", err)
 	case got.Format < 1 || got.Replica == 0:
@@ -107,9 +128,9 @@ func noIdentity(fsys vfs.FS, dir string) error {
 }
 
 // makeIdentity draws a new identity and writes it, durably. The caller holds the directory's lock.
-func makeIdentity(fsys vfs.FS, dir string) (identity, error) {
+func makeIdentity(fsys vfs.FS, dir string, random io.Reader) (identity, error) {
 	var cluster [16]byte
-	if _, err := rand.Read(cluster[:]); err != nil {
+	if _, err := io.ReadFull(random, cluster[:]); err != nil {
 		return identity{}, fmt.Errorf("draw cluster id: %w", err)
 	}
 	made := identity{Format: identityFormat, Cluster: hex.EncodeToString(cluster[:]), Replica: 1}
@@ -118,13 +139,8 @@ func makeIdentity(fsys vfs.FS, dir string) (identity, error) {
 
 // write replaces the file, durably.
 func (i identity) write(fsys vfs.FS, dir string) error {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(i); err != nil {
-		return fmt.Errorf("encode identity: %w", err)
-	}
-	if err := vfs.WriteFileAtomic(fsys, fsys.PathJoin(dir, identityName), b.Bytes()); err != nil {
+	i.Sum = i.sum()
+	if err := vfs.WriteFileAtomic(fsys, fsys.PathJoin(dir, identityName), i.encode()); err != nil {
 		return fmt.Errorf("%w: %w", fault.ErrDisk, err)
 	}
 	return nil

@@ -34,20 +34,20 @@ func (l life) queued(now int64, a *consensus.Append) {
 }
 
 // written marks what the disk did with an append, and with the sync that served it.
-func (l life) written(w written) {
+func (l life) written(w Written) {
 	if !l.h.On() || len(w.Entries) == 0 {
 		return
 	}
 	ref := l.appends[w.Append]
 	delete(l.appends, w.Append)
 	l.append(w.writing, ref, w.Append, lifecycle.Writing)
-	if w.err != nil && w.flush == 0 {
+	if w.Err != nil && w.flush == 0 {
 		l.failed(w.written, ref)
 		return
 	}
 	l.append(w.written, ref, w.Append, lifecycle.Written)
 	l.h.Relate(lifecycle.Link{Kind: lifecycle.ServedBy, Time: w.synced, From: ref, To: l.flush(w)})
-	if w.err != nil {
+	if w.Err != nil {
 		l.failed(w.synced, ref)
 		return
 	}
@@ -55,7 +55,7 @@ func (l life) written(w written) {
 }
 
 // flush returns the instance of the sync that served an append; the first append that it served marks it.
-func (l life) flush(w written) lifecycle.Ref {
+func (l life) flush(w Written) lifecycle.Ref {
 	if ref, ok := l.flushes[w.flush]; ok {
 		return ref
 	}
@@ -64,7 +64,7 @@ func (l life) flush(w written) lifecycle.Ref {
 	l.flushes[w.flush] = ref
 	l.mark(w.writing, ref, lifecycle.Queued, 0)
 	l.mark(w.syncing, ref, lifecycle.Running, 0)
-	if w.err != nil {
+	if w.Err != nil {
 		l.failed(w.synced, ref)
 	} else {
 		l.mark(w.synced, ref, lifecycle.Done, 0)

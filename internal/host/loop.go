@@ -24,11 +24,9 @@ const gather = 256
 
 // loop is the goroutine that steps the core and applies entries. It owns the core; nobody else touches it.
 type loop struct {
-	r    *Replica
-	core *replica.Core
+	step *Stepper
 	disk *disk
-	life life
-	mono func() int64
+	now  func() replica.Now
 
 	requests chan *call
 	quit     chan struct{} // closed by stop
@@ -38,8 +36,6 @@ type loop struct {
 
 	calls      map[uint64]*call
 	tickets    uint64
-	inDisk     int  // appends that the disk has not answered
-	alone      bool // the group has no other voter
 	unreported bool // leading is still open
 }
 
@@ -49,40 +45,29 @@ type call struct {
 	done chan replica.Reply
 }
 
-func startLoop(r *Replica, restored consensus.Restored) (*loop, error) {
+func startLoop(b *Base) (*loop, error) {
+	mono := since(time.Now())
 	l := &loop{
-		r:          r,
-		life:       newLife(r.opts.Tracer),
-		mono:       since(time.Now()),
+		now:        func() replica.Now { return replica.Now{Wall: b.opts.Now().UnixNano(), Mono: mono()} },
 		requests:   make(chan *call, gather),
 		quit:       make(chan struct{}),
 		leading:    make(chan struct{}),
 		ended:      make(chan struct{}),
 		calls:      map[uint64]*call{},
-		alone:      len(restored.Members.Voters()) <= 1,
 		unreported: true,
 	}
-	core, err := replica.New(replica.Config{
-		Origin: r.origin,
-		Consensus: consensus.Config{
-			Replica: r.identity.Replica, ElectionTicks: electionTicks, HeartbeatTicks: heartbeatTicks,
-			MaxUncommitted: maxUncommitted, Restored: restored,
-		},
-		SkewBound:  r.opts.SkewBound.Milliseconds(),
-		MaxWaiting: r.opts.MaxWaiting,
-		Tracer:     r.opts.Tracer,
-	}, r.engine, l.now())
+	var err error
+	l.step, err = NewStepper(b, Edge{
+		Now:     l.now,
+		Persist: func(a *consensus.Append) { l.disk.in <- a },
+		Reply:   l.reply,
+	})
 	if err != nil {
-		return nil, fmt.Errorf("start replica: %w", err)
+		return nil, err
 	}
-	l.core = core
-	l.disk = startDisk(r.log, l.mono)
+	l.disk = startDisk(NewJournal(b.Log, mono))
 	go l.run()
 	return l, nil
-}
-
-func (l *loop) now() replica.Now {
-	return replica.Now{Wall: l.r.opts.Now().UnixNano(), Mono: l.mono()}
 }
 
 func (l *loop) run() {
@@ -97,11 +82,11 @@ func (l *loop) run() {
 		select {
 		case c := <-l.requests:
 			l.take(c)
-			err = l.core.Flush(l.now())
+			err = l.step.Core.Flush(l.now())
 		case group := <-l.disk.out:
-			err = l.persisted(group)
+			err = l.step.Persisted(group)
 		case <-ticker.C:
-			l.core.Tick(l.now())
+			l.step.Core.Tick(l.now())
 		case <-l.quit:
 			if l.failure = l.finish(); l.failure != nil {
 				l.shutdown(l.failure)
@@ -115,15 +100,14 @@ func (l *loop) run() {
 	l.shutdown(err)
 }
 
-// settle performs, and makes a group of one elect itself as soon as its log is at rest: there is nobody to wait for.
+// settle performs, and says so when the core has begun to stamp.
 func (l *loop) settle() error {
-	if err := l.perform(); err != nil || !l.alone || !l.unreported || l.inDisk > 0 {
-		return err
+	err := l.step.Settle()
+	if l.unreported && l.step.Led() {
+		l.unreported = false
+		close(l.leading)
 	}
-	if err := l.core.Campaign(l.now()); err != nil {
-		return fmt.Errorf("stand for election: %w", err)
-	}
-	return l.perform()
+	return err
 }
 
 // take proposes a request and whatever else has come, so that all of it shares a batch.
@@ -132,7 +116,7 @@ func (l *loop) take(c *call) {
 		l.tickets++
 		c.req.Ticket = l.tickets
 		l.calls[c.req.Ticket] = c
-		l.core.Propose(l.now(), c.req)
+		l.step.Core.Propose(l.now(), c.req)
 		if n >= gather {
 			return
 		}
@@ -144,68 +128,6 @@ func (l *loop) take(c *call) {
 	}
 }
 
-// perform does what the core wants done, until it wants nothing more.
-func (l *loop) perform() error {
-	for {
-		out := l.core.Take()
-		for _, a := range out.Persist {
-			l.life.queued(l.mono(), a)
-			l.inDisk++
-			l.disk.in <- a
-		}
-		for _, a := range out.Apply {
-			if err := l.apply(a); err != nil {
-				return err
-			}
-		}
-		for _, reply := range out.Replies {
-			l.reply(reply)
-		}
-		if l.unreported && l.core.Leading() {
-			l.unreported = false
-			close(l.leading)
-		}
-		if len(out.Apply) == 0 && len(out.Persist) == 0 {
-			return nil
-		}
-	}
-}
-
-// apply applies entries while no reader looks.
-func (l *loop) apply(a *consensus.Apply) error {
-	began := l.mono()
-	l.r.mu.Lock()
-	for _, e := range a.Entries {
-		if e.Kind != consensus.Batch {
-			continue
-		}
-		if _, err := l.r.engine.Apply(e.Data); err != nil {
-			l.r.mu.Unlock()
-			return fmt.Errorf("apply entry %d: %w", e.Index, err)
-		}
-	}
-	l.r.mu.Unlock()
-	now := l.now()
-	l.life.applied(began, now.Mono, a)
-	return l.core.Applied(now, a)
-}
-
-func (l *loop) persisted(group []written) error {
-	for _, w := range group {
-		l.life.written(w) // all of them, also those behind a failure
-	}
-	for _, w := range group {
-		l.inDisk--
-		if w.err != nil {
-			return w.err
-		}
-		if err := l.core.Persisted(l.now(), w.Append); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func (l *loop) reply(r replica.Reply) {
 	c := l.calls[r.Ticket]
 	delete(l.calls, r.Ticket)
@@ -215,13 +137,13 @@ func (l *loop) reply(r replica.Reply) {
 // finish lets what was taken come to its end: the open requests are written and answered.
 func (l *loop) finish() error {
 	for {
-		if err := l.perform(); err != nil {
+		if err := l.step.Perform(); err != nil {
 			return err
 		}
-		if l.inDisk == 0 && len(l.calls) == 0 {
+		if l.step.InDisk() == 0 && len(l.calls) == 0 {
 			return nil
 		}
-		if err := l.persisted(<-l.disk.out); err != nil {
+		if err := l.step.Persisted(<-l.disk.out); err != nil {
 			return err
 		}
 	}
@@ -229,10 +151,7 @@ func (l *loop) finish() error {
 
 // shutdown ends every open request and waits for the disk's goroutine.
 func (l *loop) shutdown(cause error) {
-	l.core.Stop(l.now(), cause)
-	for _, reply := range l.core.Take().Replies {
-		l.reply(reply)
-	}
+	l.step.Stop(cause)
 	l.disk.close()
 	for open := true; open; {
 		select {

@@ -6,6 +6,8 @@ import (
 	"github.com/tidaldb/tidal/internal/consensus"
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/lane"
+	"github.com/tidaldb/tidal/internal/planted"
 	"github.com/tidaldb/tidal/internal/record"
 	"github.com/tidaldb/tidal/internal/wal"
 )
@@ -16,24 +18,24 @@ const replayBytes = 4 << 20
 // replay applies the log up to its commit index and returns what consensus must know. Entries behind the commit index
 // are handed to consensus, which commits them again or not. A reader, who can't ask consensus, takes them as they are: in
 // a group of one everything durable is committed.
-func (r *Replica) replay() (consensus.Restored, error) {
-	hs := r.log.HardState()
+func (b *Base) replay() (consensus.Restored, error) {
+	hs := b.Log.HardState()
 	out := consensus.Restored{HardState: consensus.HardState{Term: hs.Term, Vote: hs.Vote, Commit: hs.Commit}}
 	commit := hs.Commit
-	if r.opts.ReadOnly {
-		commit = r.log.LastIndex()
+	if b.opts.ReadOnly {
+		commit = b.Log.LastIndex()
 	}
-	if last := r.log.LastIndex(); commit > last {
-		return out, fault.Damaged(r.opts.FS.PathJoin(r.opts.Dir, logDir), 0,
+	if last := b.Log.LastIndex(); commit > last {
+		return out, fault.Damaged(b.opts.FS.PathJoin(b.opts.Dir, logDir), 0,
 			"hard state says that entry %d is committed, the log ends at %d", commit, last)
 	}
 	// State is rebuilt from the log alone, so the log must reach back to the first entry.
-	if first := r.log.FirstIndex(); first > 1 {
-		return out, fault.Damaged(r.opts.FS.PathJoin(r.opts.Dir, logDir), 0,
+	if first := b.Log.FirstIndex(); first > 1 {
+		return out, fault.Damaged(b.opts.FS.PathJoin(b.opts.Dir, logDir), 0,
 			"the log begins at entry %d: its older files are missing; restore them from a backup", first)
 	}
-	for next := r.log.FirstIndex(); next <= r.log.LastIndex(); {
-		entries, err := r.log.Entries(next, r.log.LastIndex()+1, replayBytes)
+	for next := b.Log.FirstIndex(); next <= b.Log.LastIndex(); {
+		entries, err := b.Log.Entries(next, b.Log.LastIndex()+1, replayBytes)
 		if err != nil {
 			return out, fmt.Errorf("read log at entry %d: %w", next, err)
 		}
@@ -43,20 +45,26 @@ func (r *Replica) replay() (consensus.Restored, error) {
 				out.Tail = append(out.Tail, entry)
 				continue
 			}
-			if err := r.replayEntry(&out, entry); err != nil {
+			if err := b.replayEntry(&out, entry); err != nil {
 				return out, fmt.Errorf("replay entry %d: %w", e.Index, err)
 			}
 		}
 		next += uint64(len(entries))
 	}
+	if planted.LoseLanes {
+		*b.Engine.Lanes() = *lane.New(lane.Options{})
+	}
 	return out, nil
 }
 
-func (r *Replica) replayEntry(out *consensus.Restored, e consensus.Entry) error {
+func (b *Base) replayEntry(out *consensus.Restored, e consensus.Entry) error {
 	var err error
 	switch e.Kind {
 	case consensus.Batch:
-		_, err = r.engine.Apply(e.Data)
+		_, err = b.Engine.Apply(e.Data)
+		if planted.ApplyTwice && e.Index == b.Log.HardState().Commit {
+			_, _ = b.Engine.Apply(e.Data)
+		}
 	case consensus.Configuration:
 		out.Members, err = out.Members.After(e)
 	}

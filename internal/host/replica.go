@@ -3,13 +3,11 @@ package host
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"sync"
 	"time"
 
 	"github.com/tidaldb/tidal/internal/engine"
-	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/id"
 	"github.com/tidaldb/tidal/internal/record"
 	"github.com/tidaldb/tidal/internal/replica"
@@ -29,6 +27,8 @@ type Options struct {
 	ReadOnly bool
 	// Now is the wall clock; nil is time.Now.
 	Now func() time.Time
+	// Random is where a new directory's cluster id is drawn from; nil is the operating system.
+	Random io.Reader
 	// Tracer receives every transition, from one goroutine; nil is off.
 	Tracer lifecycle.Tracer
 	// SegmentBytes is the size of a log file; 0 is the log's default.
@@ -56,18 +56,8 @@ func (o *Options) complete() {
 
 // Replica is one open replica. Its methods may be called from anywhere.
 type Replica struct {
-	opts     Options
-	identity identity
-	origin   id.Origin
-	lock     io.Closer
-	log      *wal.Log
-	recovery wal.Recovery
-
-	mu     sync.RWMutex // guards engine against the loop's applying
-	engine *engine.Engine
-
-	loop *loop // nil when read only
-
+	base    *Base
+	loop    *loop // nil when read only
 	closing sync.Once
 	closed  error
 }
@@ -75,72 +65,33 @@ type Replica struct {
 // Open opens a directory. When it returns, everything that was acknowledged before is visible, and the replica
 // stamps.
 func Open(ctx context.Context, opts Options) (*Replica, error) {
-	opts.complete()
-	r := &Replica{opts: opts}
-	if err := r.open(ctx); err != nil {
+	base, err := OpenBase(opts)
+	if err != nil {
+		return nil, err
+	}
+	r := &Replica{base: base}
+	if !opts.ReadOnly {
+		err = r.start(ctx)
+	}
+	if err != nil {
 		r.abandon()
 		return nil, err
 	}
 	return r, nil
 }
 
-func (r *Replica) open(ctx context.Context) error {
-	if err := r.identify(); err != nil {
-		return err
-	}
-	who, err := r.identity.wal()
-	if err != nil {
-		return err
-	}
-	r.log, r.recovery, err = wal.Open(wal.Options{
-		FS: r.opts.FS, Dir: r.opts.FS.PathJoin(r.opts.Dir, logDir), Identity: who,
-		SegmentBytes: r.opts.SegmentBytes, ReadOnly: r.opts.ReadOnly,
-	})
-	if err != nil {
-		return err
-	}
-	r.origin = r.identity.origin()
-	r.engine = engine.New(engine.Config{Origin: r.origin})
-	restored, err := r.replay()
-	if err != nil || r.opts.ReadOnly {
-		return err
-	}
-	if r.loop, err = startLoop(r, restored); err != nil {
+func (r *Replica) start(ctx context.Context) (err error) {
+	if r.loop, err = startLoop(r.base); err != nil {
 		return err
 	}
 	return r.loop.awaitLead(ctx)
 }
 
-// identify takes the directory's lock and learns whose it is; a new directory gets an identity.
-func (r *Replica) identify() error {
-	fsys, dir := r.opts.FS, r.opts.Dir
-	if dir == "" {
-		return fault.Refuse("dir", "is empty")
-	}
-	var err error
-	if r.opts.ReadOnly || r.opts.MustExist {
-		if r.identity, err = readIdentity(fsys, dir); err != nil || r.opts.ReadOnly {
-			return err
-		}
-	}
-	if err := vfs.MkdirAll(fsys, dir); err != nil {
-		return fmt.Errorf("%w: %w", fault.ErrDisk, err)
-	}
-	if r.lock, err = vfs.Lock(fsys, dir); err != nil {
-		return err
-	}
-	r.identity, err = readIdentity(fsys, dir)
-	if errors.Is(err, fault.ErrNotFound) {
-		r.identity, err = makeIdentity(fsys, dir)
-	}
-	return err
-}
-
 // Recovery says what the log held at open, and what was cut of it as a torn tail.
-func (r *Replica) Recovery() wal.Recovery { return r.recovery }
+func (r *Replica) Recovery() wal.Recovery { return r.base.Recovery }
 
 // Origin is the group that this replica stamps for.
-func (r *Replica) Origin() id.Origin { return r.origin }
+func (r *Replica) Origin() id.Origin { return r.base.Origin() }
 
 // Write hands in a request, checked, and waits until it is durable and visible, or refused.
 //
@@ -156,15 +107,15 @@ var errReadOnly = errors.New("database is open for reading only")
 
 // Read calls f with the engine while nothing is applied. f must not keep what it is given, nor call Write.
 func (r *Replica) Read(f func(*engine.Engine) error) error {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return f(r.engine)
+	r.base.mu.RLock()
+	defer r.base.mu.RUnlock()
+	return f(r.base.Engine)
 }
 
 // Original reads the signal at an own position back from the log, as a compensation must carry it. fault.ErrNotFound
 // means that there is no such event, or that it is no signal.
 func (r *Replica) Original(p id.Position) (record.Compensation, error) {
-	return findOriginal(r.log, r.origin, p)
+	return r.base.Original(p)
 }
 
 // Close ends what was begun, stops the goroutines and releases the directory. Requests that were not stamped yet end
@@ -174,7 +125,7 @@ func (r *Replica) Close() error {
 		if r.loop != nil {
 			r.closed = r.loop.stop()
 		}
-		if err := r.release(); r.closed == nil {
+		if err := r.base.Close(); r.closed == nil {
 			r.closed = err
 		}
 	})
@@ -186,39 +137,26 @@ func (r *Replica) abandon() {
 	if r.loop != nil {
 		_ = r.loop.stop()
 	}
-	_ = r.release()
-}
-
-func (r *Replica) release() error {
-	var first error
-	if r.log != nil {
-		first = r.log.Close()
-	}
-	if r.lock != nil {
-		if err := r.lock.Close(); first == nil && err != nil {
-			first = fmt.Errorf("unlock %s: %w", r.opts.Dir, err)
-		}
-	}
-	return first
+	_ = r.base.Close()
 }
 
 // Exclusive calls f with the engine while nothing is applied and nobody reads.
 func (r *Replica) Exclusive(f func(*engine.Engine) error) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return f(r.engine)
+	r.base.mu.Lock()
+	defer r.base.mu.Unlock()
+	return f(r.base.Engine)
 }
 
 // LogBytes is the size of the log's files.
 func (r *Replica) LogBytes() int64 {
-	dir := r.opts.FS.PathJoin(r.opts.Dir, logDir)
-	names, err := r.opts.FS.List(dir)
+	dir := r.base.opts.FS.PathJoin(r.base.opts.Dir, logDir)
+	names, err := r.base.opts.FS.List(dir)
 	if err != nil {
 		return 0
 	}
 	total := int64(0)
 	for _, name := range names {
-		if info, err := r.opts.FS.Stat(r.opts.FS.PathJoin(dir, name)); err == nil {
+		if info, err := r.base.opts.FS.Stat(r.base.opts.FS.PathJoin(dir, name)); err == nil {
 			total += info.Size()
 		}
 	}

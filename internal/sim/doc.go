@@ -6,6 +6,14 @@
 //
 //	report, err := sim.Interleave(seed, sim.Orders{Count: 4})
 //
+// [Node] runs one replica as it is, log, consensus, engine and all, over a simulated disk and clock (package disk), under
+// clients that retry and through crashes at any point:
+//
+//	report, err := sim.Node(seed, sim.NodeOptions{Seconds: 20})
+//
+// The process is package host's, without its goroutines: [host.Base] opens, [host.Stepper] steps, [host.Journal]
+// writes. docs/simulator.md says what goes wrong in a run, what is checked, and how mistakes are planted to prove it.
+//
 // A seed is a whole run: the same seed gives the same bytes, the same steps and the same digests on every machine. An
 // error names the first difference; the seed is all that is needed to see it again.
 package sim

@@ -103,8 +103,8 @@ func (r *run) plan(rng *rand.Rand) {
 	}
 }
 
-// replica is one engine, and how far each log was delivered to it.
-type replica struct {
+// applier is one engine, and how far each log was delivered to it.
+type applier struct {
 	*run
 	rng    *rand.Rand
 	engine *engine.Engine
@@ -114,7 +114,7 @@ type replica struct {
 }
 
 func (r *run) order(seed, n uint64) error {
-	p := &replica{
+	p := &applier{
 		run:    r,
 		rng:    rand.New(rand.NewPCG(seed, 2+n)),
 		own:    id.Origin{Region: 9},
@@ -145,7 +145,7 @@ func (r *run) order(seed, n uint64) error {
 
 // behind returns the logs that have batches to deliver before the cut. What a group stamped itself it knew the schema
 // of, so its own log never comes before that.
-func (p *replica) behind(cut []int) []int {
+func (p *applier) behind(cut []int) []int {
 	var logs []int
 	for i, n := range p.next {
 		log := &p.work.Logs[i]
@@ -157,7 +157,7 @@ func (p *replica) behind(cut []int) []int {
 }
 
 // step delivers the next batch of a log, and now and then something that must have no effect.
-func (p *replica) step(log int) error {
+func (p *applier) step(log int) error {
 	if p.rng.IntN(4) == 0 {
 		if err := p.nuisance(); err != nil {
 			return err
@@ -185,7 +185,7 @@ func (p *replica) step(log int) error {
 }
 
 // knows reports whether the engine has the schema version of a batch, by what it should have applied.
-func (p *replica) knows(b *workload.Batch) bool {
+func (p *applier) knows(b *workload.Batch) bool {
 	if b.Schema == nil {
 		return true
 	}
@@ -194,7 +194,7 @@ func (p *replica) knows(b *workload.Batch) bool {
 }
 
 // wake learns which logs go on by themselves after a schema version came.
-func (p *replica) wake() {
+func (p *applier) wake() {
 	for i, log := range p.work.Logs {
 		delivered := id.Seq(0)
 		if p.next[i] > 0 {
@@ -206,7 +206,7 @@ func (p *replica) wake() {
 
 // checkVector holds the vector and the number of parked batches against what was delivered: all of a log up to the
 // first batch whose schema version isn't there.
-func (p *replica) checkVector() error {
+func (p *applier) checkVector() error {
 	waiting := 0
 	for i, log := range p.work.Logs {
 		want := id.Seq(0)
@@ -228,7 +228,7 @@ func (p *replica) checkVector() error {
 }
 
 // nuisance offers a batch again, or one before its turn. Neither may leave a trace.
-func (p *replica) nuisance() error {
+func (p *applier) nuisance() error {
 	log := p.rng.IntN(len(p.work.Logs))
 	batches, next := p.work.Logs[log].Batches, p.next[log]
 	at, want := p.rng.IntN(len(batches)), engine.Gap
@@ -269,7 +269,7 @@ func (p *replica) nuisance() error {
 
 // compare holds the state against the other orders' at the same vector, and against the oracle's if it's the first
 // there.
-func (p *replica) compare() error {
+func (p *applier) compare() error {
 	at := p.engine.Vector().String()
 	found := [2]state.Digest{p.engine.Digest(), p.engine.DigestCells()}
 	p.tracef("at %s: %v", at, found[0])
@@ -294,7 +294,7 @@ func (p *replica) compare() error {
 }
 
 // covered returns the events of the engine's vector.
-func (p *replica) covered() []*workload.Event {
+func (p *applier) covered() []*workload.Event {
 	var events []*workload.Event
 	vector := p.engine.Vector()
 	for _, log := range p.work.Logs {
@@ -310,7 +310,7 @@ func (p *replica) covered() []*workload.Event {
 	return events
 }
 
-func (p *replica) finished() error {
+func (p *applier) finished() error {
 	for _, log := range p.work.Logs {
 		if end := log.Batches[len(log.Batches)-1].Last; p.engine.Vector().Get(log.Origin) != end {
 			return fmt.Errorf("all was delivered, and the vector is %v", p.engine.Vector())

@@ -68,11 +68,14 @@ func SyncDir(fsys FS, dir string) error {
 	return nil
 }
 
-// MkdirAll creates dir with the parents it lacks and makes all the new names durable. A directory that exists
-// costs one Stat.
+// MkdirAll creates dir with the parents it lacks and makes all the names durable, one level after another.
+//
+// A directory that exists may be one that an earlier process made and didn't live to make durable; so the name of the
+// innermost one that exists is synced too, unless its parent may not be read.
 func MkdirAll(fsys FS, dir string) error {
-	var parents []string // of the directories to create, the innermost first
-	for at := dir; ; {
+	var missing []string // the innermost first
+	at := dir
+	for {
 		_, err := fsys.Stat(at)
 		if err == nil {
 			break
@@ -84,17 +87,17 @@ func MkdirAll(fsys FS, dir string) error {
 		if up == at {
 			break
 		}
-		parents = append(parents, up)
+		missing = append(missing, at)
 		at = up
 	}
-	if len(parents) == 0 {
-		return nil
+	if err := SyncDir(fsys, fsys.PathDir(at)); err != nil && !errors.Is(err, fs.ErrPermission) {
+		return err
 	}
-	if err := fsys.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("create directory %s: %w", dir, err)
-	}
-	for _, up := range parents {
-		if err := SyncDir(fsys, up); err != nil {
+	for i := len(missing) - 1; i >= 0; i-- {
+		if err := fsys.MkdirAll(missing[i], 0o755); err != nil {
+			return fmt.Errorf("create directory %s: %w", missing[i], err)
+		}
+		if err := SyncDir(fsys, fsys.PathDir(missing[i])); err != nil {
 			return err
 		}
 	}

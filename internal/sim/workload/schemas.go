@@ -6,6 +6,9 @@ import (
 	"github.com/tidaldb/tidal/schema"
 )
 
+// Schemas returns the versions that [Generate] uses, oldest first; each extends the one before.
+func Schemas() []*schema.Schema { return schemas() }
+
 // schemas returns the two versions: the second adds a type, a half-life, windows, unique users and a field.
 func schemas() []*schema.Schema {
 	const d = 24 * time.Hour

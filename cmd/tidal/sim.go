@@ -1,0 +1,181 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tidaldb/tidal/internal/sim"
+)
+
+// errBroken is the failure of a simulated run that broke a promise.
+var errBroken = errors.New("a simulated run broke a promise")
+
+// simOptions are the flags of sim.
+type simOptions struct {
+	nodes, seconds, workers int
+	seeds                   string
+	story                   bool
+}
+
+// simResult is what sim prints with --json.
+type simResult struct {
+	Nodes        int        `json:"nodes"`
+	Seeds        uint64     `json:"seeds"` // that were run
+	Violations   uint64     `json:"violations"`
+	Ops          uint64     `json:"ops"` // requests answered
+	Acked        uint64     `json:"acked"`
+	Refused      uint64     `json:"refused"`
+	OpsPerSecond float64    `json:"ops_per_sim_second"`
+	Crashes      uint64     `json:"crashes"`
+	Restarts     uint64     `json:"restarts"`
+	Events       uint64     `json:"events"`
+	Records      uint64     `json:"records"`
+	Faults       sim.Faults `json:"faults"`
+	SimSeconds   float64    `json:"sim_seconds"`
+	Seconds      float64    `json:"seconds"`
+	SimPerSecond float64    `json:"sim_seconds_per_second"`
+	Workers      int        `json:"workers"`
+	Seed         uint64     `json:"seed,omitempty"` // that broke a promise
+	Violation    string     `json:"violation,omitempty"`
+	Replay       string     `json:"replay,omitempty"`
+	LastEvents   []string   `json:"last_events,omitempty"`
+}
+
+func (a *app) simCommand() *cobra.Command {
+	var o simOptions
+	c := &cobra.Command{
+		Use:   "sim --nodes 1 --seeds A..B",
+		Short: "Run the database on a simulated disk and clock, from seeds, and check its promises",
+		Long: `Run the database on one thread over a simulated disk and clock: clients with lanes, keys and neither, undo, erase, a
+growing schema, crashes at any point, torn writes, lost names, failing and slow syncs, a full disk, wrong bits, clock
+jumps. After every restart and at the end, what was acknowledged must be there once, and the state must be the slow
+oracle's. One seed is one run, the same on every machine. The first broken promise ends it with exit code 1, the seed
+and the last events; --seeds N with --story prints all events of one run.`,
+		Example: `  tidal sim --nodes 1 --seeds 1..100
+  tidal sim --nodes 1 --seeds 7 --story`,
+		Args: usageArgs(cobra.NoArgs),
+	}
+	f := c.Flags()
+	f.IntVar(&o.nodes, "nodes", 1, "replicas in the group; 1 is all there is today")
+	f.StringVar(&o.seeds, "seeds", "1..20", "one seed, or a range")
+	f.IntVar(&o.seconds, "seconds", 20, "simulated seconds that clients write for, a run")
+	f.IntVar(&o.workers, "workers", 0, "runs at a time; 0 is one a processor")
+	f.BoolVar(&o.story, "story", false, "print every event of the run (one seed)")
+	c.RunE = func(c *cobra.Command, _ []string) error { return a.sim(c, o) }
+	return c
+}
+
+func (a *app) sim(c *cobra.Command, o simOptions) error {
+	first, last, err := parseSeeds(o.seeds)
+	switch {
+	case err != nil:
+		return usagef(c, "--seeds %s: %v", o.seeds, err)
+	case o.nodes != 1:
+		return usagef(c, "--nodes is %d; groups of more than 1 can't be simulated yet", o.nodes)
+	case o.seconds < 1 || o.seconds > 3600:
+		return usagef(c, "--seconds is %d; it lies between 1 and 3600", o.seconds)
+	case o.workers < 0 || o.workers > 1024:
+		return usagef(c, "--workers is %d; it lies between 0 and 1024", o.workers)
+	case o.story && first != last:
+		return usagef(c, "--story needs a single seed")
+	}
+	if o.workers == 0 {
+		o.workers = runtime.GOMAXPROCS(0)
+	}
+	// Runs are short and leave much behind: collecting less often makes them faster.
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
+	began := a.now()
+	if o.story {
+		return a.simStory(first, o)
+	}
+	total, broken := sim.Nodes(c.Context(), first, last, o.workers, sim.NodeOptions{Seconds: o.seconds, Story: o.story}, nil)
+	if broken == nil && c.Context().Err() != nil {
+		return fmt.Errorf("sim: %w after %d seeds without a violation", c.Context().Err(), total.Seeds)
+	}
+	r := newSimResult(total, a.now().Sub(began).Seconds(), o)
+	if broken != nil {
+		r.Seed, r.Violation = broken.Seed, broken.Err.Error()
+		r.LastEvents = broken.Report.Last
+		r.Replay = fmt.Sprintf("tidal sim --nodes 1 --seeds %d --seconds %d --story", broken.Seed, o.seconds)
+	}
+	if err := a.answer(r, func(w io.Writer) { r.print(w) }); err != nil || broken == nil {
+		return err
+	}
+	a.json = false // the object is printed already
+	return fmt.Errorf("%w; replay it with: %s", errBroken, r.Replay)
+}
+
+func newSimResult(t sim.NodeTotals, seconds float64, o simOptions) *simResult {
+	simulated := float64(t.Simulated) / 1e9
+	return &simResult{
+		Nodes: o.nodes, Seeds: t.Seeds, Violations: t.Violations,
+		Ops: t.Ops, Acked: t.Acked, Refused: t.Refused, OpsPerSecond: tenth(float64(t.Ops) / simulated),
+		Crashes: t.Crashes, Restarts: t.Restarts, Events: t.Events, Records: t.Records, Faults: t.Faults,
+		SimSeconds: tenth(simulated), Seconds: tenth(seconds), SimPerSecond: tenth(simulated / seconds), Workers: o.workers,
+	}
+}
+
+// tenth rounds to one digit behind the point.
+func tenth(x float64) float64 { return math.Round(10*x) / 10 }
+
+// parseSeeds reads "7" or "1..2000".
+func parseSeeds(s string) (first, last uint64, err error) {
+	from, to, ranged := strings.Cut(s, "..")
+	if first, err = strconv.ParseUint(from, 10, 63); err != nil {
+		return 0, 0, errors.New("want one number, or A..B")
+	}
+	if !ranged {
+		return first, first, nil
+	}
+	if last, err = strconv.ParseUint(to, 10, 63); err != nil || last < first {
+		return 0, 0, errors.New("want one number, or A..B with A up to B")
+	}
+	return first, last, nil
+}
+
+// simStory runs one seed and prints all that happened.
+func (a *app) simStory(seed uint64, o simOptions) error {
+	r, err := sim.Node(seed, sim.NodeOptions{Seconds: o.seconds, Story: true})
+	to := a.stdout
+	if a.json {
+		to = a.stderr
+	}
+	if _, err := io.WriteString(to, r.Story); err != nil {
+		return fmt.Errorf("print the story: %w", err)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", errBroken, err)
+	}
+	hash := fmt.Sprintf("%016x", r.Hash)
+	return a.answer(map[string]any{"seed": seed, "violations": 0, "story_hash": hash}, func(w io.Writer) {
+		fmt.Fprintf(w, "Seed %d keeps its promises; the story's hash is %s.\n", seed, hash)
+	})
+}
+
+func (r *simResult) print(w io.Writer) {
+	f := &r.Faults
+	pairs(w, [][2]string{
+		{"seeds", thousands(int64(r.Seeds))},
+		{"requests", fmt.Sprintf("%s answered, %s accepted; %.1f a simulated second", thousands(int64(r.Ops)),
+			thousands(int64(r.Acked)), r.OpsPerSecond)},
+		{"crashes", fmt.Sprintf("%s, %s of them within an operation of the disk; %s restarts", thousands(int64(r.Crashes)),
+			thousands(int64(f.InDisk)), thousands(int64(r.Restarts)))},
+		{"faults", fmt.Sprintf("%d failed syncs, %d failed writes, %d full disks, %d wrong bits read, %d stored, %d clock jumps",
+			f.FailSync, f.FailWrite, f.Full, f.FlipRead, f.Rot, f.Clock)},
+		{"speed", fmt.Sprintf("%.0f simulated seconds in %.1f s: %.0f a second", r.SimSeconds, r.Seconds, r.SimPerSecond)},
+	})
+	if r.Violation == "" {
+		fmt.Fprintln(w, "\nEvery promise was kept.")
+		return
+	}
+	fmt.Fprintf(w, "\nBroken: %s\nLast events:\n  %s\nReplay: %s\n", r.Violation, strings.Join(r.LastEvents, "\n  "),
+		r.Replay)
+}

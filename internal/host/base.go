@@ -1,0 +1,116 @@
+package host
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/tidaldb/tidal/internal/consensus"
+	"github.com/tidaldb/tidal/internal/engine"
+	"github.com/tidaldb/tidal/internal/fault"
+	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/record"
+	"github.com/tidaldb/tidal/internal/vfs"
+	"github.com/tidaldb/tidal/internal/wal"
+)
+
+// Base is a replica's directory, opened: locked, its log recovered and replayed into an engine. Nothing drives it yet:
+// a [Replica] does so with goroutines, the simulator on one thread, both by means of a [Stepper].
+type Base struct {
+	// Log is open, and Engine holds everything that the log says is committed. Restored is what consensus must know.
+	Log      *wal.Log
+	Engine   *engine.Engine
+	Restored consensus.Restored
+	// Recovery says what the log held at open, and what was cut of it as a torn tail.
+	Recovery wal.Recovery
+
+	opts     Options
+	identity identity
+	lock     io.Closer
+	mu       sync.RWMutex // guards Engine: applying against reading
+}
+
+// OpenBase opens a directory. A new one gets an identity.
+func OpenBase(opts Options) (*Base, error) {
+	opts.complete()
+	b := &Base{opts: opts}
+	if err := b.open(); err != nil {
+		_ = b.Close() // the error that led here is the one to report
+		return nil, err
+	}
+	return b, nil
+}
+
+func (b *Base) open() error {
+	if err := b.identify(); err != nil {
+		return err
+	}
+	who, err := b.identity.wal()
+	if err != nil {
+		return err
+	}
+	b.Log, b.Recovery, err = wal.Open(wal.Options{
+		FS: b.opts.FS, Dir: b.opts.FS.PathJoin(b.opts.Dir, logDir), Identity: who,
+		SegmentBytes: b.opts.SegmentBytes, ReadOnly: b.opts.ReadOnly,
+	})
+	if err != nil {
+		return err
+	}
+	b.Engine = engine.New(engine.Config{Origin: b.Origin()})
+	b.Restored, err = b.replay()
+	return err
+}
+
+// identify takes the directory's lock and learns whose it is; a new directory gets an identity.
+func (b *Base) identify() error {
+	fsys, dir := b.opts.FS, b.opts.Dir
+	if dir == "" {
+		return fault.Refuse("dir", "is empty")
+	}
+	var err error
+	if b.opts.ReadOnly || b.opts.MustExist {
+		if b.identity, err = readIdentity(fsys, dir); err != nil || b.opts.ReadOnly {
+			return err
+		}
+	}
+	if err := vfs.MkdirAll(fsys, dir); err != nil {
+		return fmt.Errorf("%w: %w", fault.ErrDisk, err)
+	}
+	if b.lock, err = vfs.Lock(fsys, dir); err != nil {
+		return err
+	}
+	b.identity, err = readIdentity(fsys, dir)
+	if errors.Is(err, fault.ErrNotFound) {
+		random := b.opts.Random
+		if random == nil {
+			random = rand.Reader
+		}
+		b.identity, err = makeIdentity(fsys, dir, random)
+	}
+	return err
+}
+
+// Origin is the group that this replica stamps for.
+func (b *Base) Origin() id.Origin { return b.identity.origin() }
+
+// Original reads the signal at an own position back from the log, as a compensation must carry it. fault.ErrNotFound
+// means that there is no such event, or that it is no signal.
+func (b *Base) Original(p id.Position) (record.Compensation, error) {
+	return findOriginal(b.Log, b.Origin(), p)
+}
+
+// Close releases the log and the directory, and returns the first failure.
+func (b *Base) Close() error {
+	var first error
+	if b.Log != nil {
+		first = b.Log.Close()
+	}
+	if b.lock != nil {
+		if err := b.lock.Close(); first == nil && err != nil {
+			first = fmt.Errorf("unlock %s: %w", b.opts.Dir, err)
+		}
+	}
+	return first
+}
