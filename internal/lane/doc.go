@@ -12,8 +12,7 @@
 //	…
 //	table.Accept(producer, request, lane.Accepted{Position: position, Count: count, Content: content, HLC: stamp})
 //
-// Explicit idempotency keys are kept beside the lanes, and an [Overlay] answers for what was stamped and isn't applied
-// yet.
+// Explicit idempotency keys are kept beside the lanes. What was stamped and isn't applied yet is the leader's to know.
 //
 // A table is local to a group: its replicas hold the same one because they apply the same log in the same order, but
 // two regions hold different ones. It is a pure data structure: no clock, no lock, no goroutine.

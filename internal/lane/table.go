@@ -111,11 +111,6 @@ func New(opts Options) *Table {
 // content, [fault.ErrRetryTooOld] if nobody can tell any more, and [fault.ErrOverloaded] for a new producer in a full
 // table.
 func (t *Table) Check(producer string, request, content uint64) (Verdict, error) {
-	return t.check(producer, request, content, 0)
-}
-
-// check is Check as if the highest accepted request were at least high.
-func (t *Table) check(producer string, request, content, high uint64) (Verdict, error) {
 	if request == 0 {
 		return Verdict{}, fault.Refuse("request", "is 0; requests are numbered from 1")
 	}
@@ -133,7 +128,7 @@ func (t *Table) check(producer string, request, content, high uint64) (Verdict, 
 		}
 		return Verdict{Duplicate: true, Position: run.position(request), Count: run.count}, nil
 	}
-	if high = max(high, l.high); request <= high && (high-request >= t.opts.Window || l.accepted(request)) {
+	if high := l.high; request <= high && (high-request >= t.opts.Window || l.accepted(request)) {
 		return Verdict{}, fmt.Errorf("check request %d of lane %q, which is at %d: %w",
 			request, producer, high, fault.ErrRetryTooOld)
 	}

@@ -213,11 +213,6 @@ func TestMisuseIsOurOwnMistake(t *testing.T) {
 		"no records":    func() { New(Options{}).Accept("p", 1, Accepted{Position: id.Position{Seq: 1}}) },
 		"request 0":     func() { New(Options{}).Accept("p", 0, Accepted{Position: id.Position{Seq: 1}, Count: 1}) },
 		"a wide window": func() { New(Options{Window: 65}) },
-		"falling indexes": func() {
-			o := NewOverlay()
-			o.StampKey(2, "k", Accepted{Position: id.Position{Seq: 1}, Count: 1})
-			o.StampKey(1, "l", Accepted{Position: id.Position{Seq: 2}, Count: 1})
-		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {
@@ -231,96 +226,6 @@ func TestMisuseIsOurOwnMistake(t *testing.T) {
 	if _, err := New(Options{}).Check("p", 0, 0); !errors.Is(err, fault.ErrInput) {
 		t.Errorf("request 0 from a client: %v", err)
 	}
-}
-
-// cloned copies a table the way a snapshot does.
-func cloned(t interface{ Fatal(...any) }, table *Table) *Table { return stored(t, table, table.opts) }
-
-func TestOverlayAnswersAsTheTableWillOnceAllIsApplied(t *testing.T) {
-	type op struct {
-		index   uint64
-		key     bool
-		request uint64
-		text    string
-		own     bool
-		a       Accepted
-	}
-	apply := func(table *Table, ops []op) {
-		for _, op := range ops {
-			if op.key {
-				table.enterKey(op.text, op.a, op.own)
-			} else {
-				table.enter(op.text, op.request, op.a, op.own)
-			}
-		}
-	}
-	content := func(text string, request uint64) uint64 { return uint64(len(text)) + request }
-	rapid.Check(t, func(t *rapid.T) {
-		table, overlay, w := New(Options{Window: 5}), NewOverlay(), world{now: 1000}
-		var pending []op
-		index := uint64(1)
-		for range rapid.IntRange(1, 60).Draw(t, "steps") {
-			text := rapid.SampledFrom([]string{"a", "bb"}).Draw(t, "name")
-			switch rapid.SampledFrom([]string{"stamp", "stamp", "stamp", "key", "apply", "lose"}).Draw(t, "what") {
-			case "stamp":
-				origin := rapid.SampledFrom([]int{0, 0, 1}).Draw(t, "origin")
-				request := rapid.Uint64Range(1, 20).Draw(t, "request")
-				v, err := overlay.Check(table, text, request, content(text, request))
-				if origin == 0 && (err != nil || v.Duplicate) {
-					continue // a leader doesn't stamp it
-				}
-				index += rapid.Uint64Range(0, 1).Draw(t, "entry")
-				op := op{index, false, request, text, origin == 0, w.accept(origin, 0, 1, content(text, request))}
-				overlay.Stamp(index, text, request, op.a)
-				pending = append(pending, op)
-			case "key":
-				if v, err := overlay.CheckKey(table, text, content(text, 0)); err != nil || v.Duplicate {
-					continue
-				}
-				op := op{index, true, 0, text, true, w.accept(0, 0, 1, content(text, 0))}
-				overlay.StampKey(index, text, op.a)
-				pending = append(pending, op)
-			case "apply":
-				upTo := rapid.Uint64Range(0, index).Draw(t, "index")
-				n := 0
-				for n < len(pending) && pending[n].index <= upTo {
-					n++
-				}
-				apply(table, pending[:n])
-				pending = pending[n:]
-				overlay.Prune(upTo)
-			case "lose":
-				from := rapid.Uint64Range(index/2, index+1).Draw(t, "index")
-				n := len(pending)
-				for n > 0 && pending[n-1].index >= from {
-					n--
-				}
-				pending = pending[:n]
-				overlay.Drop(from)
-			}
-			if overlay.Len() != len(pending) {
-				t.Fatalf("the overlay has %d entries, %d are pending", overlay.Len(), len(pending))
-			}
-			later := cloned(t, table)
-			apply(later, pending)
-			for _, text := range []string{"a", "bb"} {
-				for request := uint64(1); request < 25; request++ {
-					for _, c := range []uint64{content(text, request), 999} {
-						v1, err1 := overlay.Check(table, text, request, c)
-						v2, err2 := later.Check(text, request, c)
-						if verdict(v1, err1) != verdict(v2, err2) {
-							t.Fatalf("request %d of %s: %s, later %s", request, text, verdict(v1, err1), verdict(v2, err2))
-						}
-					}
-				}
-				v1, err1 := overlay.CheckKey(table, text, content(text, 0))
-				v2, err2 := later.CheckKey(text, content(text, 0))
-				if verdict(v1, err1) != verdict(v2, err2) || v1 != v2 {
-					t.Fatalf("key %s: %s, later %s", text, verdict(v1, err1), verdict(v2, err2))
-				}
-			}
-		}
-	})
 }
 
 func ExampleTable() {
