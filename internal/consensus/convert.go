@@ -79,6 +79,24 @@ func (m Members) state() *pb.ConfState {
 // Voters returns the replicas that vote, in order.
 func (m Members) Voters() []uint64 { return m.state().GetVoters() }
 
+// AppendBinary appends Raft's encoding of the configuration, the same for equal ones.
+func (m Members) AppendBinary(dst []byte) []byte {
+	dst, err := proto.MarshalOptions{Deterministic: true}.MarshalAppend(dst, m.state())
+	if err != nil {
+		panic(fmt.Sprintf("consensus: encode configuration: %v", err)) // it holds numbers
+	}
+	return dst
+}
+
+// DecodeMembers reads what [Members.AppendBinary] wrote.
+func DecodeMembers(b []byte) (Members, error) {
+	conf := &pb.ConfState{}
+	if err := proto.Unmarshal(b, conf); err != nil {
+		return Members{}, fault.Damaged("", 0, "configuration: %v", err)
+	}
+	return Members{conf}, nil
+}
+
 // After returns the configuration that a configuration entry leads to. It is how a replica that replays its log
 // learns its group without asking Raft. Entries of other kinds leave the configuration as it is.
 func (m Members) After(e Entry) (Members, error) {

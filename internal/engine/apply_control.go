@@ -13,16 +13,9 @@ import (
 
 // applySchema learns a schema version. Versions are facts: each is kept for ever, and the newest is current.
 func (e *Engine) applySchema(r *record.SchemaVersion) error {
-	s, err := schema.Decode(r.Encoded)
+	v, err := e.learn(r.Encoded)
 	if err != nil {
-		return fmt.Errorf("decode schema: %w", err)
-	}
-	v := compile(s)
-	if e.versions[v.hash] == nil {
-		e.versions[v.hash] = v
-		if v.supersedes(e.current) {
-			e.current = v
-		}
+		return err
 	}
 	e.table.Put(state.Key{
 		Kind:  algebra.KindSchemaVersion,
@@ -33,12 +26,27 @@ func (e *Engine) applySchema(r *record.SchemaVersion) error {
 	return nil
 }
 
+// learn makes a schema version known.
+func (e *Engine) learn(encoded []byte) (*version, error) {
+	s, err := schema.Decode(encoded)
+	if err != nil {
+		return nil, fmt.Errorf("decode schema: %w", err)
+	}
+	v := compile(s)
+	if e.versions[v.hash] == nil {
+		e.versions[v.hash] = v
+		if v.supersedes(e.current) {
+			e.current = v
+		}
+	}
+	return v, nil
+}
+
 // applyLevel raises the format level that leaders may stamp. A replica that doesn't know the level can't take part any
 // more.
 func (e *Engine) applyLevel(l *record.FormatLevel) error {
 	if l.Level > record.Level {
-		return fmt.Errorf("level %d is agreed on, this program knows up to %d; use a newer tidal: %w",
-			l.Level, record.Level, fault.ErrFormatTooNew)
+		return tooNew(uint64(l.Level))
 	}
 	e.level = max(e.level, uint64(l.Level))
 	e.table.Put(state.Key{
@@ -47,4 +55,9 @@ func (e *Engine) applyLevel(l *record.FormatLevel) error {
 		Ord:   e.table.Owner(state.KindGlobal, levelOwner),
 	}, binary.AppendUvarint(nil, e.level))
 	return nil
+}
+
+func tooNew(level uint64) error {
+	return fmt.Errorf("level %d is agreed on, this program knows up to %d; use a newer tidal: %w",
+		level, record.Level, fault.ErrFormatTooNew)
 }

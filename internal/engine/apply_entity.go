@@ -30,6 +30,9 @@ func (e *Engine) applyEntity(ev *event, kind record.Kind, x *record.Entity) erro
 		entity = entity.ApplyDelete(ev.stamp)
 		if !planted.ForgetGeneration {
 			e.table.Raise(x.Kind, owner, ev.stamp.HLC)
+			if e.folding {
+				e.deleted = append(e.deleted, ownerRef{x.Kind, owner})
+			}
 		}
 	}
 	e.scratch.bytes = entity.AppendBinary(e.scratch.bytes[:0])

@@ -37,10 +37,21 @@ type Engine struct {
 	highestRegister hlc.Timestamp
 	counters        Counters
 
+	folding bool       // for a Fold: deleted is kept
+	deleted []ownerRef // what was deleted since the range began
+	loading loading
+
 	scratch scratch
 }
 
-// Counters count what Apply did since the engine was made; a replay counts again.
+// ownerRef names an owner of the table.
+type ownerRef struct {
+	kind id.Kind
+	ord  state.Ord
+}
+
+// Counters count what Apply did since the database was made, but Stale, which a restart begins anew: what was stale
+// behind the checkpoint alone.
 type Counters struct {
 	// Batches and Records were applied, Signals among the records.
 	Batches, Records, Signals uint64

@@ -6,17 +6,20 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tidaldb/tidal/internal/consensus"
 	"github.com/tidaldb/tidal/internal/engine"
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/id"
 	"github.com/tidaldb/tidal/internal/record"
+	"github.com/tidaldb/tidal/internal/retention"
+	"github.com/tidaldb/tidal/internal/store"
 	"github.com/tidaldb/tidal/internal/vfs"
 	"github.com/tidaldb/tidal/internal/wal"
 )
 
-// Base is a replica's directory, opened: locked, its log recovered and replayed into an engine. Nothing drives it yet:
+// Base is a replica's directory, opened: locked, its checkpoint loaded, and the log behind that replayed. Nothing drives it yet:
 // a [Replica] does so with goroutines, the simulator on one thread, both by means of a [Stepper].
 type Base struct {
 	// Log is open, and Engine holds everything that the log says is committed. Restored is what consensus must know.
@@ -30,12 +33,26 @@ type Base struct {
 	identity identity
 	lock     io.Closer
 	mu       sync.RWMutex // guards Engine: applying against reading
+
+	// The checkpoint: what it said at open, the store if there is one by now, and what will follow the log for it.
+	checkpointed consensus.Restored
+	store        atomic.Pointer[store.Store]
+	makeStore    func() (*store.Store, error)
+	fold         *engine.Fold
+	segments     map[string]retention.Segment // what sealed files of the log hold, as far as it was looked at
+	// applied is the last entry applied. The bytes of the entries applied and of those stored count from open.
+	applied                   atomic.Uint64
+	appliedBytes, storedBytes atomic.Int64
+	gathered                  chan struct{} // has room for one: a range's worth of log is applied and not stored
 }
 
 // OpenBase opens a directory. A new one gets an identity.
 func OpenBase(opts Options) (*Base, error) {
 	opts.complete()
-	b := &Base{opts: opts}
+	b := &Base{opts: opts, segments: map[string]retention.Segment{}, gathered: make(chan struct{}, 1)}
+	if b.opts.Store == nil {
+		b.opts.Store = b.openStore
+	}
 	if err := b.open(); err != nil {
 		_ = b.Close() // the error that led here is the one to report
 		return nil, err
@@ -58,7 +75,9 @@ func (b *Base) open() error {
 	if err != nil {
 		return err
 	}
-	b.Engine = engine.New(engine.Config{Origin: b.Origin()})
+	if b.checkpointed, err = b.checkpoint(); err != nil {
+		return err
+	}
 	b.Restored, err = b.replay()
 	return err
 }
@@ -104,8 +123,13 @@ func (b *Base) Original(p id.Position) (record.Compensation, error) {
 // Close releases the log and the directory, and returns the first failure.
 func (b *Base) Close() error {
 	var first error
+	if s := b.store.Load(); s != nil {
+		first = s.Close()
+	}
 	if b.Log != nil {
-		first = b.Log.Close()
+		if err := b.Log.Close(); first == nil {
+			first = err
+		}
 	}
 	if b.lock != nil {
 		if err := b.lock.Close(); first == nil && err != nil {

@@ -11,6 +11,7 @@ import (
 	pebblevfs "github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 	"github.com/tidaldb/tidal/internal/host"
+	"github.com/tidaldb/tidal/internal/retention"
 )
 
 // crashes takes copies of a disk as a power loss would leave it, now and then when something is synced.
@@ -122,10 +123,16 @@ func TestACrashLosesNothingAcknowledgedAndCountsNothingTwice(t *testing.T) {
 	for i := range runs {
 		rng := rand.New(rand.NewPCG(s, uint64(i)))
 		c := &crashes{mem: pebblevfs.NewCrashableMem(), rng: rng, quota: 4}
-		size := []int64{700, 1500, 4096, 20000}[rng.IntN(4)]
-		r := mustOpen(t, host.Options{
-			FS: errorfs.Wrap(c.mem, errorfs.InjectorFunc(c.observe)), Dir: "db", SegmentBytes: size,
-		})
+		opts := host.Options{
+			FS: errorfs.Wrap(c.mem, errorfs.InjectorFunc(c.observe)), Dir: "db",
+			SegmentBytes: []int64{700, 1500, 4096, 20000}[rng.IntN(4)],
+			// Most runs have checkpoints, and let the log go at once behind them.
+			RangeBytes: []int64{0, 1, 500, 3000}[rng.IntN(4)], FinalBytes: []int64{0, 1, 1000}[rng.IntN(3)],
+		}
+		if rng.IntN(2) == 0 {
+			opts.Retention = retention.Policy{Retention: 1, RetryHorizon: 1}
+		}
+		r := mustOpen(t, opts)
 		c.writers(t, r, 0)
 		c.mu.Lock()
 		c.take("after all was answered")
@@ -133,7 +140,7 @@ func TestACrashLosesNothingAcknowledgedAndCountsNothingTwice(t *testing.T) {
 		mustClose(t, r)
 		for _, x := range c.taken {
 			opened++
-			recoverFrom(t, rng, x, size, fmt.Sprintf("run %d, %s", i, x.when))
+			recoverFrom(t, rng, x, opts, fmt.Sprintf("run %d, %s", i, x.when))
 		}
 		if t.Failed() {
 			t.Fatalf("run %d", i)
@@ -143,10 +150,10 @@ func TestACrashLosesNothingAcknowledgedAndCountsNothingTwice(t *testing.T) {
 }
 
 // recoverFrom opens a crashed disk, checks it, and lets it crash again.
-func recoverFrom(t *testing.T, rng *rand.Rand, x crash, size int64, when string) {
+func recoverFrom(t *testing.T, rng *rand.Rand, x crash, opts host.Options, when string) {
 	t.Helper()
 	c := &crashes{mem: x.mem, rng: rng, claims: x.claims}
-	opts := host.Options{FS: x.mem, Dir: "db", SegmentBytes: size}
+	opts.FS = x.mem
 	r, err := open(opts)
 	if err != nil {
 		t.Fatalf("%s: open: %v", when, err)

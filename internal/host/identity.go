@@ -12,6 +12,7 @@ import (
 
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/store"
 	"github.com/tidaldb/tidal/internal/vfs"
 	"github.com/tidaldb/tidal/internal/wal"
 )
@@ -63,6 +64,11 @@ func (i identity) wal() (wal.Identity, error) {
 	}
 	copy(out.Cluster[:], b)
 	return out, nil
+}
+
+func (i identity) store() (store.Identity, error) {
+	who, err := i.wal()
+	return store.Identity{Cluster: who.Cluster, Tenant: who.Tenant, Region: who.Region, Shard: who.Shard}, err
 }
 
 // readIdentity reads the identity of a directory. fault.ErrNotFound means that there is no database in it.

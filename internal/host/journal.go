@@ -1,6 +1,8 @@
 package host
 
 import (
+	"sync/atomic"
+
 	"github.com/tidaldb/tidal/internal/consensus"
 	"github.com/tidaldb/tidal/internal/planted"
 	"github.com/tidaldb/tidal/internal/wal"
@@ -25,8 +27,10 @@ type Journal struct {
 	mono func() int64
 
 	// lazy is a commit index that nobody waits for. It rides along with the next append, or is written at the end.
-	lazy    *wal.HardState
-	dirty   bool // written since the last sync
+	lazy  *wal.HardState
+	dirty bool // written since the last sync
+	// release is the entry below which the log may go, 0 for nothing new.
+	release atomic.Uint64
 	flushes uint64
 	failed  error
 }
@@ -84,7 +88,13 @@ func (j *Journal) Mark() {
 	if j.failed == nil && !j.dirty {
 		j.failed = j.log.Mark()
 	}
+	if below := j.release.Swap(0); below > 0 && j.failed == nil {
+		j.failed = j.log.Release(below)
+	}
 }
+
+// Release lets the log go below an entry, when the journal marks next. It may be called from anywhere.
+func (j *Journal) Release(below uint64) { j.release.Store(below) }
 
 // Finish writes what was left for later.
 func (j *Journal) Finish() {

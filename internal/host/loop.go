@@ -24,9 +24,10 @@ const gather = 256
 
 // loop is the goroutine that steps the core and applies entries. It owns the core; nobody else touches it.
 type loop struct {
-	step *Stepper
-	disk *disk
-	now  func() replica.Now
+	step   *Stepper
+	disk   *disk
+	follow *follower
+	now    func() replica.Now
 
 	requests chan *call
 	quit     chan struct{} // closed by stop
@@ -66,6 +67,7 @@ func startLoop(b *Base) (*loop, error) {
 		return nil, err
 	}
 	l.disk = startDisk(NewJournal(b.Log, mono))
+	l.follow = startFollower(b, l.disk.Journal)
 	go l.run()
 	return l, nil
 }
@@ -87,6 +89,8 @@ func (l *loop) run() {
 			err = l.step.Persisted(group)
 		case <-ticker.C:
 			l.step.Core.Tick(l.now())
+		case err = <-l.follow.failed:
+			l.follow.failed <- err // for Close
 		case <-l.quit:
 			if l.failure = l.finish(); l.failure != nil {
 				l.shutdown(l.failure)
@@ -152,6 +156,7 @@ func (l *loop) finish() error {
 // shutdown ends every open request and waits for the disk's goroutine.
 func (l *loop) shutdown(cause error) {
 	l.step.Stop(cause)
+	l.follow.stop()
 	l.disk.close()
 	for open := true; open; {
 		select {

@@ -15,12 +15,13 @@ import (
 // replayBytes is how much of the log is read at a time.
 const replayBytes = 4 << 20
 
-// replay applies the log up to its commit index and returns what consensus must know. Entries behind the commit index
-// are handed to consensus, which commits them again or not. A reader, who can't ask consensus, takes them as they are: in
-// a group of one everything durable is committed.
+// replay applies the log behind the checkpoint up to its commit index, and returns what consensus must know. Entries
+// behind the commit index are handed to consensus, which commits them again or not. A reader, who can't ask consensus,
+// takes them as they are: in a group of one everything durable is committed.
 func (b *Base) replay() (consensus.Restored, error) {
 	hs := b.Log.HardState()
-	out := consensus.Restored{HardState: consensus.HardState{Term: hs.Term, Vote: hs.Vote, Commit: hs.Commit}}
+	out := b.checkpointed
+	out.HardState = consensus.HardState{Term: hs.Term, Vote: hs.Vote, Commit: hs.Commit}
 	commit := hs.Commit
 	if b.opts.ReadOnly {
 		commit = b.Log.LastIndex()
@@ -29,12 +30,8 @@ func (b *Base) replay() (consensus.Restored, error) {
 		return out, fault.Damaged(b.opts.FS.PathJoin(b.opts.Dir, logDir), 0,
 			"hard state says that entry %d is committed, the log ends at %d", commit, last)
 	}
-	// State is rebuilt from the log alone, so the log must reach back to the first entry.
-	if first := b.Log.FirstIndex(); first > 1 {
-		return out, fault.Damaged(b.opts.FS.PathJoin(b.opts.Dir, logDir), 0,
-			"the log begins at entry %d: its older files are missing; restore them from a backup", first)
-	}
-	for next := b.Log.FirstIndex(); next <= b.Log.LastIndex(); {
+	b.applied.Store(out.Applied)
+	for next := out.Applied + 1; next <= b.Log.LastIndex(); {
 		entries, err := b.Log.Entries(next, b.Log.LastIndex()+1, replayBytes)
 		if err != nil {
 			return out, fmt.Errorf("read log at entry %d: %w", next, err)
@@ -69,7 +66,20 @@ func (b *Base) replayEntry(out *consensus.Restored, e consensus.Entry) error {
 		out.Members, err = out.Members.After(e)
 	}
 	out.Applied, out.AppliedTerm = e.Index, e.Term
+	b.now(e)
 	return err
+}
+
+// now notes that an entry is applied.
+func (b *Base) now(e consensus.Entry) {
+	bytes := b.appliedBytes.Add(int64(len(e.Data)))
+	b.applied.Store(e.Index)
+	if bytes-b.storedBytes.Load() >= b.opts.RangeBytes {
+		select {
+		case b.gathered <- struct{}{}:
+		default:
+		}
+	}
 }
 
 func fromLog(k wal.Kind) consensus.Kind {

@@ -11,6 +11,7 @@ import (
 	"github.com/tidaldb/tidal/internal/id"
 	"github.com/tidaldb/tidal/internal/record"
 	"github.com/tidaldb/tidal/internal/replica"
+	"github.com/tidaldb/tidal/internal/retention"
 	"github.com/tidaldb/tidal/internal/vfs"
 	"github.com/tidaldb/tidal/internal/wal"
 	"github.com/tidaldb/tidal/lifecycle"
@@ -37,6 +38,16 @@ type Options struct {
 	MaxWaiting int
 	// SkewBound is how far a stamp may lie ahead of the wall clock; 0 is 2 s.
 	SkewBound time.Duration
+
+	// Store opens the checkpoint; nil is Pebble in the directory's folder "store".
+	Store OpenStore
+	// RangeBytes is how much of the log gathers before the checkpoint follows; 0 is 64 MiB. What a restart replays is
+	// at most about twice that.
+	RangeBytes int64
+	// FinalBytes is how much of the log behind the checkpoint makes a last one at Close worth its time; 0 is 1 MiB.
+	FinalBytes int64
+	// Retention says how long the log is kept behind the checkpoint; the zero value is seven days.
+	Retention retention.Policy
 }
 
 func (o *Options) complete() {
@@ -48,6 +59,12 @@ func (o *Options) complete() {
 	}
 	if o.MaxWaiting == 0 {
 		o.MaxWaiting = 4096
+	}
+	if o.RangeBytes == 0 {
+		o.RangeBytes = 64 << 20
+	}
+	if o.FinalBytes == 0 {
+		o.FinalBytes = 1 << 20
 	}
 	if o.SkewBound == 0 {
 		o.SkewBound = 2 * time.Second
@@ -123,7 +140,9 @@ func (r *Replica) Original(p id.Position) (record.Compensation, error) {
 func (r *Replica) Close() error {
 	r.closing.Do(func() {
 		if r.loop != nil {
-			r.closed = r.loop.stop()
+			if r.closed = r.loop.stop(); r.closed == nil {
+				r.closed = r.loop.follow.finish()
+			}
 		}
 		if err := r.base.Close(); r.closed == nil {
 			r.closed = err

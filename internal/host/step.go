@@ -107,12 +107,12 @@ func (b *Base) apply(entries []consensus.Entry) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, e := range entries {
-		if e.Kind != consensus.Batch {
-			continue
+		if e.Kind == consensus.Batch {
+			if _, err := b.Engine.Apply(e.Data); err != nil {
+				return fmt.Errorf("apply entry %d: %w", e.Index, err)
+			}
 		}
-		if _, err := b.Engine.Apply(e.Data); err != nil {
-			return fmt.Errorf("apply entry %d: %w", e.Index, err)
-		}
+		b.now(e)
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"container/heap"
 	"encoding/binary"
-	"fmt"
 	"math/bits"
 	"slices"
 
@@ -47,15 +46,21 @@ func (t *Table) AppendBinary(dst []byte) []byte {
 }
 
 func (l *lane) append(dst []byte) []byte {
-	dst = appendText(dst, l.producer)
+	return appendRuns(l.appendHead(appendText(dst, l.producer)), l.runs)
+}
+
+func (l *lane) appendHead(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, l.high)
 	dst = binary.LittleEndian.AppendUint64(dst, l.window)
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(l.newest))
-	dst = binary.AppendUvarint(dst, l.floor)
-	dst = binary.AppendUvarint(dst, uint64(len(l.runs)))
+	return binary.AppendUvarint(dst, l.floor)
+}
+
+func appendRuns(dst []byte, runs []run) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(runs)))
 	end := uint64(0)
-	for i := range l.runs {
-		r := &l.runs[i]
+	for i := range runs {
+		r := &runs[i]
 		dst = binary.AppendUvarint(dst, r.first-end-1)
 		dst = binary.AppendUvarint(dst, r.n)
 		dst = binary.AppendUvarint(dst, uint64(r.count))
@@ -71,7 +76,10 @@ func (l *lane) append(dst []byte) []byte {
 }
 
 func (k *key) append(dst []byte) []byte {
-	dst = appendText(dst, k.name)
+	return k.appendValue(appendText(dst, k.name))
+}
+
+func (k *key) appendValue(dst []byte) []byte {
 	dst = append(dst, ownByte(k.own))
 	dst = appendPosition(dst, k.Position)
 	dst = binary.AppendUvarint(dst, uint64(k.Count))
@@ -103,10 +111,8 @@ func ownByte(on bool) byte {
 func Decode(b []byte, opts Options) (*Table, error) {
 	t := New(opts)
 	d := decoder{b: b}
-	if v := d.byte(); d.err == nil && v > encodingVersion {
-		return nil, fmt.Errorf("read lane table of version %d: %w", v, fault.ErrFormatTooNew)
-	} else if v != encodingVersion {
-		d.fail("version is %d", v)
+	if err := d.version(); err != nil {
+		return nil, err
 	}
 	before := ""
 	for i := range d.number(uint64(len(b)), "number of lanes") {
@@ -134,9 +140,7 @@ func Decode(b []byte, opts Options) (*Table, error) {
 		t.keys[before] = k
 		heap.Push(&t.keysByAge, k)
 	}
-	if len(d.b) > 0 {
-		d.fail("%d bytes behind the end", len(d.b))
-	}
+	d.end()
 	return t, d.err
 }
 
@@ -215,8 +219,16 @@ func (d *decoder) position() id.Position {
 }
 
 func (d *decoder) lane() *lane {
+	l := d.head(d.text("producer"))
+	l.runs = d.runs(l)
+	l.countHashes(l.runs)
+	return l
+}
+
+// head reads a lane but its runs.
+func (d *decoder) head(producer string) *lane {
 	l := &lane{
-		producer: d.text("producer"),
+		producer: producer,
 		high:     d.number(1<<64-1, "high-water"),
 		window:   d.u64(),
 		newest:   hlc.Timestamp(d.u64()),
@@ -230,20 +242,24 @@ func (d *decoder) lane() *lane {
 	if l.floor == 1 || l.floor > 1 && l.floor-1 > l.high {
 		d.fail("bad floor")
 	}
+	return l
+}
+
+// runs reads runs of a lane, nil if there are none.
+func (d *decoder) runs(l *lane) (runs []run) {
 	end := uint64(0)
 	for i := range d.number(uint64(len(d.b)), "number of runs") {
 		r := d.run(l, end)
-		if i > 0 && d.err == nil && l.runs[i-1].follows(&r) {
+		if i > 0 && d.err == nil && runs[i-1].follows(&r) {
 			d.fail("two runs are one")
 		}
 		if d.err != nil {
-			return l
+			return nil
 		}
 		end = r.end()
-		l.hashes += len(r.hashes)
-		l.runs = append(l.runs, r)
+		runs = append(runs, r)
 	}
-	return l
+	return runs
 }
 
 // run reads a run that begins above request end.
@@ -291,7 +307,12 @@ func (d *decoder) run(l *lane, end uint64) run {
 }
 
 func (d *decoder) key() *key {
-	k := &key{name: d.text("key"), own: d.flag()}
+	return d.keyValue(d.text("key"))
+}
+
+// keyValue reads a key but its name.
+func (d *decoder) keyValue(name string) *key {
+	k := &key{name: name, own: d.flag()}
 	k.Position = d.position()
 	k.Count = uint32(d.number(1<<32-1, "records"))
 	k.Content = d.u64()

@@ -28,6 +28,7 @@ func (t *Table) Expire(now hlc.Timestamp) {
 	for len(t.keysByAge) > 0 && t.keysByAge[0].HLC < limit {
 		k := heap.Pop(&t.keysByAge).(*key)
 		delete(t.keys, k.name)
+		t.changedKey(k)
 	}
 	if len(t.lanes) >= t.opts.MaxLanes {
 		t.evict(limit)
@@ -48,6 +49,10 @@ func (t *Table) dropOldest() {
 
 // removeRuns removes the first n runs of a lane, whose hashes are no longer counted.
 func (t *Table) removeRuns(l *lane, n int) {
+	for i := range l.runs[:n] {
+		l.touch(l.runs[i].first)
+	}
+	t.changed(l)
 	clear(l.runs[:n]) // the array lives on
 	l.runs = l.runs[n:]
 	if len(l.runs) == 0 {
@@ -85,6 +90,7 @@ func (t *Table) evict(limit hlc.Timestamp) {
 	for _, l := range idle[:min(room, len(idle))] {
 		heap.Remove(&t.byAge, l.slot)
 		delete(t.lanes, l.producer)
+		t.changed(l)
 	}
 }
 

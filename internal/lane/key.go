@@ -15,6 +15,8 @@ type key struct {
 	name string
 	own  bool
 	slot int // in the heap
+
+	listed bool // among what changed
 }
 
 // CheckKey tells whether a request under an idempotency key may be stamped. It returns [fault.ErrKeyReused] if the key
@@ -52,6 +54,7 @@ func (t *Table) enterKey(name string, a Accepted, own bool) (other id.Position, 
 		k = &key{Accepted: a, name: strings.Clone(name), own: own}
 		t.keys[k.name] = k
 		heap.Push(&t.keysByAge, k)
+		t.changedKey(k)
 		return id.Position{}, false
 	case k.Position == a.Position, !k.own && !own:
 		return id.Position{}, false // the same record again, or two copies of others: nothing for this group to do
@@ -61,6 +64,7 @@ func (t *Table) enterKey(name string, a Accepted, own bool) (other id.Position, 
 	other = k.Position
 	k.Accepted, k.own = a, true
 	heap.Fix(&t.keysByAge, k.slot)
+	t.changedKey(k)
 	return other, true
 }
 

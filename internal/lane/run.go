@@ -19,6 +19,8 @@ type lane struct {
 
 	age  age // by which the heap placed the lane; never above the true one
 	slot int // in the heap
+
+	trail *trail // nil unless the table tracks changes
 }
 
 // run is a maximal sequence of requests with contiguous positions and equally many records.
@@ -90,6 +92,7 @@ func (l *lane) insert(request uint64, a Accepted, own bool) {
 	}
 	if at > 0 && l.runs[at-1].follows(&next) {
 		before := &l.runs[at-1]
+		l.touch(before.first)
 		before.n++
 		before.newest = max(before.newest, a.HLC)
 		if hashed {
@@ -100,6 +103,7 @@ func (l *lane) insert(request uint64, a Accepted, own bool) {
 		if hashed {
 			next.hashes = []uint64{a.Content}
 		}
+		l.touch(request)
 		l.runs = slices.Insert(l.runs, at, next)
 	}
 	l.join(at)
@@ -111,6 +115,8 @@ func (l *lane) join(i int) {
 		return
 	}
 	r, next := &l.runs[i], &l.runs[i+1]
+	l.touch(r.first)
+	l.touch(next.first)
 	r.n += next.n
 	r.newest = max(r.newest, next.newest)
 	r.hashes = append(r.hashes, next.hashes...)
@@ -133,11 +139,13 @@ func (l *lane) cut(i int, request uint64) {
 		before.hashes = nil
 	}
 	behind.hashes = slices.Clone(behind.hashes)
+	l.touch(whole.first)
 	parts := make([]run, 0, 2)
 	if before.n > 0 {
 		parts = append(parts, before)
 	}
 	if behind.n > 0 {
+		l.touch(behind.first)
 		parts = append(parts, behind)
 	}
 	l.runs = slices.Replace(l.runs, i, i+1, parts...)
@@ -170,6 +178,7 @@ func (l *lane) drop(limit int) {
 		if n == 0 {
 			continue
 		}
+		l.touch(r.first)
 		r.hashes = r.hashes[n:]
 		if len(r.hashes) == 0 {
 			r.hashes = nil

@@ -23,12 +23,15 @@ import (
 //	expire   now=
 //	check, accept and foreign take key= instead of lane= and request=, too
 //	store                                                  through the encoding, which it prints
+//	changes                                                since the last time, as records
 func TestScript(t *testing.T) {
 	table := New(Options{})
+	table.Track()
 	datadriven.RunTest(t, "testdata/lane.txt", func(t *testing.T, d *datadriven.TestData) string {
 		switch d.Cmd {
 		case "new":
 			table = New(scriptOptions(t, d))
+			table.Track()
 			return ""
 		case "check":
 			return scriptCheck(t, d, table)
@@ -39,7 +42,14 @@ func TestScript(t *testing.T) {
 			return picture(table)
 		case "store":
 			table = stored(t, table, table.opts)
+			table.Track()
 			return hex.Dump(table.AppendBinary(nil))
+		case "changes":
+			var b strings.Builder
+			for key, value := range table.Changes {
+				fmt.Fprintf(&b, "%q\n%s", key, hex.Dump(value))
+			}
+			return b.String()
 		}
 		return "unknown command"
 	})

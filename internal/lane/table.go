@@ -23,7 +23,7 @@ type Options struct {
 	// their retries are refused as too old, never counted again. 0 means 4,194,304.
 	MaxRuns int
 	// MaxHashes is the number of content hashes kept per lane; for older requests a retry is recognised, but its
-	// content isn't compared. 0 means 4,096.
+	// content isn't compared. At most 1,048,576; 0 means 4,096.
 	MaxHashes int
 	// MaxKeys is the number of keys from which on a new key is refused until old ones expire. 0 means 4,194,304.
 	MaxKeys int
@@ -50,7 +50,8 @@ func (o Options) withDefaults() Options {
 	if o.MaxKeys == 0 {
 		o.MaxKeys = 1 << 22
 	}
-	if o.Horizon < 0 || o.Window > windowBits || o.MaxLanes < 0 || o.MaxRuns < 0 || o.MaxHashes < 0 || o.MaxKeys < 0 {
+	if o.Horizon < 0 || o.Window > windowBits || o.MaxLanes < 0 || o.MaxRuns < 0 || o.MaxKeys < 0 ||
+		o.MaxHashes < 0 || o.MaxHashes > 1<<20 {
 		panic(fmt.Sprintf("lane: options out of range: %+v", o))
 	}
 	return o
@@ -100,6 +101,7 @@ type Table struct {
 	byAge     laneHeap
 	keysByAge keyHeap
 	runs      int
+	tracker   *tracker // nil unless changes are tracked
 }
 
 // New returns an empty table.
@@ -168,6 +170,7 @@ func (t *Table) enter(producer string, request uint64, a Accepted, own bool) (ot
 		l.cut(r, request)
 		twice = true
 	}
+	t.changed(l)
 	l.insert(request, a, own)
 	l.drop(t.opts.MaxHashes)
 	t.runs += len(l.runs) - before
@@ -185,6 +188,9 @@ func (t *Table) lane(producer string) *lane {
 		return l
 	}
 	l := &lane{producer: strings.Clone(producer)}
+	if t.tracker != nil {
+		l.trail = &trail{}
+	}
 	t.lanes[l.producer] = l
 	heap.Push(&t.byAge, l)
 	return l

@@ -62,7 +62,7 @@ func (t *Table) Digest() Digest {
 	for kind := range t.owners {
 		for n := range t.owners[kind].slots {
 			o := &t.owners[kind].slots[n]
-			if t.buckets[o.hash%Buckets].clean {
+			if o.name == 0 || t.buckets[o.hash%Buckets].clean {
 				continue
 			}
 			sum := &fresh[o.hash%Buckets]

@@ -95,7 +95,7 @@ func (in *Installer) records(payload []byte) error {
 		if err != nil {
 			return err
 		}
-		b.raw(p.key, p.value)
+		b.addRaw(opSet, p.key, p.value)
 	}
 	if err := in.next.commit(b); err != nil {
 		return in.store.fail("install into", err)
@@ -136,7 +136,7 @@ func (in *Installer) Finish() error {
 			now.Applied, in.cp.meta.Applied, fault.ErrOutOfStep), in.Abort())
 	}
 	b := NewBatch(in.cp.meta)
-	b.raw(metaKey, in.cp.append(nil))
+	b.addRaw(opSet, metaKey, in.cp.append(nil))
 	if err = in.next.commit(b); err == nil {
 		err = f.adopt(in.next)
 	}

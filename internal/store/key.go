@@ -84,6 +84,9 @@ func (k Key) check() error {
 	return nil
 }
 
+// maxLen is the most that append appends.
+func (k Key) maxLen() int { return 2 + 2*len(k.Owner) + 2 + 1 + 8 + 1 + len(k.Sub) }
+
 // append appends the stored form of a key that check accepts. Within an owner the highest generation comes first.
 func (k Key) append(dst []byte) []byte {
 	dst = appendOwner(dst, k.OwnerKind, k.Owner)

@@ -161,7 +161,7 @@ func (t table) with(b *Batch) (table, error) {
 		v, _, _ := t.get(key)
 		return v
 	}
-	err := b.all(func(kind opKind, key, value []byte) error {
+	err := b.all(b.ops, func(kind opKind, key, value []byte) error {
 		var v []byte
 		switch kind {
 		case opSet:

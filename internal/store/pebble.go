@@ -31,6 +31,9 @@ type Options struct {
 	// MemtableBytes is the size at which commits are written to disk unasked, 0 for 32 MiB; up to four wait at a
 	// time. At least 64 KiB.
 	MemtableBytes uint64
+	// ReadOnly opens what is there and changes nothing; a directory without a store is fault.ErrNotFound, and one that
+	// somebody has open is fault.ErrLocked.
+	ReadOnly bool
 }
 
 const (
@@ -69,7 +72,7 @@ func Open(o Options) (*Store, error) {
 		return nil, err
 	}
 	s, err := start(o.Dir, o.Identity, f)
-	if err == nil {
+	if err == nil && !o.ReadOnly {
 		// Only now is it sure that the others aren't needed.
 		err = m.sweep(o.FS, o.Dir)
 	}
@@ -81,13 +84,17 @@ func Open(o Options) (*Store, error) {
 
 // prepare finds out which database counts, or makes the directory of a first one.
 func prepare(o Options) (manifest, error) {
-	if err := vfs.MkdirAll(o.FS, o.Dir); err != nil {
-		return manifest{}, err
+	if !o.ReadOnly {
+		if err := vfs.MkdirAll(o.FS, o.Dir); err != nil {
+			return manifest{}, err
+		}
 	}
 	m, found, err := readManifest(o.FS, o.Dir, o.Identity)
 	switch {
 	case err != nil:
 		return m, err
+	case !found && o.ReadOnly:
+		return m, fmt.Errorf("%s holds no store: %w", o.Dir, fault.ErrNotFound)
 	case !found:
 		// The manifest is written before its database: one alone is an empty store, a database alone is damage.
 		m = newManifest(o.Identity, 1)
@@ -113,8 +120,10 @@ type pebbleForm struct {
 
 func openForm(o Options, m manifest) (*pebbleForm, error) {
 	f := &pebbleForm{o: o, manifest: m, dir: m.database(o.FS, o.Dir), watch: newWatch()}
-	if err := vfs.MkdirAll(o.FS, f.dir); err != nil {
-		return nil, err
+	if !o.ReadOnly {
+		if err := vfs.MkdirAll(o.FS, f.dir); err != nil {
+			return nil, err
+		}
 	}
 	f.cache = pebble.NewCache(o.CacheBytes)
 	err := f.watch.guard(func() (err error) {
@@ -123,6 +132,9 @@ func openForm(o Options, m manifest) (*pebbleForm, error) {
 	})
 	if err != nil {
 		f.cache.Unref()
+		if vfs.Held(err) {
+			return nil, fmt.Errorf("%w: %s (%w)", fault.ErrLocked, f.dir, err)
+		}
 		return nil, f.damage("open", err)
 	}
 	return f, nil
@@ -137,6 +149,7 @@ func (f *pebbleForm) options() *pebble.Options {
 		MemTableStopWritesThreshold: memtables,
 		FormatMajorVersion:          majorVersion,
 		Merger:                      operator(),
+		ReadOnly:                    f.o.ReadOnly,
 		DisableWAL:                  true, // the group's log is that, and Meta says where to go on in it
 		L0CompactionThreshold:       4,
 		L0StopWritesThreshold:       24,
@@ -156,14 +169,14 @@ func (f *pebbleForm) options() *pebble.Options {
 		l.Compression = func() *sstable.CompressionProfile { return sstable.SnappyCompression }
 	}
 	// Most of the data is in the last level, where it is written once.
-	out.Levels[len(out.Levels)-1].Compression = func() *sstable.CompressionProfile { return sstable.ZstdCompression }
+	out.Levels[len(out.Levels)-1].Compression = func() *sstable.CompressionProfile { return sstable.SnappyCompression }
 	return out
 }
 
 func (f *pebbleForm) commit(b *Batch) error {
 	// Pebble gets a copy: guard may come back while it still reads.
-	pb := f.db.NewBatchWithSize(len(b.bytes) + 16*len(b.ops))
-	err := b.all(func(kind opKind, key, value []byte) error {
+	pb := f.db.NewBatchWithSize(len(b.bytes) + opOverhead*(len(b.ops)+1))
+	err := b.all(b.sorted(), func(kind opKind, key, value []byte) error {
 		switch kind {
 		case opSet:
 			return pb.Set(key, value, nil)

@@ -135,7 +135,7 @@ func (s *Store) Local(key []byte) (value []byte, ok bool, err error) {
 		return nil, false, err
 	}
 	defer func() { err = errors.Join(err, done()) }()
-	return v.get(localKey(key)(nil))
+	return v.get(localKey(key))
 }
 
 // Locals walks all group-local records by key; keys and values are valid until the iteration goes on. After an error,

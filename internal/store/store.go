@@ -72,7 +72,7 @@ func (s *Store) Meta() Meta {
 // Commit makes a batch visible, records and Meta in one step. It panics when records would change without a higher
 // applied index: after a crash they would be applied twice.
 //
-// A failed write is [fault.ErrDisk], and final: from then on nothing is written any more. Reads go on.
+// A batch beyond [MaxBatch] is refused, without effect. A failed write is [fault.ErrDisk], and final: from then on nothing is written any more. Reads go on.
 func (s *Store) Commit(b *Batch) error {
 	f, err := s.writable()
 	if err != nil {
@@ -92,7 +92,10 @@ func (s *Store) Commit(b *Batch) error {
 		panic("store: configuration is too long")
 	}
 	whole := *b
-	whole.raw(metaKey, checkpoint{s.identity, b.meta}.append(nil))
+	whole.addRaw(opSet, metaKey, checkpoint{s.identity, b.meta}.append(nil))
+	if err := whole.checkSize(); err != nil {
+		return err
+	}
 	if err := f.commit(&whole); err != nil {
 		return s.fail("commit", err)
 	}

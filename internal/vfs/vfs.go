@@ -141,16 +141,16 @@ func Lock(fsys FS, dir string) (io.Closer, error) {
 	switch {
 	case err == nil:
 		return lock, nil
-	case held(err):
+	case Held(err):
 		return nil, fmt.Errorf("%w: %s is locked; stop the tidal that uses this directory, or choose another one (%w)",
 			fault.ErrLocked, name, err)
 	}
 	return nil, fmt.Errorf("lock %s: %w", name, err)
 }
 
-// held tells a lock that is taken from a file that can't be created: the latter carries a path. Pebble has no
+// Held tells a lock that is taken from a file that can't be created: the latter carries a path. Pebble has no
 // sentinel for a lock that this process holds itself.
-func held(err error) bool {
+func Held(err error) bool {
 	var path *os.PathError
 	if errors.As(err, &path) {
 		return false

@@ -156,3 +156,29 @@ func (l *Log) read(sp span) ([]Entry, error) {
 	}
 	return out, nil
 }
+
+// File is one file of a log.
+type File struct {
+	Name string
+	// First and Last are its entries, Last = First−1 for none. What later entries superseded doesn't count.
+	First, Last uint64
+	// Bytes is how much of it is written.
+	Bytes int64
+}
+
+// Files returns the log's files, the oldest first. All but the last are sealed.
+func (l *Log) Files() []File {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	out := make([]File, len(l.index.segments))
+	first := l.index.base
+	for i, s := range l.index.segments {
+		f := File{Name: s.name, First: first, Last: first - 1, Bytes: s.length}
+		if n := len(s.offsets); n > 0 {
+			f.First, f.Last = s.first, s.first+uint64(n)-1
+			first = f.Last + 1
+		}
+		out[i] = f
+	}
+	return out
+}

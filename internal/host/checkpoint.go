@@ -1,0 +1,111 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/tidaldb/tidal/internal/consensus"
+	"github.com/tidaldb/tidal/internal/engine"
+	"github.com/tidaldb/tidal/internal/fault"
+	"github.com/tidaldb/tidal/internal/store"
+)
+
+// storeDir is the folder of the checkpoint within a directory.
+const storeDir = "store"
+
+// OpenStore opens the checkpoint of a group. There may be none yet: then it returns nil, or makes one if make is set.
+type OpenStore func(who store.Identity, make bool) (*store.Store, error)
+
+// openStore is the checkpoint on disk.
+func (b *Base) openStore(who store.Identity, make bool) (*store.Store, error) {
+	fsys := b.opts.FS
+	dir := fsys.PathJoin(b.opts.Dir, storeDir)
+	if _, err := fsys.Stat(dir); errors.Is(err, fs.ErrNotExist) && !make {
+		return nil, nil
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("look for %s: %w: %w", dir, fault.ErrDisk, err)
+	}
+	return store.Open(store.Options{FS: fsys, Dir: dir, Identity: who, ReadOnly: b.opts.ReadOnly})
+}
+
+// checkpoint opens the store, if there is one, and makes the engine and the fold of what it holds.
+func (b *Base) checkpoint() (consensus.Restored, error) {
+	var out consensus.Restored
+	who, err := b.identity.store()
+	if err != nil {
+		return out, err
+	}
+	cfg := engine.Config{Origin: b.Origin()}
+	b.Engine, b.fold = engine.New(cfg), engine.NewFold(cfg)
+	b.makeStore = func() (*store.Store, error) { return b.opts.Store(who, true) }
+	s, err := b.opts.Store(who, false)
+	if b.opts.ReadOnly && errors.Is(err, fault.ErrNotFound) {
+		s, err = nil, nil // a process ended just when it had made the folder
+	}
+	if b.opts.ReadOnly && errors.Is(err, fault.ErrLocked) && b.Log.FirstIndex() <= 1 {
+		return out, nil // somebody writes; the log alone will do, for it is whole
+	}
+	if err != nil {
+		return out, err
+	}
+	if s == nil {
+		// State is rebuilt from the log alone, so the log must reach back to the first entry.
+		if first := b.Log.FirstIndex(); first > 1 {
+			return out, fault.Damaged(b.opts.FS.PathJoin(b.opts.Dir, logDir), 0,
+				"the log begins at entry %d, and there is no checkpoint: its older files, or the folder %s, are missing; "+
+					"restore them from a backup", first, storeDir)
+		}
+		return out, nil
+	}
+	b.store.Store(s)
+	m := s.Meta()
+	term, err := b.Log.Term(m.Applied)
+	if err != nil {
+		term = 0 // the log doesn't reach back so far, or not so far ahead
+	}
+	if err := s.CheckLog(b.Log.FirstIndex(), b.Log.LastIndex(), term); err != nil {
+		return out, err
+	}
+	out.Applied, out.AppliedTerm = m.Applied, m.Term
+	if len(m.Configuration) > 0 {
+		if out.Members, err = consensus.DecodeMembers(m.Configuration); err != nil {
+			return out, err
+		}
+	}
+	if err := b.load(s); err != nil {
+		return out, fmt.Errorf("load checkpoint of entry %d: %w", m.Applied, err)
+	}
+	return out, nil
+}
+
+// load makes the engine of the store's records.
+func (b *Base) load(s *store.Store) error {
+	for r, err := range s.Records() {
+		if err != nil {
+			return err
+		}
+		rec := engine.Record{
+			Kind: r.Kind, OwnerKind: r.OwnerKind, Owner: r.Owner, Gen: r.Generation, Sub: r.Sub, Value: r.Value,
+		}
+		if err := b.Engine.Load(rec); err != nil {
+			return err
+		}
+		if err := b.fold.Load(rec); err != nil {
+			return err
+		}
+	}
+	locals, failed := s.Locals()
+	for key, value := range locals {
+		if err := b.Engine.LoadLocal(key, value); err != nil {
+			return err
+		}
+		if err := b.fold.LoadLocal(key, value); err != nil {
+			return err
+		}
+	}
+	v := s.Meta().Vector
+	b.Engine.Loaded(v)
+	b.fold.Loaded(v)
+	return failed()
+}

@@ -1,0 +1,172 @@
+package host
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/tidaldb/tidal/internal/algebra"
+	"github.com/tidaldb/tidal/internal/consensus"
+	"github.com/tidaldb/tidal/internal/engine"
+	"github.com/tidaldb/tidal/internal/hlc"
+	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/planted"
+	"github.com/tidaldb/tidal/internal/store"
+	"github.com/tidaldb/tidal/internal/wal"
+)
+
+// Materialiser brings the checkpoint after the log: it folds applied entries into one effect and merges that into the
+// store, with everything else that is true after the last of them, in one step. It is the one writer of the store, and
+// reads the log beside those who append to it.
+//
+// It starts nothing and decides nothing about when: package host drives it from a goroutine, package sim from a
+// simulated clock. What was folded and not committed is lost with the process, and folded again.
+type Materialiser struct {
+	base    *Base
+	fold    *engine.Fold
+	members consensus.Members
+	// index and term are those of the last entry folded, committed and flushed the last ones in the store.
+	index, term        uint64
+	committed, flushed uint64
+	bytes              int64 // folded since the last commit
+	failed             error // final
+}
+
+// foldBytes is how much of the log is folded at a time.
+const foldBytes = 1 << 20
+
+// Materialiser returns the directory's one. It begins behind the checkpoint.
+func (b *Base) Materialiser() *Materialiser {
+	m := &Materialiser{base: b, fold: b.fold, members: b.checkpointed.Members}
+	m.index, m.term = b.checkpointed.Applied, b.checkpointed.AppliedTerm
+	m.committed, m.flushed = m.index, m.index
+	return m
+}
+
+// Behind is how much of the log, in bytes, is applied and not yet committed to the store.
+func (m *Materialiser) Behind() int64 { return m.base.appliedBytes.Load() - m.base.storedBytes.Load() }
+
+// Pending is how much of the log, in bytes, is folded and not yet committed.
+func (m *Materialiser) Pending() int64 { return m.bytes }
+
+// Flushed is the last entry that the store holds durably.
+func (m *Materialiser) Flushed() uint64 { return m.flushed }
+
+// Fold folds some more entries, and reports whether there are no more that are applied.
+func (m *Materialiser) Fold() (done bool, err error) {
+	applied := m.base.applied.Load()
+	if m.failed != nil || m.index >= applied {
+		return true, m.failed
+	}
+	entries, err := m.base.Log.Entries(m.index+1, applied+1, foldBytes)
+	if err != nil {
+		return true, m.fail(fmt.Errorf("read log at entry %d: %w", m.index+1, err))
+	}
+	for _, e := range entries {
+		if err := m.entry(e); err != nil {
+			return true, m.fail(fmt.Errorf("fold entry %d: %w", e.Index, err))
+		}
+	}
+	return m.index >= applied, nil
+}
+
+func (m *Materialiser) entry(e wal.Entry) (err error) {
+	switch e.Kind {
+	case wal.KindBatch:
+		_, err = m.fold.Apply(e.Data)
+	case wal.KindConfiguration:
+		m.members, err = m.members.After(consensus.Entry{
+			Kind: consensus.Configuration, Term: e.Term, Index: e.Index, Data: e.Data,
+		})
+	}
+	m.index, m.term = e.Index, e.Term
+	m.bytes += int64(len(e.Data))
+	return err
+}
+
+// Commit merges what was folded into the store, which is made if there is none.
+func (m *Materialiser) Commit() error {
+	if m.failed != nil || m.index == m.committed {
+		return m.failed
+	}
+	s := m.base.store.Load()
+	if s == nil {
+		var err error
+		if s, err = m.base.makeStore(); err != nil {
+			return m.fail(fmt.Errorf("make a checkpoint: %w", err))
+		}
+		m.base.store.Store(s)
+	}
+	if planted.MaterialiseWithoutIndex && m.index > m.committed+1 {
+		behind := m.meta()
+		behind.Applied = m.committed + 1
+		behind.Term, _ = m.base.Log.Term(behind.Applied)
+		if err := s.Commit(m.batch(behind)); err != nil {
+			return m.fail(err)
+		}
+		if _, err := s.Flush(); err != nil {
+			return m.fail(err)
+		}
+		m.fold.Reset()
+	}
+	if err := s.Commit(m.batch(m.meta())); err != nil {
+		return m.fail(err)
+	}
+	m.fold.Reset()
+	m.base.storedBytes.Add(m.bytes)
+	m.committed, m.bytes = m.index, 0
+	return nil
+}
+
+// Flush makes durable what was committed. The log may go up to [Materialiser.Flushed] then.
+func (m *Materialiser) Flush() error {
+	if m.failed != nil || m.flushed == m.committed {
+		return m.failed
+	}
+	index, err := m.base.store.Load().Flush()
+	if err != nil {
+		return m.fail(err)
+	}
+	m.flushed = index
+	return nil
+}
+
+func (m *Materialiser) fail(err error) error {
+	m.failed = err
+	return err
+}
+
+// meta says what the store is the state after once the fold is merged.
+func (m *Materialiser) meta() store.Meta {
+	return store.Meta{
+		Applied: m.index, Term: m.term, Vector: m.fold.Vector(), Incarnation: m.base.Origin().Incarnation,
+		Configuration: m.members.AppendBinary(nil),
+	}
+}
+
+// batch is the fold as one change of the store.
+func (m *Materialiser) batch(meta store.Meta) *store.Batch {
+	b := store.NewBatch(meta)
+	m.fold.Deleted(func(kind id.Kind, owner string, gen hlc.Timestamp) { b.Raise(kind, owner, gen) })
+	m.fold.Effects(func(r engine.Record) bool {
+		k := store.Key{OwnerKind: r.OwnerKind, Owner: r.Owner, Gen: r.Gen, Kind: r.Kind, Sub: r.Sub}
+		switch r.Kind {
+		case algebra.KindGeneration:
+			k.Gen = 0
+			b.Merge(k, binary.AppendUvarint(nil, uint64(r.Gen)))
+		case algebra.KindEntity:
+			k.Gen = 0
+			b.Merge(k, r.Value)
+		default:
+			b.Merge(k, r.Value)
+		}
+		return true
+	})
+	m.fold.Locals(func(key, value []byte) {
+		if value == nil {
+			b.DeleteLocal(key)
+		} else {
+			b.SetLocal(key, value)
+		}
+	})
+	return b
+}

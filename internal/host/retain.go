@@ -1,0 +1,67 @@
+package host
+
+import (
+	"fmt"
+
+	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/record"
+	"github.com/tidaldb/tidal/internal/retention"
+	"github.com/tidaldb/tidal/internal/wal"
+)
+
+// releasable returns the entry below which the log may go, now that the store holds flushed durably.
+func (b *Base) releasable(flushed uint64) (below uint64, err error) {
+	facts := retention.Facts{Now: b.opts.Now().UnixMilli(), Flushed: flushed, Needed: flushed + 1}
+	files := b.Log.Files()
+	for _, f := range files[:len(files)-1] {
+		if f.Last < f.First {
+			continue
+		}
+		s, ok := b.segments[f.Name]
+		if !ok || s.Last != f.Last {
+			if s, err = b.segment(f); err != nil {
+				return 0, err
+			}
+			b.segments[f.Name] = s
+		}
+		facts.Segments = append(facts.Segments, s)
+		// A log loses its beginning alone, so what lies behind the first file that stays needs no look, unless the size
+		// matters.
+		if b.opts.Retention.SizeLimit == 0 && retention.Plan(b.opts.Retention, facts).Release < f.Last {
+			break
+		}
+	}
+	return retention.Plan(b.opts.Retention, facts).Release + 1, nil
+}
+
+// segment reads what a sealed file holds. It is read once.
+func (b *Base) segment(f wal.File) (retention.Segment, error) {
+	s := retention.Segment{First: f.First, Last: f.Last, Bytes: f.Bytes}
+	spans := map[id.Origin]int{}
+	for next := f.First; next <= f.Last; {
+		entries, err := b.Log.Entries(next, f.Last+1, replayBytes)
+		if err != nil {
+			return s, fmt.Errorf("read log at entry %d: %w", next, err)
+		}
+		for _, e := range entries {
+			if e.Kind != wal.KindBatch {
+				continue
+			}
+			batch, err := record.Open(e.Data)
+			if err != nil {
+				return s, fmt.Errorf("open entry %d: %w", e.Index, err)
+			}
+			h := batch.Header
+			s.Newest = max(s.Newest, int64(h.Timestamp/1e6))
+			i, ok := spans[batch.Origin()]
+			if !ok {
+				i = len(s.Spans)
+				spans[batch.Origin()] = i
+				s.Spans = append(s.Spans, retention.Span{Origin: batch.Origin(), First: h.First, Last: h.Last})
+			}
+			s.Spans[i].First, s.Spans[i].Last = min(s.Spans[i].First, h.First), max(s.Spans[i].Last, h.Last)
+		}
+		next += uint64(len(entries))
+	}
+	return s, nil
+}
