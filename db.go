@@ -13,6 +13,7 @@ import (
 	"github.com/tidaldb/tidal/internal/host"
 	"github.com/tidaldb/tidal/internal/record"
 	"github.com/tidaldb/tidal/internal/replica"
+	"github.com/tidaldb/tidal/internal/retention"
 	"github.com/tidaldb/tidal/schema"
 )
 
@@ -49,6 +50,8 @@ func Open(dir string, s *schema.Schema, opts *Options) (*DB, error) {
 	r, err := host.Open(context.Background(), host.Options{
 		Dir: dir, MustExist: s == nil, ReadOnly: o.ReadOnly, Now: o.Now, Tracer: o.Tracer,
 		SegmentBytes: o.SegmentBytes, MaxWaiting: o.MaxWaiting,
+		Retention:  retention.Policy{Retention: o.Retention.Milliseconds()},
+		RangeBytes: o.CheckpointBytes, LagBytes: o.CheckpointLag,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", dir, err)
@@ -143,6 +146,19 @@ func reconcileSchemas(current, asked *schema.Schema) (*schema.Schema, error) {
 func (db *DB) Close() error {
 	db.closed.Store(true)
 	return db.host.Close()
+}
+
+// Checkpoint makes durable, beside the log, what everything written so far amounts to; a program that opens the
+// directory then has little of the log to apply. Checkpoints are made in any case as the log grows, and by Close where
+// that is quick; call this behind an import.
+func (db *DB) Checkpoint(ctx context.Context) error {
+	if db.closed.Load() {
+		return fault.ErrClosed
+	}
+	if err := db.host.Checkpoint(ctx); err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	return nil
 }
 
 // read calls f with the engine while nothing is applied, unless the database was closed.

@@ -81,7 +81,7 @@ func ExampleDB_User() {
 	// item jazz-101 [] [liked]
 	// item polka-7 [hides] []
 	// creator miles [follows] []
-	// forgotten by the log: false <nil>
+	// forgotten by the log: true <nil>
 	// true
 }
 

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"reflect"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -111,7 +112,8 @@ func (w *writer) request() {
 		r.Lane, r.Number = "lane", w.lane
 	}
 	receipt, err := w.db.Write(ctx, r)
-	if err != nil || receipt.Duplicate || receipt.Count != len(r.Records) || !receipt.Forgotten.IsZero() {
+	if err != nil || receipt.Duplicate || receipt.Count != len(r.Records) ||
+		receipt.Forgotten.IsZero() == slices.ContainsFunc(r.Records, erases) {
 		w.t.Fatalf("write %+v: %+v, %v", r, receipt, err)
 	}
 	w.oracle.take(r.Records, receipt.Position, w.clock.now())
@@ -327,4 +329,9 @@ func same(a, b []tidal.Entity) bool {
 		}
 	}
 	return true
+}
+
+func erases(r tidal.Record) bool {
+	_, yes := r.(tidal.Erase)
+	return yes
 }

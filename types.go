@@ -61,6 +61,13 @@ type Options struct {
 	SegmentBytes int64
 	// MaxWaiting bounds the requests that wait for the disk; 0 is 4,096. Beyond it writes fail with ErrOverloaded.
 	MaxWaiting int
+	// Retention is how long the log is kept behind the checkpoint, at least a day; 0 is seven. An event can be undone,
+	// and told from the log, while it is kept.
+	Retention time.Duration
+	// CheckpointBytes is how much of the log gathers before the checkpoint follows; 0 is 64 MiB. While writes keep the
+	// processors busy, up to CheckpointLag gather; 0 is 512 MiB. Opening a directory after a crash applies that much
+	// again.
+	CheckpointBytes, CheckpointLag int64
 }
 
 // Signal is one event: a user did something with an item.
@@ -216,9 +223,9 @@ type Receipt struct {
 	Duplicate bool
 	// Clamped counts the events whose time lay too far ahead.
 	Clamped int
-	// Forgotten is, for a request that erases a user, the time by which the log's records of them are gone from the
-	// disk, too. Zero means never: state forgets a user at once, but the log is kept for ever today, and so this is
-	// always zero.
+	// Forgotten is, for a request that erases a user, the time by which the log's records of them are gone, too: state
+	// forgets a user at once, the log when it is older than Options.Retention, a day or so later. It holds if the
+	// database is open then; else that happens when it is opened. Zero for other requests.
 	Forgotten time.Time
 }
 

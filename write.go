@@ -72,7 +72,11 @@ func (db *DB) writeOnce(ctx context.Context, r *Request) (Receipt, error) {
 	if err != nil {
 		return Receipt{}, err
 	}
-	return Receipt{Position: got.First, Count: got.Count, Duplicate: got.Duplicate, Clamped: got.Clamped}, nil
+	out := Receipt{Position: got.First, Count: got.Count, Duplicate: got.Duplicate, Clamped: got.Clamped}
+	if slices.ContainsFunc(r.Records, isErase) {
+		out.Forgotten = db.host.Forgotten(db.now())
+	}
+	return out, nil
 }
 
 // propose turns a record into what the leader stamps.
@@ -216,4 +220,9 @@ func proposeMark(p *record.Proposed, x *SetMark) error {
 	}
 	p.Kind, p.Mark = record.KindMark, record.Mark{Which: kind, On: !x.Off, User: x.User, Item: x.Item}
 	return nil
+}
+
+func isErase(r Record) bool {
+	_, erases := r.(Erase)
+	return erases
 }

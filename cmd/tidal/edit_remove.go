@@ -38,8 +38,8 @@ type eraseResult struct {
 	User     string `json:"user"`
 	Known    bool   `json:"known"`
 	Position string `json:"position"`
-	// Forgotten is the time by which the log holds nothing of the user any more, null for never.
-	Forgotten *string `json:"forgotten"`
+	// Forgotten is the time by which the log holds nothing of the user any more.
+	Forgotten string `json:"forgotten"`
 }
 
 func (a *app) eraseCommand() *cobra.Command {
@@ -75,20 +75,12 @@ func (a *app) runErase(c *cobra.Command, db *tidal.DB, user string) error {
 	if err != nil {
 		return err
 	}
-	out := eraseResult{User: user, Known: known, Position: r.Position.String()}
-	if !r.Forgotten.IsZero() {
-		day := stamp(r.Forgotten)
-		out.Forgotten = &day
-	}
+	out := eraseResult{User: user, Known: known, Position: r.Position.String(), Forgotten: stamp(r.Forgotten)}
 	return a.answer(out, func(w io.Writer) {
 		if !known {
 			fmt.Fprintln(w, "Nothing was known of this user.")
 		}
 		fmt.Fprintf(w, "Erased at %s.\n", out.Position)
-		if out.Forgotten == nil {
-			fmt.Fprintln(w, "The log still holds what was written about them; it is kept for ever today.")
-			return
-		}
-		fmt.Fprintf(w, "The log holds nothing of them after %s.\n", *out.Forgotten)
+		fmt.Fprintf(w, "The log holds nothing of them after %s.\n", out.Forgotten)
 	})
 }

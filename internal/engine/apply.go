@@ -112,6 +112,7 @@ func (e *Engine) applyBatch(origin id.Origin, b *record.Batch) (hlc.Timestamp, e
 // applyRecords returns whether the batch brought a schema version, and its highest stamp.
 func (e *Engine) applyRecords(origin id.Origin, b *record.Batch) (news bool, highest hlc.Timestamp, err error) {
 	version := e.versions[b.Ext.Schema]
+	e.pending.events = e.pending.events[:0]
 	for rec, err := range b.Records() {
 		if err != nil {
 			return false, 0, err
@@ -129,11 +130,19 @@ func (e *Engine) applyRecords(origin id.Origin, b *record.Batch) (news bool, hig
 			continue
 		}
 		e.highestRegister = max(e.highestRegister, ev.stamp.HLC)
-		if err := e.applyRecord(&ev, version, &rec); err != nil {
+		if rec.Kind == record.KindSignal {
+			err = e.postpone(&ev, version, &rec)
+		} else if err = e.perform(); err == nil {
+			err = e.applyRecord(&ev, &rec)
+		}
+		if err != nil {
 			return false, 0, fmt.Errorf("%s at %v: %w", rec.Kind, ev.position, err)
 		}
 		e.counters.Records++
 		news = news || rec.Kind == record.KindSchemaVersion
+	}
+	if err := e.perform(); err != nil {
+		return false, 0, err
 	}
 	e.highest = max(e.highest, highest)
 	if e.ours(origin) {
@@ -143,26 +152,21 @@ func (e *Engine) applyRecords(origin id.Origin, b *record.Batch) (news bool, hig
 	return news, highest, nil
 }
 
-func (e *Engine) applyRecord(ev *event, v *version, rec *record.Record) error {
+// applyRecord applies a record of any kind but signal.
+func (e *Engine) applyRecord(ev *event, rec *record.Record) error {
 	switch rec.Kind {
-	case record.KindSignal:
-		s := &e.scratch.signal
-		if err := record.DecodeSignal(rec.Body, s); err != nil {
-			return err
-		}
-		return e.applySignal(ev, v, s)
 	case record.KindMark:
 		var m record.Mark
 		if err := record.DecodeMark(rec.Body, &m); err != nil {
 			return err
 		}
-		return e.applyMark(ev, &m)
+		return e.users.applyMark(ev, &m)
 	case record.KindRelation:
 		var r record.Relation
 		if err := record.DecodeRelation(rec.Body, &r); err != nil {
 			return err
 		}
-		return e.applyRelation(ev, &r)
+		return e.users.applyRelation(ev, &r)
 	case record.KindPut, record.KindPatch, record.KindDelete:
 		var x record.Entity
 		if err := record.DecodeEntity(rec.Kind, rec.Body, &x); err != nil {
@@ -195,28 +199,6 @@ func (e *Engine) applyRecord(ev *event, v *version, rec *record.Record) error {
 		return e.applyLevel(&l)
 	}
 	return fmt.Errorf("unknown kind of record: %w", fault.ErrFormatTooNew)
-}
-
-func (e *Engine) applySignal(ev *event, v *version, s *record.Signal) error {
-	var err error
-	if ev.rules, err = v.rules(s.Type); err != nil {
-		return err
-	}
-	c := &e.counters
-	c.Signals++
-	if ev.meta.TimeClamped {
-		c.Clamped++
-	}
-	if !c.HasNewest || ev.order.Time > c.Newest {
-		c.Newest, c.HasNewest = ev.order.Time, true
-	}
-	if err := e.applyItem(ev, s); err != nil {
-		return err
-	}
-	if s.User == "" {
-		return nil
-	}
-	return e.applyUser(ev, s)
 }
 
 func (v *version) rules(index uint16) (*typeRules, error) {

@@ -8,6 +8,7 @@ import (
 
 // applyEntity puts, patches or deletes an entity. A delete starts a new generation of it.
 func (e *Engine) applyEntity(ev *event, kind record.Kind, x *record.Entity) error {
+	h := e.half(x.Kind)
 	owner := e.table.Owner(x.Kind, x.ID)
 	key := entityKey(x.Kind, owner)
 	var entity algebra.Entity
@@ -31,11 +32,11 @@ func (e *Engine) applyEntity(ev *event, kind record.Kind, x *record.Entity) erro
 		if !planted.ForgetGeneration {
 			e.table.Raise(x.Kind, owner, ev.stamp.HLC)
 			if e.folding {
-				e.deleted = append(e.deleted, ownerRef{x.Kind, owner})
+				h.deleted = append(h.deleted, ownerRef{x.Kind, owner})
 			}
 		}
 	}
-	e.scratch.bytes = entity.AppendBinary(e.scratch.bytes[:0])
-	e.table.Put(key, e.scratch.bytes)
+	h.scratch.bytes = entity.AppendBinary(h.scratch.bytes[:0])
+	e.table.Put(key, h.scratch.bytes)
 	return nil
 }

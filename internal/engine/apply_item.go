@@ -10,10 +10,10 @@ import (
 )
 
 // applyItem is a signal's effect on its item: cells, cohort cells, engagers. It reads nothing of the user.
-func (e *Engine) applyItem(ev *event, s *record.Signal) error {
-	item := e.table.Owner(id.KindItem, s.Item)
-	if !e.table.Raise(id.KindItem, item, s.ItemGen) {
-		e.counters.Stale++
+func (h *half) applyItem(ev *event, s *record.Signal) error {
+	item := h.table.Owner(id.KindItem, s.Item)
+	if !h.table.Raise(id.KindItem, item, s.ItemGen) {
+		h.stale++
 		return nil
 	}
 	r := ev.rules
@@ -21,16 +21,16 @@ func (e *Engine) applyItem(ev *event, s *record.Signal) error {
 	if r.shape.Unique && s.User != "" {
 		user = xxh3.HashString(s.User)
 	}
-	if err := e.count(cellKey(item, r.name), ev, s, user); err != nil {
+	if err := h.count(cellKey(item, r.name), ev, s, user); err != nil {
 		return err
 	}
 	for _, cohort := range s.Cohorts {
-		if err := e.count(cohortKey(item, cohort, r.name), ev, s, user); err != nil {
+		if err := h.count(cohortKey(item, cohort, r.name), ev, s, user); err != nil {
 			return err
 		}
 	}
 	if r.engages && s.User != "" {
-		e.remember(engagersKey(item), algebra.Interaction{
+		h.remember(engagersKey(item), algebra.Interaction{
 			Order: ev.order, ID: s.User, Gen: s.UserGen, Type: r.name,
 		})
 	}
@@ -38,38 +38,38 @@ func (e *Engine) applyItem(ev *event, s *record.Signal) error {
 }
 
 // count adds the event to one cell. A user of 0 adds to no set of unique users.
-func (e *Engine) count(key state.Key, ev *event, s *record.Signal, user uint64) error {
-	cell := &e.scratch.cell
-	at, err := e.load(key, cell)
+func (h *half) count(key state.Key, ev *event, s *record.Signal, user uint64) error {
+	cell := &h.scratch.cell
+	at, err := h.load(key, cell)
 	if err != nil {
 		return err
 	}
 	t := ev.order.Time
 	if planted.FoldByWallClock {
-		t = ev.meta.HLC.Millis()
+		t = ev.order.HLC.Millis()
 	}
 	cell.Add(ev.rules.shape, t, s.Weight)
 	if user != 0 {
 		cell.AddUnique(user)
 	}
-	e.store(key, at, cell)
+	h.store(key, at, cell)
 	return nil
 }
 
 // load reads a cell, an empty one if there is none, and says where it is.
-func (e *Engine) load(key state.Key, cell *algebra.SignalState) (state.Place, error) {
-	at := e.table.Lookup(key)
-	return at, algebra.ViewSignalState(e.table.Value(at), cell)
+func (h *half) load(key state.Key, cell *algebra.SignalState) (state.Place, error) {
+	at := h.table.Lookup(key)
+	return at, algebra.ViewSignalState(h.table.Value(at), cell)
 }
 
-func (e *Engine) store(key state.Key, at state.Place, cell *algebra.SignalState) {
-	e.scratch.bytes = cell.AppendBinary(e.scratch.bytes[:0])
-	e.table.Set(key, at, e.scratch.bytes)
+func (h *half) store(key state.Key, at state.Place, cell *algebra.SignalState) {
+	h.scratch.bytes = cell.AppendBinary(h.scratch.bytes[:0])
+	h.table.Set(key, at, h.scratch.bytes)
 }
 
 // remember puts an interaction in a list of the newest.
-func (e *Engine) remember(key state.Key, in algebra.Interaction) {
-	at := e.table.Lookup(key)
-	e.scratch.bytes = key.Kind.List().InsertEncoded(e.scratch.bytes[:0], e.table.Value(at), in)
-	e.table.Set(key, at, e.scratch.bytes)
+func (h *half) remember(key state.Key, in algebra.Interaction) {
+	at := h.table.Lookup(key)
+	h.scratch.bytes = key.Kind.List().InsertEncoded(h.scratch.bytes[:0], h.table.Value(at), in)
+	h.table.Set(key, at, h.scratch.bytes)
 }

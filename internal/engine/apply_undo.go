@@ -23,11 +23,11 @@ func (e *Engine) applyCompensate(ev *event, c *record.Compensation) error {
 	s := &c.Signal
 	item := e.table.Owner(id.KindItem, s.Item)
 	if e.table.Raise(id.KindItem, item, s.ItemGen) {
-		if err := e.uncount(cellKey(item, rules.name), rules, c); err != nil {
+		if err := e.items.uncount(cellKey(item, rules.name), rules, c); err != nil {
 			return err
 		}
 		for _, cohort := range s.Cohorts {
-			if err := e.uncount(cohortKey(item, cohort, rules.name), rules, c); err != nil {
+			if err := e.items.uncount(cohortKey(item, cohort, rules.name), rules, c); err != nil {
 				return err
 			}
 		}
@@ -35,7 +35,7 @@ func (e *Engine) applyCompensate(ev *event, c *record.Compensation) error {
 	if s.User != "" {
 		user := e.table.Owner(id.KindUser, s.User)
 		if e.table.Raise(id.KindUser, user, s.UserGen) && rules.recent && s.Creator != "" {
-			if err := e.uncount(creatorKey(user, s.Creator, rules.name), rules, c); err != nil {
+			if err := e.users.uncount(creatorKey(user, s.Creator, rules.name), rules, c); err != nil {
 				return err
 			}
 		}
@@ -47,14 +47,14 @@ func (e *Engine) applyCompensate(ev *event, c *record.Compensation) error {
 
 var undoneMark = []byte{1}
 
-func (e *Engine) uncount(key state.Key, rules *typeRules, c *record.Compensation) error {
-	cell := &e.scratch.cell
-	at, err := e.load(key, cell)
+func (h *half) uncount(key state.Key, rules *typeRules, c *record.Compensation) error {
+	cell := &h.scratch.cell
+	at, err := h.load(key, cell)
 	if err != nil {
 		return err
 	}
 	cell.Subtract(rules.shape, c.Time, c.Signal.Weight)
-	e.store(key, at, cell)
+	h.store(key, at, cell)
 	return nil
 }
 

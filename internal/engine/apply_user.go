@@ -11,19 +11,19 @@ import (
 
 // applyUser is a signal's effect on its user: recents, the weight of the creator, marks, hard negatives. It reads
 // nothing of the item.
-func (e *Engine) applyUser(ev *event, s *record.Signal) error {
-	user := e.table.Owner(id.KindUser, s.User)
-	if !e.table.Raise(id.KindUser, user, s.UserGen) {
-		e.counters.Stale++
+func (h *half) applyUser(ev *event, s *record.Signal) error {
+	user := h.table.Owner(id.KindUser, s.User)
+	if !h.table.Raise(id.KindUser, user, s.UserGen) {
+		h.stale++
 		return nil
 	}
 	r := ev.rules
 	if r.recent {
-		e.remember(recentsKey(user), algebra.Interaction{
+		h.remember(recentsKey(user), algebra.Interaction{
 			Order: ev.order, ID: s.Item, Gen: s.ItemGen, Type: r.name,
 		})
 		if s.Creator != "" {
-			if err := e.count(creatorKey(user, s.Creator, r.name), ev, s, 0); err != nil {
+			if err := h.count(creatorKey(user, s.Creator, r.name), ev, s, 0); err != nil {
 				return err
 			}
 		}
@@ -39,21 +39,21 @@ func (e *Engine) applyUser(ev *event, s *record.Signal) error {
 		for _, mark := range r.clears {
 			*flagOf(&m, mark) = algebra.Flag{Stamp: ev.stamp}
 		}
-		if err := e.mark(user, s.Item, m); err != nil {
+		if err := h.mark(user, s.Item, m); err != nil {
 			return err
 		}
 	}
 	if r.hides {
-		return e.relate(user, byte(record.HideItem), s.Item, algebra.MaxPair{On: ev.stamp.HLC})
+		return h.relate(user, byte(record.HideItem), s.Item, algebra.MaxPair{On: ev.stamp.HLC})
 	}
 	return nil
 }
 
 // applyMark is a user's mark on an item, set or cleared without a signal.
-func (e *Engine) applyMark(ev *event, m *record.Mark) error {
-	user := e.table.Owner(id.KindUser, m.User)
-	if !e.table.Raise(id.KindUser, user, m.UserGen) {
-		e.counters.Stale++
+func (h *half) applyMark(ev *event, m *record.Mark) error {
+	user := h.table.Owner(id.KindUser, m.User)
+	if !h.table.Raise(id.KindUser, user, m.UserGen) {
+		h.stale++
 		return nil
 	}
 	var marks algebra.PairMarks
@@ -65,44 +65,44 @@ func (e *Engine) applyMark(ev *event, m *record.Mark) error {
 	} else {
 		*flagOf(&marks, markOf[m.Which]) = algebra.Flag{Stamp: ev.stamp, On: m.On}
 	}
-	return e.mark(user, m.Item, marks)
+	return h.mark(user, m.Item, marks)
 }
 
 // applyRelation begins or ends a relation of a user to an item or a creator.
-func (e *Engine) applyRelation(ev *event, r *record.Relation) error {
-	user := e.table.Owner(id.KindUser, r.User)
-	if !e.table.Raise(id.KindUser, user, r.UserGen) {
-		e.counters.Stale++
+func (h *half) applyRelation(ev *event, r *record.Relation) error {
+	user := h.table.Owner(id.KindUser, r.User)
+	if !h.table.Raise(id.KindUser, user, r.UserGen) {
+		h.stale++
 		return nil
 	}
 	pair := algebra.MaxPair{Off: ev.stamp.HLC}
 	if r.On {
 		pair = algebra.MaxPair{On: ev.stamp.HLC}
 	}
-	return e.relate(user, byte(r.Which), r.Target, pair)
+	return h.relate(user, byte(r.Which), r.Target, pair)
 }
 
-func (e *Engine) mark(user state.Ord, item string, m algebra.PairMarks) error {
+func (h *half) mark(user state.Ord, item string, m algebra.PairMarks) error {
 	key := marksKey(user, item)
-	at := e.table.Lookup(key)
-	old, err := algebra.DecodePairMarks(e.table.Value(at))
+	at := h.table.Lookup(key)
+	old, err := algebra.DecodePairMarks(h.table.Value(at))
 	if err != nil {
 		return err
 	}
-	e.scratch.bytes = old.Merge(m).AppendBinary(e.scratch.bytes[:0])
-	e.table.Set(key, at, e.scratch.bytes)
+	h.scratch.bytes = old.Merge(m).AppendBinary(h.scratch.bytes[:0])
+	h.table.Set(key, at, h.scratch.bytes)
 	return nil
 }
 
-func (e *Engine) relate(user state.Ord, what byte, target string, p algebra.MaxPair) error {
+func (h *half) relate(user state.Ord, what byte, target string, p algebra.MaxPair) error {
 	key := relationKey(user, what, target)
-	at := e.table.Lookup(key)
-	old, err := algebra.DecodeMaxPair(e.table.Value(at))
+	at := h.table.Lookup(key)
+	old, err := algebra.DecodeMaxPair(h.table.Value(at))
 	if err != nil {
 		return err
 	}
-	e.scratch.bytes = old.Merge(p).AppendBinary(e.scratch.bytes[:0])
-	e.table.Set(key, at, e.scratch.bytes)
+	h.scratch.bytes = old.Merge(p).AppendBinary(h.scratch.bytes[:0])
+	h.table.Set(key, at, h.scratch.bytes)
 	return nil
 }
 

@@ -78,11 +78,11 @@ func (e *Engine) Loaded(v id.VersionVector) {
 	e.loading = loading{}
 }
 
-// The first bytes of the keys of group-local records. Those of package lane are 'k', 'l' and 'm'.
+// The first bytes of the keys of group-local records. Those of package lane are 'k', 'l' and 'r'.
 const (
+	localRecent = 'b' // checksums of the latest batches of an origin
 	localStamps = 'e' // highest stamps and counters
 	localParked = 'p' // a batch that waits, under its origin and first number
-	localRecent = 'r' // checksums of the latest batches of an origin
 )
 
 const localVersion = 1

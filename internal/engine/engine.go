@@ -5,7 +5,6 @@ import (
 	"github.com/tidaldb/tidal/internal/hlc"
 	"github.com/tidaldb/tidal/internal/id"
 	"github.com/tidaldb/tidal/internal/lane"
-	"github.com/tidaldb/tidal/internal/record"
 	"github.com/tidaldb/tidal/internal/state"
 	"github.com/tidaldb/tidal/schema"
 )
@@ -17,6 +16,9 @@ type Config struct {
 	Origin id.Origin
 	// Lanes bounds what is remembered of retries; the zero value takes the defaults.
 	Lanes lane.Options
+	// Both calls two functions and returns when both have returned. It may call them at the same time, on two
+	// goroutines; nil calls one after the other.
+	Both func(a, b func())
 }
 
 // Engine is the state of one shard at one position of its group's log. Create it with [New].
@@ -37,11 +39,28 @@ type Engine struct {
 	highestRegister hlc.Timestamp
 	counters        Counters
 
-	folding bool       // for a Fold: deleted is kept
-	deleted []ownerRef // what was deleted since the range began
+	folding bool // for a Fold: deleted is kept
 	loading loading
 
+	items, users half
+	pending      pending
+}
+
+// half is one of the two sides of an effect: what hangs on items, or what hangs on users. Neither reads or changes
+// what is the other's, in the table either, so both may work at the same time.
+type half struct {
+	table   *state.Table
 	scratch scratch
+	stale   uint64
+	deleted []ownerRef // since the range of a Fold began
+}
+
+// half returns the side that entities of a kind are on.
+func (e *Engine) half(kind id.Kind) *half {
+	if kind == id.KindUser {
+		return &e.users
+	}
+	return &e.items
 }
 
 // ownerRef names an owner of the table.
@@ -68,16 +87,18 @@ type Counters struct {
 
 // scratch is what Apply would otherwise allocate for every record.
 type scratch struct {
-	cell   algebra.SignalState
-	bytes  []byte
-	signal record.Signal
+	cell  algebra.SignalState
+	bytes []byte
 }
 
 // New returns an engine without any events.
 func New(cfg Config) *Engine {
+	table := state.New()
 	return &Engine{
 		cfg:      cfg,
-		table:    state.New(),
+		table:    table,
+		items:    half{table: table},
+		users:    half{table: table},
 		lanes:    lane.New(cfg.Lanes),
 		versions: map[schema.Hash]*version{},
 		parked:   map[id.Origin]*parkedOrigin{},
@@ -95,7 +116,11 @@ func (e *Engine) Highest() hlc.Timestamp { return e.highest }
 func (e *Engine) Level() uint64 { return e.level }
 
 // Counters returns what was counted so far.
-func (e *Engine) Counters() Counters { return e.counters }
+func (e *Engine) Counters() Counters {
+	c := e.counters
+	c.Stale = e.items.stale + e.users.stale
+	return c
+}
 
 // Lanes returns who retried what. Only Apply changes it.
 func (e *Engine) Lanes() *lane.Table { return e.lanes }

@@ -67,8 +67,10 @@ func (f *Fold) Parked() int { return f.engine.Parked() }
 // may be swept.
 func (f *Fold) Deleted(yield func(kind id.Kind, owner string, gen hlc.Timestamp)) {
 	t := f.engine.table
-	for _, d := range f.engine.deleted {
-		yield(d.kind, t.Name(d.kind, d.ord), t.Generation(d.kind, d.ord))
+	for _, h := range f.halves() {
+		for _, d := range h.deleted {
+			yield(d.kind, t.Name(d.kind, d.ord), t.Generation(d.kind, d.ord))
+		}
 	}
 }
 
@@ -130,7 +132,9 @@ func (f *Fold) Locals(yield func(key, value []byte)) {
 // Reset begins the next range.
 func (f *Fold) Reset() {
 	f.engine.table.Reset()
-	f.engine.deleted = f.engine.deleted[:0]
+	for _, h := range f.halves() {
+		h.deleted = h.deleted[:0]
+	}
 	f.engine.loading = loading{}
 }
 
@@ -151,3 +155,5 @@ func lastOf(data []byte) id.Seq {
 	}
 	return b.Header.Last
 }
+
+func (f *Fold) halves() [2]*half { return [2]*half{&f.engine.items, &f.engine.users} }

@@ -43,6 +43,7 @@ type Base struct {
 	// applied is the last entry applied. The bytes of the entries applied and of those stored count from open.
 	applied                   atomic.Uint64
 	appliedBytes, storedBytes atomic.Int64
+	effort                    effort
 	gathered                  chan struct{} // has room for one: a range's worth of log is applied and not stored
 }
 

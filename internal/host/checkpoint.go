@@ -37,7 +37,9 @@ func (b *Base) checkpoint() (consensus.Restored, error) {
 		return out, err
 	}
 	cfg := engine.Config{Origin: b.Origin()}
-	b.Engine, b.fold = engine.New(cfg), engine.NewFold(cfg)
+	b.fold = engine.NewFold(cfg)
+	cfg.Both = b.opts.both
+	b.Engine = engine.New(cfg)
 	b.makeStore = func() (*store.Store, error) { return b.opts.Store(who, true) }
 	s, err := b.opts.Store(who, false)
 	if b.opts.ReadOnly && errors.Is(err, fault.ErrNotFound) {
@@ -79,23 +81,37 @@ func (b *Base) checkpoint() (consensus.Restored, error) {
 	return out, nil
 }
 
-// load makes the engine of the store's records.
+// load makes the engine of the store's records. They are read on one goroutine and entered on another.
 func (b *Base) load(s *store.Store) error {
-	for r, err := range s.Records() {
-		if err != nil {
-			return err
-		}
-		rec := engine.Record{
-			Kind: r.Kind, OwnerKind: r.OwnerKind, Owner: r.Owner, Gen: r.Generation, Sub: r.Sub, Value: r.Value,
-		}
-		if err := b.Engine.Load(rec); err != nil {
-			return err
-		}
-		if err := b.fold.Load(rec); err != nil {
-			return err
-		}
+	chunks, free := make(chan *chunk, loadAhead), make(chan *chunk, loadAhead)
+	for range loadAhead {
+		free <- &chunk{}
 	}
-	locals, failed := s.Locals()
+	stop := make(chan struct{})
+	var failed error
+	go func() {
+		defer close(chunks)
+		failed = readChunks(s, chunks, free, stop)
+	}()
+	var err error
+	for c := range chunks {
+		for i := range c.records {
+			if err = b.enter(c.records[i]); err != nil {
+				break
+			}
+		}
+		if err != nil {
+			close(stop)
+			for range chunks { // the reader ends before the store may be closed
+			}
+			return err
+		}
+		free <- c
+	}
+	if failed != nil {
+		return failed
+	}
+	locals, ended := s.Locals()
 	for key, value := range locals {
 		if err := b.Engine.LoadLocal(key, value); err != nil {
 			return err
@@ -107,5 +123,56 @@ func (b *Base) load(s *store.Store) error {
 	v := s.Meta().Vector
 	b.Engine.Loaded(v)
 	b.fold.Loaded(v)
-	return failed()
+	return ended()
+}
+
+func (b *Base) enter(r engine.Record) error {
+	if err := b.Engine.Load(r); err != nil {
+		return err
+	}
+	return b.fold.Load(r)
+}
+
+// chunk is a part of a store's records, with their values in one piece.
+type chunk struct {
+	records []engine.Record
+	values  []byte
+}
+
+const (
+	loadAhead  = 4
+	chunkBytes = 256 << 10
+)
+
+// add copies a record. A value that lies in what is outgrown stays valid there.
+func (c *chunk) add(r *store.Record) {
+	from := len(c.values)
+	c.values = append(c.values, r.Value...)
+	c.records = append(c.records, engine.Record{
+		Kind: r.Kind, OwnerKind: r.OwnerKind, Owner: r.Owner, Gen: r.Generation, Sub: r.Sub,
+		Value: c.values[from:len(c.values):len(c.values)],
+	})
+}
+
+// readChunks reads all records of a store, until told to stop.
+func readChunks(s *store.Store, out chan<- *chunk, free <-chan *chunk, stop <-chan struct{}) error {
+	c := <-free
+	for r, err := range s.Records() {
+		if err != nil {
+			return err
+		}
+		c.add(&r)
+		if len(c.values) < chunkBytes {
+			continue
+		}
+		out <- c // has room for all that there are
+		select {
+		case c = <-free:
+			c.records, c.values = c.records[:0], c.values[:0]
+		case <-stop:
+			return nil
+		}
+	}
+	out <- c
+	return nil
 }

@@ -12,6 +12,7 @@ type disk struct {
 	*Journal
 	in    chan *consensus.Append // closed by the loop
 	out   chan []Written
+	tidy  chan struct{} // has room for one: the log has something to tidy, however idle it is
 	ended chan struct{}
 }
 
@@ -21,7 +22,8 @@ const diskQueue = 64
 func startDisk(j *Journal) *disk {
 	d := &disk{
 		Journal: j,
-		in:      make(chan *consensus.Append, diskQueue), out: make(chan []Written, diskQueue), ended: make(chan struct{}),
+		in:      make(chan *consensus.Append, diskQueue), out: make(chan []Written, diskQueue),
+		tidy: make(chan struct{}, 1), ended: make(chan struct{}),
 	}
 	go d.run()
 	return d
@@ -29,27 +31,47 @@ func startDisk(j *Journal) *disk {
 
 func (d *disk) run() {
 	defer close(d.ended)
-	for a := range d.in {
-		group := []Written{d.Write(a)}
-	more:
-		for {
-			select {
-			case a, ok := <-d.in:
-				if !ok {
-					break more
-				}
-				group = append(group, d.Write(a))
-			default:
-				break more
+	for open := true; open; {
+		select {
+		case a, ok := <-d.in:
+			if open = ok; ok {
+				open = d.group(a)
 			}
-		}
-		d.Sync(group)
-		d.out <- group
-		if len(d.in) == 0 {
-			d.Mark()
+		case <-d.tidy:
+			d.Tidy()
 		}
 	}
 	d.Finish()
+}
+
+// group writes an append and all that wait behind it, syncs them as one, and reports whether there may be more.
+func (d *disk) group(a *consensus.Append) (open bool) {
+	group := []Written{d.Write(a)}
+more:
+	for open = true; open; {
+		select {
+		case a, open = <-d.in:
+			if open {
+				group = append(group, d.Write(a))
+			}
+		default:
+			break more
+		}
+	}
+	d.Sync(group)
+	d.out <- group
+	if len(d.in) == 0 {
+		d.Mark()
+	}
+	return open
+}
+
+// tidied asks for the log to be tidied soon.
+func (d *disk) tidied() {
+	select {
+	case d.tidy <- struct{}{}:
+	default:
+	}
 }
 
 // close ends the goroutine once it has answered everything, and returns the disk's failure. The caller keeps

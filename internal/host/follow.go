@@ -1,7 +1,10 @@
 package host
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"time"
 
 	"github.com/tidaldb/tidal/internal/fault"
 )
@@ -9,22 +12,27 @@ import (
 // follower is the goroutine that brings the checkpoint after the log. It works when enough of the log has gathered,
 // so that one commit has many events, and when the replica is closed, so that the next open is short.
 type follower struct {
-	m       *Materialiser
-	journal *Journal
-	retain  func(flushed uint64) (below uint64, err error)
-	// rangeBytes is how much of the log gathers before it is folded; finalBytes how much makes a last commit at close
-	// worth its time.
-	rangeBytes, finalBytes int64
+	m    *Materialiser
+	base *Base
+	disk *disk
+	// rangeBytes is how much of the log gathers before it is folded; lagBytes is up to where folding gives way to
+	// writes; finalBytes how much makes a last commit at close worth its time.
+	rangeBytes, lagBytes, finalBytes int64
 
-	quit   chan struct{} // closed by stop
-	failed chan error    // receives at most one failure
+	asked  chan chan error // who wants a checkpoint now
+	quit   chan struct{}   // closed by stop
+	failed chan error      // receives at most one failure
 	ended  chan struct{}
 }
 
-func startFollower(b *Base, j *Journal) *follower {
+// upkeepInterval is how often a database that is hardly written is looked after: its checkpoint follows, and what is
+// old of its log goes.
+const upkeepInterval = time.Hour
+
+func startFollower(b *Base, d *disk) *follower {
 	f := &follower{
-		m: b.Materialiser(), journal: j, retain: b.releasable, rangeBytes: b.opts.RangeBytes, finalBytes: b.opts.FinalBytes,
-		quit: make(chan struct{}), failed: make(chan error, 1), ended: make(chan struct{}),
+		m: b.Materialiser(), base: b, disk: d, rangeBytes: b.opts.RangeBytes, lagBytes: b.opts.LagBytes,
+		finalBytes: b.opts.FinalBytes, asked: make(chan chan error), quit: make(chan struct{}), failed: make(chan error, 1), ended: make(chan struct{}),
 	}
 	go f.run()
 	return f
@@ -32,30 +40,73 @@ func startFollower(b *Base, j *Journal) *follower {
 
 func (f *follower) run() {
 	defer close(f.ended)
+	ticker := time.NewTicker(upkeepInterval)
+	defer ticker.Stop()
+	if err := f.begin(); err != nil {
+		f.failed <- err
+		return
+	}
 	for {
+		var asking chan error
+		bytes := f.rangeBytes
 		select {
 		case <-f.quit:
 			return
-		case <-f.m.base.gathered:
+		case asking = <-f.asked:
+			bytes = 1
+		case <-f.base.gathered:
+		case <-ticker.C:
+			bytes = 1
+			f.base.rollOld(f.disk)
 		}
-		if err := f.follow(f.rangeBytes, f.quit); err != nil {
+		err := f.follow(bytes, asking == nil, f.quit)
+		if asking != nil {
+			asking <- err // has room
+		}
+		if err != nil {
 			f.failed <- err
 			return
 		}
 	}
 }
 
-// follow commits ranges of about that many bytes until none is left that large, then flushes, and lets the log go.
-func (f *follower) follow(bytes int64, quit <-chan struct{}) error {
-	if f.m.Behind() < bytes {
+// begin lets go what grew old while the database was closed.
+func (f *follower) begin() error {
+	if f.m.Flushed() == 0 {
 		return nil
 	}
+	f.base.rollOld(f.disk)
+	return f.release()
+}
+
+// checkpoint brings the checkpoint after everything that is applied by now.
+func (f *follower) checkpoint(ctx context.Context) error {
+	asking := make(chan error, 1)
+	select {
+	case f.asked <- asking:
+	case <-f.ended:
+		return fault.ErrClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-asking:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// errStopped means that the replica is being closed. What was folded and not committed is folded again.
+var errStopped = fmt.Errorf("checkpoint: %w", fault.ErrClosed)
+
+// follow commits ranges until less than that many bytes are left, then flushes, and lets the log go. If polite, it gives
+// way to writes.
+func (f *follower) follow(bytes int64, polite bool, quit <-chan struct{}) error {
 	for f.m.Behind() >= bytes {
 		for done := false; !done && f.m.Pending() < f.rangeBytes; {
-			select {
-			case <-quit:
-				return nil // what was folded is folded again
-			default:
+			if f.giveWay(polite, quit) {
+				return errStopped
 			}
 			var err error
 			if done, err = f.m.Fold(); err != nil {
@@ -69,12 +120,44 @@ func (f *follower) follow(bytes int64, quit <-chan struct{}) error {
 	if err := f.m.Flush(); err != nil {
 		return err
 	}
-	below, err := f.retain(f.m.Flushed())
+	return f.release()
+}
+
+// release lets the log go as far as it may.
+func (f *follower) release() error {
+	below, err := f.base.releasable(f.m.Flushed())
 	if err != nil {
 		return err
 	}
-	f.journal.Release(below)
+	f.disk.Release(below)
+	f.disk.tidied()
 	return nil
+}
+
+// busyPercent is how much of its time the loop works when writes need the processors more than the checkpoint does.
+const busyPercent = 60
+
+// lookInterval is how often that is looked at.
+const lookInterval = 100 * time.Millisecond
+
+// giveWay waits while the loop is busy and the checkpoint not too far behind. It reports whether the replica is being
+// closed.
+func (f *follower) giveWay(polite bool, quit <-chan struct{}) (closing bool) {
+	for {
+		select {
+		case <-quit:
+			return true
+		default:
+		}
+		if !polite || f.m.Behind() >= f.lagBytes || f.base.effort.percent.Load() < busyPercent {
+			return false
+		}
+		select {
+		case <-quit:
+			return true
+		case <-time.After(lookInterval):
+		}
+	}
 }
 
 // stop ends the goroutine and waits for it.
@@ -83,15 +166,18 @@ func (f *follower) stop() {
 	<-f.ended
 }
 
-// finish makes the last checkpoint of a replica that was closed in order. Nothing is applied any more.
+// finish makes the last checkpoint of a replica that was closed in order, if one is worth its time. Nothing is applied
+// any more.
 func (f *follower) finish() error {
 	select {
 	case err := <-f.failed:
-		return err
+		if !errors.Is(err, errStopped) {
+			return err
+		}
 	default:
 	}
-	if err := f.follow(max(1, f.finalBytes), nil); err != nil && !errors.Is(err, fault.ErrClosed) {
-		return err
+	if behind := f.m.Behind(); behind < f.finalBytes || behind > f.rangeBytes {
+		return nil
 	}
-	return nil
+	return f.follow(1, false, nil)
 }

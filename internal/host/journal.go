@@ -29,8 +29,9 @@ type Journal struct {
 	// lazy is a commit index that nobody waits for. It rides along with the next append, or is written at the end.
 	lazy  *wal.HardState
 	dirty bool // written since the last sync
-	// release is the entry below which the log may go, 0 for nothing new.
+	// release is the entry below which the log may go, 0 for nothing new; roll asks for a new file.
 	release atomic.Uint64
+	roll    atomic.Bool
 	flushes uint64
 	failed  error
 }
@@ -88,13 +89,25 @@ func (j *Journal) Mark() {
 	if j.failed == nil && !j.dirty {
 		j.failed = j.log.Mark()
 	}
+	j.Tidy()
+}
+
+// Tidy does what [Journal.Release] and [Journal.Roll] asked for. Mark does so, too.
+func (j *Journal) Tidy() {
+	if j.failed == nil && j.roll.Swap(false) {
+		j.failed = j.log.Roll()
+	}
 	if below := j.release.Swap(0); below > 0 && j.failed == nil {
 		j.failed = j.log.Release(below)
 	}
 }
 
-// Release lets the log go below an entry, when the journal marks next. It may be called from anywhere.
+// Release lets the log go below an entry, and Roll lets it go on in a new file, when the journal tidies next. They may
+// be called from anywhere.
 func (j *Journal) Release(below uint64) { j.release.Store(below) }
+
+// Roll is described with Release.
+func (j *Journal) Roll() { j.roll.Store(true) }
 
 // Finish writes what was left for later.
 func (j *Journal) Finish() {

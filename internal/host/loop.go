@@ -67,7 +67,7 @@ func startLoop(b *Base) (*loop, error) {
 		return nil, err
 	}
 	l.disk = startDisk(NewJournal(b.Log, mono))
-	l.follow = startFollower(b, l.disk.Journal)
+	l.follow = startFollower(b, l.disk)
 	go l.run()
 	return l, nil
 }
@@ -81,11 +81,14 @@ func (l *loop) run() {
 		if err = l.settle(); err != nil {
 			break
 		}
+		l.step.base.effort.rests(l.now().Mono)
 		select {
 		case c := <-l.requests:
+			l.step.base.effort.works(l.now().Mono)
 			l.take(c)
 			err = l.step.Core.Flush(l.now())
 		case group := <-l.disk.out:
+			l.step.base.effort.works(l.now().Mono)
 			err = l.step.Persisted(group)
 		case <-ticker.C:
 			l.step.Core.Tick(l.now())

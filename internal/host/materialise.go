@@ -155,9 +155,9 @@ func (m *Materialiser) batch(meta store.Meta) *store.Batch {
 			b.Merge(k, binary.AppendUvarint(nil, uint64(r.Gen)))
 		case algebra.KindEntity:
 			k.Gen = 0
-			b.Merge(k, r.Value)
+			b.MergeTrusted(k, r.Value)
 		default:
-			b.Merge(k, r.Value)
+			b.MergeTrusted(k, r.Value)
 		}
 		return true
 	})

@@ -112,6 +112,9 @@ func findOriginal(log *wal.Log, origin id.Origin, p id.Position) (record.Compens
 	if p.Region != origin.Region || p.Shard != origin.Shard || p.IsZero() {
 		return record.Compensation{}, missing
 	}
+	if log.FirstIndex() > 1 {
+		missing = fmt.Errorf("signal %v: there is none, or its part of the log was let go: %w", p, fault.ErrNotFound)
+	}
 	origin = p.Origin() // of this group, perhaps of an earlier incarnation
 	lo, hi := log.FirstIndex(), log.LastIndex()+1
 	for lo < hi {

@@ -41,13 +41,17 @@ type Options struct {
 
 	// Store opens the checkpoint; nil is Pebble in the directory's folder "store".
 	Store OpenStore
-	// RangeBytes is how much of the log gathers before the checkpoint follows; 0 is 64 MiB. What a restart replays is
-	// at most about twice that.
-	RangeBytes int64
-	// FinalBytes is how much of the log behind the checkpoint makes a last one at Close worth its time; 0 is 1 MiB.
+	// RangeBytes is how much of the log gathers before the checkpoint follows; 0 is 64 MiB. While writes keep the loop
+	// busy it waits, until LagBytes have gathered; 0 is 512 MiB. What a restart replays is at most about that and a range.
+	RangeBytes, LagBytes int64
+	// FinalBytes is how much of the log behind the checkpoint makes a last one at Close worth its time; 0 is 1 MiB. Above
+	// RangeBytes, Close doesn't take the time.
 	FinalBytes int64
 	// Retention says how long the log is kept behind the checkpoint; the zero value is seven days.
 	Retention retention.Policy
+
+	// both does two halves at the same time; nil does one after the other, as the simulator wants it.
+	both func(a, b func())
 }
 
 func (o *Options) complete() {
@@ -63,6 +67,9 @@ func (o *Options) complete() {
 	if o.RangeBytes == 0 {
 		o.RangeBytes = 64 << 20
 	}
+	if o.LagBytes == 0 {
+		o.LagBytes = 512 << 20
+	}
 	if o.FinalBytes == 0 {
 		o.FinalBytes = 1 << 20
 	}
@@ -74,6 +81,7 @@ func (o *Options) complete() {
 // Replica is one open replica. Its methods may be called from anywhere.
 type Replica struct {
 	base    *Base
+	hands   *hands
 	loop    *loop // nil when read only
 	closing sync.Once
 	closed  error
@@ -82,11 +90,16 @@ type Replica struct {
 // Open opens a directory. When it returns, everything that was acknowledged before is visible, and the replica
 // stamps.
 func Open(ctx context.Context, opts Options) (*Replica, error) {
+	hands := startHands()
+	if hands != nil {
+		opts.both = hands.both
+	}
 	base, err := OpenBase(opts)
 	if err != nil {
+		hands.stop()
 		return nil, err
 	}
-	r := &Replica{base: base}
+	r := &Replica{base: base, hands: hands}
 	if !opts.ReadOnly {
 		err = r.start(ctx)
 	}
@@ -147,8 +160,18 @@ func (r *Replica) Close() error {
 		if err := r.base.Close(); r.closed == nil {
 			r.closed = err
 		}
+		r.hands.stop()
 	})
 	return r.closed
+}
+
+// Checkpoint brings the checkpoint after everything that was written by now, durably: opening the directory is quick
+// then. It is made in any case, sooner or later.
+func (r *Replica) Checkpoint(ctx context.Context) error {
+	if r.loop == nil {
+		return errReadOnly
+	}
+	return r.loop.follow.checkpoint(ctx)
 }
 
 // abandon gives up a half-open replica; the error that led here is the one to report.
@@ -157,6 +180,7 @@ func (r *Replica) abandon() {
 		_ = r.loop.stop()
 	}
 	_ = r.base.Close()
+	r.hands.stop()
 }
 
 // Exclusive calls f with the engine while nothing is applied and nobody reads.

@@ -2,6 +2,7 @@ package host
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/tidaldb/tidal/internal/id"
 	"github.com/tidaldb/tidal/internal/record"
@@ -32,6 +33,37 @@ func (b *Base) releasable(flushed uint64) (below uint64, err error) {
 		}
 	}
 	return retention.Plan(b.opts.Retention, facts).Release + 1, nil
+}
+
+// fileAge is how old the first event of a log's file may be: the file goes with its last.
+const fileAge = 24 * time.Hour
+
+// rollOld lets the log go on in a new file when the present one is old.
+func (b *Base) rollOld(d *disk) {
+	files := b.Log.Files()
+	f := files[len(files)-1]
+	for i := f.First; i <= f.Last; i++ {
+		entries, err := b.Log.Entries(i, i+1, replayBytes)
+		if err != nil {
+			return // the next write or fold says so
+		}
+		if entries[0].Kind != wal.KindBatch {
+			continue
+		}
+		batch, err := record.Open(entries[0].Data)
+		if err == nil && b.opts.Now().Sub(time.Unix(0, int64(batch.Header.Timestamp))) > fileAge {
+			d.Roll()
+			d.tidied()
+		}
+		return
+	}
+}
+
+// Forgotten returns the time by which what was written at a time is gone from the log, if the database is open
+// then.
+func (r *Replica) Forgotten(written time.Time) time.Time {
+	keep := time.Duration(r.base.opts.Retention.Keep()) * time.Millisecond
+	return written.Add(keep + fileAge + 2*upkeepInterval)
 }
 
 // segment reads what a sealed file holds. It is read once.

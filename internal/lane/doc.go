@@ -14,6 +14,9 @@
 //
 // Explicit idempotency keys are kept beside the lanes. What was stamped and isn't applied yet is the leader's to know.
 //
+// A checkpoint keeps a table as records: [Table.Changes] yields those that changed since the last one, and
+// [Table.Restore] takes them back in.
+//
 // A table is local to a group: its replicas hold the same one because they apply the same log in the same order, but
 // two regions hold different ones. It is a pure data structure: no clock, no lock, no goroutine.
 package lane

@@ -23,10 +23,11 @@ const (
 	defaultHorizon   = day
 )
 
-// horizon returns how long nothing may be compacted, and keep how long nothing may go.
+// horizon returns how long nothing may be compacted.
 func (p Policy) horizon() int64 { return cmp.Or(p.RetryHorizon, defaultHorizon) }
 
-func (p Policy) keep() int64 { return max(cmp.Or(p.Retention, defaultRetention), p.horizon()) }
+// Keep returns how long nothing may go.
+func (p Policy) Keep() int64 { return max(cmp.Or(p.Retention, defaultRetention), p.horizon()) }
 
 // Facts are what a decision rests on.
 type Facts struct {
@@ -122,7 +123,7 @@ func (f Facts) reason(p Policy, s Segment) Reason {
 		return Unflushed
 	case slices.ContainsFunc(f.Pins, lacks):
 		return Pinned
-	case younger(s, f.Now, p.keep()):
+	case younger(s, f.Now, p.Keep()):
 		return Young
 	case slices.ContainsFunc(f.Regions, lacks):
 		return Lacking

@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -25,7 +24,8 @@ type Batch struct {
 	meta  Meta
 	ops   []op
 	bytes []byte // keys and values of all ops
-	over  bool   // it grew beyond MaxBatch, and what came then was left out
+	limit int    // MaxBatch
+	over  bool   // it grew beyond the limit, and what came then was left out
 	// raised is the highest generation that the batch raises, by kind and owner; last is where it was looked up last,
 	// since an owner's records mostly come together.
 	raised map[ownerID]hlc.Timestamp
@@ -68,7 +68,7 @@ type raise struct {
 }
 
 // NewBatch returns a batch that makes meta the store's.
-func NewBatch(meta Meta) *Batch { return &Batch{meta: meta} }
+func NewBatch(meta Meta) *Batch { return &Batch{meta: meta, limit: MaxBatch} }
 
 // Grow makes room for so many more operations, of so many bytes in all. It is of use where both are known.
 func (b *Batch) Grow(operations, bytes int) {
@@ -185,7 +185,7 @@ func (b *Batch) raise(kind id.Kind, owner string, gen hlc.Timestamp) {
 
 // room makes room for another operation, doubling what there is; false beyond the limit.
 func (b *Batch) room(key, value int) bool {
-	if b.over = b.over || len(b.bytes)+key+value+opOverhead*(len(b.ops)+1) > MaxBatch; b.over {
+	if b.over = b.over || len(b.bytes)+key+value+opOverhead*(len(b.ops)+1) > b.limit; b.over {
 		return false
 	}
 	if need := len(b.bytes) + key + value; need > cap(b.bytes) {
@@ -227,7 +227,7 @@ func (b *Batch) finish(kind opKind, at int, value []byte) {
 // checkSize refuses a batch that was too much.
 func (b *Batch) checkSize() error {
 	if b.over {
-		return fault.Refuse("batch", "has more than %d bytes; commit what it holds in parts", MaxBatch)
+		return fault.Refuse("batch", "has more than %d bytes; commit what it holds in parts", b.limit)
 	}
 	return nil
 }
@@ -243,26 +243,3 @@ func (b *Batch) all(ops []op, do func(kind opKind, key, value []byte) error) err
 }
 
 func (b *Batch) keyOf(o op) []byte { return b.bytes[o.key:o.value] }
-
-// sorted returns the steps in the order of their keys, which storage takes in faster, as far as nobody can tell: steps
-// of one key stay in order, and none passes one that deletes a range.
-func (b *Batch) sorted() []op {
-	compare := func(x, y op) int {
-		if c := bytes.Compare(b.keyOf(x), b.keyOf(y)); c != 0 {
-			return c
-		}
-		return cmp.Compare(x.key, y.key)
-	}
-	out := slices.Clone(b.ops)
-	for rest := out; len(rest) > 0; {
-		n := slices.IndexFunc(rest, func(o op) bool { return o.kind == opDeleteRange })
-		if n < 0 {
-			n = len(rest)
-		}
-		if part := rest[:n]; !slices.IsSortedFunc(part, compare) {
-			slices.SortFunc(part, compare)
-		}
-		rest = rest[min(n+1, len(rest)):]
-	}
-	return out
-}

@@ -14,6 +14,8 @@
 // off and algebra.Merge as its merge operator; [OpenMemory] a deterministic one in memory, whose [Memory] plays the
 // disk and crashes on demand. One suite of tests holds for both.
 //
+// Opening reads everything: [Store.Parts] divides that among goroutines. [Store.Usage] is for the operator.
+//
 // The package doesn't decide when to commit or flush, doesn't know what a record means beyond its kind, and computes
 // no digest: load [Store.Records] into a state.Table for that.
 package store

@@ -18,6 +18,8 @@ type form interface {
 	// close releases the form; what wasn't flushed is lost. After adopt, and for what begin returned and nobody
 	// adopted, it removes what is stored.
 	close() error
+	// usage counts what the form takes.
+	usage() Usage
 }
 
 // view is one instant of a form.
@@ -27,6 +29,8 @@ type view interface {
 	// scan walks the keys from (inclusive) to (exclusive), ascending. What it yields is valid until the next step. It
 	// yields an error at most once, as the last.
 	scan(from, to []byte) iter.Seq2[pair, error]
+	// cuts returns at most n − 1 keys, rising, between which there are about equally many bytes. It's a guess.
+	cuts(n int) [][]byte
 	close() error
 }
 

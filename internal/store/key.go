@@ -154,20 +154,23 @@ func decodeKey(b []byte) (Key, error) {
 	if err != nil {
 		return Key{}, err
 	}
-	return decodeRest(b, end, unescape(b[2:end-2]))
+	return decodeRest(b, end, Key{Owner: unescape(b[2 : end-2])})
 }
 
-// decodeRest is decodeKey for a key whose owner, up to end, was read before.
-func decodeRest(b []byte, end int, owner string) (Key, error) {
-	k := Key{OwnerKind: id.Kind(b[1]), Owner: owner}
+// decodeRest is decodeKey for a key whose owner, up to end, was read before; the sub-key shares the memory of that of
+// known, if it's the same.
+func decodeRest(b []byte, end int, known Key) (Key, error) {
+	k := Key{OwnerKind: id.Kind(b[1]), Owner: known.Owner}
 	rest := b[end:]
 	var kind byte
 	switch {
 	case len(rest) == 2 && rest[0] != sectionRecords:
 		kind = rest[1]
 	case len(rest) >= 10 && rest[0] == sectionRecords:
-		k.Gen, k.Sub = hlc.Timestamp(^binary.BigEndian.Uint64(rest[1:])), string(rest[10:])
-		kind = rest[9]
+		k.Gen, k.Sub, kind = hlc.Timestamp(^binary.BigEndian.Uint64(rest[1:])), known.Sub, rest[9]
+		if k.Sub != string(rest[10:]) {
+			k.Sub = string(rest[10:])
+		}
 	default:
 		return Key{}, fault.Damaged("", int64(end), "key has no known section, or is cut short")
 	}

@@ -147,6 +147,20 @@ func (f *memoryForm) adopt(next form) error {
 
 func (f *memoryForm) close() error { return nil }
 
+func (f *memoryForm) usage() Usage {
+	f.disk.mu.Lock()
+	defer f.disk.mu.Unlock()
+	t, err := f.now()
+	if err != nil {
+		return Usage{}
+	}
+	u := Usage{ReadAmplification: 1}
+	for _, p := range t {
+		u.MemtableBytes += uint64(len(p.key) + len(p.value))
+	}
+	return u
+}
+
 // with returns the table after a batch. Only keys that the batch names are looked at; the rest is copied in one pass.
 func (t table) with(b *Batch) (table, error) {
 	changed := map[string]change{}
@@ -260,6 +274,14 @@ func (t table) scan(from, to []byte) iter.Seq2[pair, error] {
 			}
 		}
 	}
+}
+
+func (t table) cuts(n int) [][]byte {
+	all := make([]weighed, len(t))
+	for i, p := range t {
+		all[i] = weighed{p.key, uint64(len(p.key) + len(p.value))}
+	}
+	return cutsOf(all, n)
 }
 
 func (t table) close() error { return nil }

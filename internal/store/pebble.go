@@ -1,16 +1,17 @@
 package store
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"iter"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
-	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/sstable"
 
 	"github.com/tidaldb/tidal/internal/fault"
@@ -151,7 +152,7 @@ func (f *pebbleForm) options() *pebble.Options {
 		Merger:                      operator(),
 		ReadOnly:                    f.o.ReadOnly,
 		DisableWAL:                  true, // the group's log is that, and Meta says where to go on in it
-		L0CompactionThreshold:       4,
+		L0CompactionThreshold:       8,    // each compaction of random keys rewrites most of the last level
 		L0StopWritesThreshold:       24,
 		LBaseMaxBytes:               64 << 20,
 		MaxOpenFiles:                1000,
@@ -162,14 +163,15 @@ func (f *pebbleForm) options() *pebble.Options {
 			DataCorruption: func(info pebble.DataCorruptionInfo) { f.watch.damaged(info.Path) },
 		},
 	}
+	// Whoever opens a store reads all of it, once: what single reads suggest is no reason to compact.
+	out.Experimental.ReadSamplingMultiplier = -1
 	for i := range out.Levels {
 		l := &out.Levels[i]
 		l.BlockSize, l.IndexBlockSize = 32<<10, 256<<10
-		l.FilterPolicy, l.FilterType = bloom.FilterPolicy(10), pebble.TableFilter
+		// Records are walked and hardly ever looked up, so there are no filters. Stronger compression takes as much
+		// time as all the merging, and more without cgo.
 		l.Compression = func() *sstable.CompressionProfile { return sstable.SnappyCompression }
 	}
-	// Most of the data is in the last level, where it is written once.
-	out.Levels[len(out.Levels)-1].Compression = func() *sstable.CompressionProfile { return sstable.SnappyCompression }
 	return out
 }
 
@@ -325,6 +327,22 @@ func (v pebbleView) scan(from, to []byte) iter.Seq2[pair, error] {
 			yield(pair{}, v.form.damage("read", err))
 		}
 	}
+}
+
+// cuts takes tables as samples: most are a few MiB of neighbouring keys.
+func (v pebbleView) cuts(n int) [][]byte {
+	levels, err := v.form.db.SSTables()
+	if err != nil {
+		return nil // whoever reads learns what's wrong
+	}
+	var tables []weighed
+	for _, level := range levels {
+		for _, t := range level {
+			tables = append(tables, weighed{t.Smallest.UserKey, t.Size})
+		}
+	}
+	slices.SortFunc(tables, func(a, b weighed) int { return bytes.Compare(a.key, b.key) })
+	return cutsOf(tables, n)
 }
 
 func (v pebbleView) close() error { return v.form.damage("close view of", v.snap.Close()) }

@@ -48,18 +48,24 @@ func (s *Store) Get(k Key) (value []byte, ok bool, err error) {
 // Records walks all replicated records that count: by owner kind and owner, and for each of them generation and entity
 // first, then by kind and sub-key. It sees one instant. An error is yielded at most once, as the last.
 func (s *Store) Records() iter.Seq2[Record, error] {
-	return s.walk([]byte{spaceReplicated}, []byte{spaceReplicated + 1})
+	return s.walk([]byte{spaceReplicated}, []byte{spaceReplicated + 1}, nil)
 }
 
 // Owner walks the records of one owner as [Store.Records] does.
 func (s *Store) Owner(kind id.Kind, owner string) iter.Seq2[Record, error] {
 	prefix := appendOwner(nil, kind, owner)
-	return s.walk(prefix, after(prefix))
+	return s.walk(prefix, after(prefix), nil)
 }
 
-func (s *Store) walk(from, to []byte) iter.Seq2[Record, error] {
+// walk walks a range of stored keys within one view, that check, if not nil, has nothing against.
+func (s *Store) walk(from, to []byte, check func(view) error) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		v, done, err := s.pin()
+		if err == nil && check != nil {
+			if err = check(v); err != nil {
+				err = errors.Join(err, done())
+			}
+		}
 		if err != nil {
 			yield(Record{}, err)
 			return
@@ -93,9 +99,10 @@ func counting(v view, from, to []byte) iter.Seq2[Record, error] {
 				return
 			}
 			if !bytes.Equal(owner, p.key[:end]) { // all records of an owner share one string
-				owner, last = append(owner[:0], p.key[:end]...), Record{Key: Key{Owner: unescape(p.key[2 : end-2])}}
+				owner = append(owner[:0], p.key[:end]...)
+				last = Record{Key: Key{Owner: unescape(p.key[2 : end-2]), Sub: last.Sub}}
 			}
-			k, err := decodeRest(p.key, end, last.Owner)
+			k, err := decodeRest(p.key, end, last.Key)
 			if err != nil {
 				yield(Record{}, err)
 				return
@@ -109,6 +116,7 @@ func counting(v view, from, to []byte) iter.Seq2[Record, error] {
 			if !lasting(k.Kind) && k.Gen != last.Generation {
 				continue // of a generation that is over
 			}
+			last.Sub = k.Sub
 			if !yield(Record{k, last.Generation, p.value}, nil) {
 				return
 			}

@@ -72,7 +72,8 @@ func (s *Store) Meta() Meta {
 // Commit makes a batch visible, records and Meta in one step. It panics when records would change without a higher
 // applied index: after a crash they would be applied twice.
 //
-// A batch beyond [MaxBatch] is refused, without effect. A failed write is [fault.ErrDisk], and final: from then on nothing is written any more. Reads go on.
+// A batch beyond [MaxBatch] is refused, without effect. A failed write is [fault.ErrDisk], and final: from then on
+// nothing is written any more. Reads go on.
 func (s *Store) Commit(b *Batch) error {
 	f, err := s.writable()
 	if err != nil {

@@ -128,6 +128,22 @@ func (l *Log) Sync() error {
 	return l.sync()
 }
 
+// Roll ends the present file, if it holds entries, and goes on in a new one, so that [Log.Release] can take it. The log
+// does so by itself when a file is full.
+func (l *Log) Roll() error {
+	if err := l.writable("roll"); err != nil {
+		return err
+	}
+	if err := l.flush(); err != nil {
+		return err
+	}
+	if len(l.writer.segment.offsets) == 0 {
+		return nil
+	}
+	term, _ := l.index.term(l.index.last)
+	return l.roll(l.index.last+1, term, false)
+}
+
 // Mark writes the sync mark that the next append would begin with, without waiting for the disk. Once the mark is on
 // disk, damage to what the last [Log.Sync] covered is recognised as such instead of being cut as a torn tail; so a
 // driver calls it when it has answered and has nothing else to append.
