@@ -97,3 +97,65 @@ func damage(t *testing.T, dir, text string) {
 	}
 	t.Fatalf("no log file holds %q", text)
 }
+
+// TestACutLosesNothingThatTheCheckpointHolds damages logs behind, before and around a checkpoint.
+func TestACutLosesNothingThatTheCheckpointHolds(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		segment int64  // size of a log file
+		damaged string // item in whose event a bit is flipped
+		least   int64  // events that are left at least, of 80
+	}{
+		{"a sealed file before it", 2048, "item-6", 80},
+		{"the only file, before it", 0, "item-6", 60},
+		{"the last file, behind it", 2048, "item-79", 60},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir, clock := t.TempDir(), newClock()
+			opts := clock.options()
+			opts.SegmentBytes = c.segment
+			db, err := tidal.Open(dir, testSchema(), opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for n := uint64(1); n <= 80; n++ {
+				_, err := db.Write(ctx, tidal.Request{Lane: "app", Number: n, Records: []tidal.Record{
+					tidal.Signal{Type: "like", User: "ada", Item: fmt.Sprintf("item-%d", n)},
+				}})
+				if err == nil && n == 60 {
+					err = db.Checkpoint(ctx)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := db.Close(); err != nil {
+				t.Fatal(err)
+			}
+			damage(t, dir, c.damaged)
+			if _, err := tidal.Open(dir, nil, opts); err == nil {
+				t.Fatal("a damaged log was opened")
+			}
+			loss, _, err := host.Cut(vfs.Default, dir)
+			if err != nil || len(loss.Damage) != 1 || len(loss.SetAside) == 0 && c.least == 80 {
+				t.Fatalf("cut: %+v, %v", loss, err)
+			}
+			db = open(t, dir, nil, opts)
+			left := int64(0)
+			for n := 1; n <= 80; n++ {
+				left += total(t, db, fmt.Sprintf("item-%d", n), "like")
+			}
+			if left < c.least || c.least < 80 && left == 80 {
+				t.Errorf("%d events are left, of 80; at least %d should be", left, c.least)
+			}
+			prefix, _ := db.Lane("app")
+			if prefix != uint64(left) {
+				t.Errorf("%d events are left, and retries of %d are known", left, prefix)
+			}
+			write(t, db, tidal.Signal{Type: "like", User: "ada", Item: "item-1"})
+			if got := total(t, db, "item-1", "like"); got != 2 {
+				t.Errorf("after one more event, item-1 has %d", got)
+			}
+		})
+	}
+}

@@ -3,15 +3,19 @@ package host
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/store"
 	"github.com/tidaldb/tidal/internal/vfs"
 	"github.com/tidaldb/tidal/internal/wal"
 )
 
 // Cut gives up what a damaged log can't show any more, so that the directory opens again; see [wal.Cut]. What was
 // lost may have been seen: the group goes on under a new incarnation, now, and no position is given out twice.
+//
+// What the checkpoint holds isn't lost with the log: the log goes on behind it.
 //
 // A log without damage is left as it is. Interrupted, Cut can be called again.
 func Cut(fsys vfs.FS, dir string) (loss wal.Loss, now id.Origin, err error) {
@@ -32,6 +36,43 @@ func Cut(fsys vfs.FS, dir string) (loss wal.Loss, now id.Origin, err error) {
 			return loss, now, fmt.Errorf("raise incarnation: %w", err)
 		}
 	}
-	loss, err = wal.Cut(fsys, path)
+	held, term, err := checkpointed(fsys, dir, who)
+	if err != nil {
+		return loss, now, err
+	}
+	if loss, err = wal.Cut(fsys, path, held); err == nil && loss.LastIndex < held {
+		loss.LastIndex = held
+		err = goOn(fsys, path, who, held, term)
+	}
 	return loss, who.origin(), err
+}
+
+// checkpointed returns the last entry that the checkpoint holds, and its term; zeros if there is none.
+func checkpointed(fsys vfs.FS, dir string, who identity) (index, term uint64, err error) {
+	group, err := who.store()
+	if err != nil {
+		return 0, 0, err
+	}
+	s, err := store.Open(store.Options{FS: fsys, Dir: fsys.PathJoin(dir, storeDir), Identity: group, ReadOnly: true})
+	if errors.Is(err, fault.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
+		return 0, 0, nil
+	}
+	if err != nil {
+		return 0, 0, fmt.Errorf("read the checkpoint: %w", err)
+	}
+	m := s.Meta()
+	return m.Applied, m.Term, s.Close()
+}
+
+// goOn lets a log that ends before the checkpoint go on behind it.
+func goOn(fsys vfs.FS, path string, who identity, index, term uint64) error {
+	group, err := who.wal()
+	if err != nil {
+		return err
+	}
+	log, _, err := wal.Open(wal.Options{FS: fsys, Dir: path, Identity: group})
+	if err != nil {
+		return err
+	}
+	return errors.Join(log.Reset(index, term), log.Close())
 }

@@ -1,10 +1,10 @@
 package wal
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"slices"
 
 	"github.com/tidaldb/tidal/internal/fault"
@@ -22,13 +22,14 @@ type Loss struct {
 	SetAside []string
 }
 
-// Cut gives up everything behind the first damaged record of the log in dir, so that it can be opened again. It is
-// for the operator who has no other copy: entries that were acknowledged are lost, and Raft's vote may be; in a
+// Cut gives up everything behind the first damaged record of the log in dir, so that it can be opened again; of a
+// damaged file whose entries are all among the first held ones, which somebody else holds too, it gives up what lies
+// before its successor instead, and nothing is lost. It is for the operator who has no other copy: entries that were acknowledged are lost, and Raft's vote may be; in a
 // group, the replica must come back under a new member id instead.
 //
 // No byte is overwritten: files behind the damage are renamed, and a new file fences off the rest of the damaged one.
 // A log without damage is left as it is. Interrupted, Cut can be called again. It takes the lock.
-func Cut(fsys vfs.FS, dir string) (Loss, error) {
+func Cut(fsys vfs.FS, dir string, held uint64) (Loss, error) {
 	lock, err := vfs.Lock(fsys, dir)
 	if err != nil {
 		return Loss{}, fmt.Errorf("cut log: %w", err)
@@ -49,7 +50,16 @@ func Cut(fsys vfs.FS, dir string) (Loss, error) {
 			return loss, fmt.Errorf("cut log: damage is still there after the cut: %w", err)
 		}
 		loss.Damage = append(loss.Damage, c)
-		if err := cutAt(fsys, dir, ld, c, &loss); err != nil {
+		front, err := frontFiles(fsys, dir, fsys.PathBase(c.File), held)
+		for i := 0; err == nil && i < len(front); i++ {
+			seen := loss.LastSeen // what is in them isn't lost
+			err = setAside(fsys, dir, front[i], &loss)
+			loss.LastSeen = seen
+		}
+		if err == nil && len(front) == 0 {
+			err = cutAt(fsys, dir, ld, c, &loss)
+		}
+		if err != nil {
 			return loss, fmt.Errorf("cut log: %w: %w", fault.ErrDisk, err)
 		}
 	}
@@ -92,40 +102,62 @@ func cutAt(fsys vfs.FS, dir string, ld *loaded, c *fault.Corrupt, loss *Loss) er
 
 // laterFiles returns the files created after the named one, newest first.
 func laterFiles(fsys vfs.FS, dir, name string) ([]string, error) {
+	files, at, err := inOrder(fsys, dir, name)
+	if err != nil || at < 0 {
+		return nil, err // the file has no record at all: nothing says what comes after it
+	}
+	later := files[at+1:]
+	slices.Reverse(later)
+	return later, nil
+}
+
+// frontFiles returns the named file and those created before it, the oldest first, if the file after it can be read and
+// begins with an entry behind no more than the first held ones.
+func frontFiles(fsys vfs.FS, dir, name string, held uint64) ([]string, error) {
+	files, at, err := inOrder(fsys, dir, name)
+	if err != nil || at < 0 || at+1 == len(files) || held == 0 {
+		return nil, err
+	}
+	h, err := readHeader(fsys, fsys.PathJoin(dir, files[at+1]))
+	if errors.Is(err, fault.ErrCorrupt) {
+		return nil, nil
+	}
+	if err != nil || h.first > held+1 {
+		return nil, err
+	}
+	return files[:at+1], nil
+}
+
+// inOrder returns the log's files in order of creation, and the place of the named one, −1 if that isn't known. Files
+// whose place isn't known come first.
+func inOrder(fsys vfs.FS, dir, name string) (files []string, at int, err error) {
 	type numbered struct {
 		name     string
 		sequence uint32
 	}
-	var files []numbered
-	from := uint32(math.MaxUint32)
 	names, err := fsys.List(dir)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
+	var all []numbered
 	for _, other := range names {
 		if !isSegmentName(other) {
 			continue
 		}
 		sequence, err := sequenceOf(fsys, fsys.PathJoin(dir, other))
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
-		if other == name {
-			from = sequence
-			continue
+		all = append(all, numbered{other, sequence})
+	}
+	slices.SortStableFunc(all, func(a, b numbered) int { return cmp.Compare(a.sequence, b.sequence) })
+	at = -1
+	for i, f := range all {
+		if files = append(files, f.name); f.name == name && f.sequence > 0 {
+			at = i
 		}
-		files = append(files, numbered{other, sequence})
 	}
-	if from == 0 {
-		return nil, nil // the file has no record at all: nothing says what comes after it
-	}
-	files = slices.DeleteFunc(files, func(f numbered) bool { return f.sequence <= from })
-	slices.SortFunc(files, func(a, b numbered) int { return int(int64(b.sequence) - int64(a.sequence)) })
-	later := make([]string, len(files))
-	for i, f := range files {
-		later[i] = f.name
-	}
-	return later, nil
+	return files, at, nil
 }
 
 // sequenceOf returns the creation number of a file, from its first record or any other; 0 when none can be read.

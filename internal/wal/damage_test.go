@@ -214,7 +214,7 @@ func TestCutLeavesALogThatOpensWhateverWasDamaged(t *testing.T) {
 			damaged[name] = slices.Clone(files[name])
 			damaged[name][pos] ^= 0x40
 			mem := newDisk("wal", damaged)
-			loss, err := Cut(mem, "wal")
+			loss, err := Cut(mem, "wal", 0)
 			if err != nil {
 				t.Fatalf("cut with damage at %d of %s: %v", pos, name, err)
 			}

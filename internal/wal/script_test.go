@@ -84,7 +84,7 @@ func (s *script) command(d *datadriven.TestData) (string, error) {
 		return fmt.Sprintf("%d to %d, %d files, %d bytes, %d records, %d entries, torn %d, unused %q\n",
 			r.FirstIndex, r.LastIndex, r.Segments, r.Bytes, r.Records, r.Entries, r.TornBytes, r.Unused), err
 	case "cut":
-		loss, err := Cut(s.mem, "wal")
+		loss, err := Cut(s.mem, "wal", 0)
 		var b strings.Builder
 		for _, c := range loss.Damage {
 			fmt.Fprintf(&b, "%v\n", c)
