@@ -5,11 +5,13 @@ SHELL       := bash
 GO          ?= go
 FUZZTIME    ?= 10s
 SEEDS       ?= 500
+ROWS        ?= 5000000
+KILLS       ?= 50
 BENCHTIME   ?= 1s
 PKG         ?= ./...
 export CGO_ENABLED ?= 0
 
-.PHONY: build test race lint sim planted fuzz bench drift full help
+.PHONY: build test race lint sim planted kills fuzz bench drift full help
 .DEFAULT_GOAL := help
 
 build: ## bin/tidal, and everything else compiles
@@ -36,6 +38,9 @@ sim: ## simulated clusters; SEED=n replays one, SEEDS=n runs that many
 planted: ## the simulator finds every planted mistake; takes minutes
 	scripts/planted.sh
 
+kills: build ## an import of ROWS (5000000) rows, killed KILLS (50) times; takes minutes
+	bin/tidal bench kills --rows $(ROWS) --kills $(KILLS) --json
+
 fuzz: ## every fuzz target for FUZZTIME (10s)
 	scripts/fuzz.sh "$(FUZZTIME)"
 
@@ -49,6 +54,7 @@ full: ## everything above with long settings: what runs before a release
 	$(MAKE) build test race lint
 	$(MAKE) sim SEEDS=5000
 	$(MAKE) planted
+	$(MAKE) kills
 	$(MAKE) fuzz FUZZTIME=2m
 	$(MAKE) bench drift
 

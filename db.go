@@ -49,7 +49,7 @@ func Open(dir string, s *schema.Schema, opts *Options) (*DB, error) {
 	}
 	r, err := host.Open(context.Background(), host.Options{
 		Dir: dir, MustExist: s == nil, ReadOnly: o.ReadOnly, Now: o.Now, Tracer: o.Tracer,
-		SegmentBytes: o.SegmentBytes, MaxWaiting: o.MaxWaiting,
+		SegmentBytes: o.SegmentBytes, MaxWaiting: o.MaxWaiting, UserMemory: o.UserMemory,
 		Retention:  retention.Policy{Retention: o.Retention.Milliseconds()},
 		RangeBytes: o.CheckpointBytes, LagBytes: o.CheckpointLag,
 	})
@@ -169,6 +169,22 @@ func (db *DB) read(f func(*engine.Engine) error) error {
 	return db.host.Read(f)
 }
 
+// readUser is read with all that is known of a user in the engine.
+func (db *DB) readUser(user string, f func(*engine.Engine) error) error {
+	if db.closed.Load() {
+		return fault.ErrClosed
+	}
+	return db.host.ReadUser(user, f)
+}
+
+// readEntity is read with an entity in the engine.
+func (db *DB) readEntity(kind EntityKind, id string, f func(*engine.Engine) error) error {
+	if kind == User {
+		return db.readUser(id, f)
+	}
+	return db.read(f)
+}
+
 // Schema returns the current version of the schema. It must not be changed.
 func (db *DB) Schema() *schema.Schema {
 	var s *schema.Schema
@@ -179,20 +195,17 @@ func (db *DB) Schema() *schema.Schema {
 	return s
 }
 
-// Digest returns the hash of all replicated state. Databases that hold the same events have the same digest.
-func (db *DB) Digest() Digest { return digestOf(db, (*engine.Engine).Digest) }
+// Digest returns the hash of all replicated state. Databases that hold the same events have the same digest. It is zero
+// if users who aren't in memory can't be read from the disk; everything else waits while they are.
+func (db *DB) Digest() Digest {
+	d, _ := db.host.Digest()
+	return d
+}
 
 // DigestCells returns the hash of the cells alone. It depends on the events' own ids, types, weights and times, not on when
-// or in which order they were written.
-func (db *DB) DigestCells() Digest { return digestOf(db, (*engine.Engine).DigestCells) }
-
-func digestOf(db *DB, of func(*engine.Engine) Digest) Digest {
-	var d Digest
-	// A digest is kept per bucket, so computing one writes: no other reader may look on.
-	_ = db.host.Exclusive(func(e *engine.Engine) error {
-		d = of(e)
-		return nil
-	})
+// or in which order they were written. It is zero when [DB.Digest] is.
+func (db *DB) DigestCells() Digest {
+	d, _ := db.host.DigestCells()
 	return d
 }
 
@@ -210,10 +223,14 @@ func (db *DB) Lane(producer string) (n uint64, ok bool) {
 func (db *DB) Stats() Stats {
 	var s Stats
 	_ = db.host.Read(func(e *engine.Engine) error {
-		c := e.Counters()
+		c, m := e.Counters(), e.UserMemory()
 		s = Stats{
 			Items: e.Known(Item), Users: e.Known(User), Creators: e.Known(Creator), Cells: e.Cells(),
 			Signals: c.Signals, Clamped: c.Clamped, Parked: e.Parked(), Vector: e.Vector(), StateBytes: e.Memory(),
+			UserMemory: UserMemory{
+				Resident: m.Resident, Cold: m.Cold, Bytes: m.Bytes, Queued: m.QueuedBytes, Budget: m.Budget,
+				Evicted: m.Evicted, Warmed: m.Warmed,
+			},
 		}
 		if c.HasNewest {
 			s.Newest = time.UnixMilli(c.Newest).UTC()

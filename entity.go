@@ -1,7 +1,9 @@
 package tidal
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tidaldb/tidal/internal/algebra"
@@ -57,7 +59,7 @@ func (db *DB) Entity(kind EntityKind, id string) (Entity, error) {
 		return Entity{}, err
 	}
 	var out Entity
-	err := db.read(func(e *engine.Engine) error {
+	err := db.readEntity(kind, id, func(e *engine.Engine) error {
 		var err error
 		out, err = entityOf(e, kind, id)
 		return err
@@ -68,7 +70,8 @@ func (db *DB) Entity(kind EntityKind, id string) (Entity, error) {
 // List returns a page of existing entities. A page that is shorter than the limit is the last one.
 //
 // Pages aren't a snapshot: an entity that is made or deleted while they are read may be missing or present. Every page
-// looks at all ids of the kind; writes go on meanwhile.
+// looks at all ids of the kind, and at the records on disk of users who aren't in memory up to the page's end; writes go
+// on meanwhile.
 func (db *DB) List(q ListQuery) ([]Entity, error) {
 	if err := checkKind(q.Kind); err != nil {
 		return nil, err
@@ -107,11 +110,24 @@ func (db *DB) idsBehind(kind EntityKind, after string, limit int) ([]string, err
 			return nil, err
 		}
 	}
-	return l.IDs(), nil
+	if kind != User {
+		return l.IDs(), nil
+	}
+	cold, err := db.host.ColdEntities(after, limit)
+	if err != nil {
+		return nil, err
+	}
+	ids := append(l.IDs(), cold...)
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	return ids[:min(limit, len(ids))], nil
 }
 
 // appendEntities reads entities by id. Those that don't exist any more are left out.
 func (db *DB) appendEntities(out []Entity, kind EntityKind, ids []string) ([]Entity, error) {
+	if kind == User {
+		return db.appendUsers(out, ids)
+	}
 	for len(ids) > 0 {
 		some := ids[:min(entitiesAtOnce, len(ids))]
 		ids = ids[len(some):]
@@ -134,6 +150,21 @@ func (db *DB) appendEntities(out []Entity, kind EntityKind, ids []string) ([]Ent
 		})
 		if err != nil {
 			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// appendUsers is appendEntities for users, who may have to be fetched one by one.
+func (db *DB) appendUsers(out []Entity, ids []string) ([]Entity, error) {
+	for _, id := range ids {
+		x, err := db.Entity(User, id)
+		switch {
+		case errors.Is(err, fault.ErrNotFound):
+		case err != nil:
+			return nil, err
+		default:
+			out = append(out, x)
 		}
 	}
 	return out, nil

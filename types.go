@@ -61,10 +61,15 @@ type Options struct {
 	SegmentBytes int64
 	// MaxWaiting bounds the requests that wait for the disk; 0 is 4,096. Beyond it writes fail with ErrOverloaded.
 	MaxWaiting int
+	// UserMemory is how many bytes users may take in memory; 0 is 1 GiB, less than 0 is no bound. Beyond it those who
+	// weren't read or written for longest are left on disk, and reading them takes a read from there. Items and creators
+	// are always in memory.
+	UserMemory int64
 	// Retention is how long the log is kept behind the checkpoint, at least a day; 0 is seven. An event can be undone,
 	// and told from the log, while it is kept.
 	Retention time.Duration
-	// CheckpointBytes is how much of the log gathers before the checkpoint follows; 0 is 64 MiB. While writes keep the
+	// CheckpointBytes is how much of the log gathers before the checkpoint follows; 0 is 64 MiB, and below 0 it follows
+	// when DB.Checkpoint is called, and at no other time. While writes keep the
 	// processors busy, up to CheckpointLag gather; 0 is 512 MiB. Opening a directory after a crash applies that much
 	// again.
 	CheckpointBytes, CheckpointLag int64
@@ -268,7 +273,7 @@ type Scored struct {
 // Stats says how much a database holds and what it refused to count.
 type Stats struct {
 	Items, Users, Creators int
-	// Cells counts the cells of items, of cohorts and of users' creators together.
+	// Cells counts the cells of items, of cohorts and of users' creators together, the latter of users in memory.
 	Cells int
 	// Signals counts the signals applied, Clamped those whose time was brought back to the bound.
 	Signals, Clamped uint64
@@ -280,4 +285,17 @@ type Stats struct {
 	Vector VersionVector
 	// LogBytes is the size of the log's files; StateBytes the memory of the state.
 	LogBytes, StateBytes int64
+	// UserMemory says where users are.
+	UserMemory UserMemory
+}
+
+// UserMemory says which users are in memory, and what they take there.
+type UserMemory struct {
+	// Resident users are in memory; Cold ones are on disk alone.
+	Resident, Cold int
+	// Bytes hang on resident users. Queued bytes are news of cold ones that the disk doesn't have yet. Together they stay
+	// below Budget, which is 0 for none; beside it an id that was ever cold takes 11 to 22 bytes.
+	Bytes, Queued, Budget int64
+	// Evicted and Warmed count users that left memory and came back, since Open.
+	Evicted, Warmed uint64
 }

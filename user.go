@@ -63,7 +63,7 @@ func (db *DB) User(q UserQuery) (UserState, error) {
 		return UserState{}, err
 	}
 	var out UserState
-	err = db.read(func(e *engine.Engine) error {
+	err = db.readUser(q.ID, func(e *engine.Engine) error {
 		if !e.Knows(q.ID) {
 			return fmt.Errorf("user %q: %w", q.ID, fault.ErrNotFound)
 		}

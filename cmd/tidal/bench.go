@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"runtime/pprof"
 
 	"github.com/spf13/cobra"
@@ -31,7 +30,7 @@ acknowledged is opened by another process and compared. docs/bench.md says what 
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(a.benchIngestCommand(), a.benchRecoverCommand(), a.benchMemoryCommand())
+	c.AddCommand(a.benchIngestCommand(), a.benchRecoverCommand(), a.benchMemoryCommand(), a.benchKillsCommand())
 	return c
 }
 
@@ -56,14 +55,12 @@ func (f *benchFlags) add(c *cobra.Command) {
 // env is what a benchmark gets from this program.
 func (a *app) env(f *benchFlags) bench.Env {
 	return bench.Env{Dir: f.dir, Say: a.stderr, Fresh: func(ctx context.Context, args ...string) ([]byte, error) {
-		exe, err := a.self()
+		child, err := a.child(ctx, append([]string{benchChildName}, args...)...)
 		if err != nil {
-			return nil, fmt.Errorf("find this program: %w", err)
+			return nil, err
 		}
-		child := exec.CommandContext(ctx, exe, append([]string{benchChildName}, args...)...)
-		child.Stderr = a.stderr
 		return child.Output()
-	}}
+	}, Program: a.child}
 }
 
 // runBench measures, with a profile if one is asked for, and records the figures. Figures of a database that isn't what

@@ -34,24 +34,16 @@ directory and did nothing else.`,
 		}
 		o.Env, o.Seed = a.env(&f), f.seed
 		r, err := runBench(a, "memory", &f, func() (*bench.MemoryResult, error) { return bench.Memory(c.Context(), o) },
-			differentMemory)
+			func(r *bench.MemoryResult) int { return r.Different })
 		if err != nil {
 			return fmt.Errorf("bench: %w", err)
 		}
 		if err := a.answer(r, func(w io.Writer) { printMemory(w, r) }); err != nil {
 			return err
 		}
-		return a.verdict(differentMemory(r))
+		return a.verdict(r.Different)
 	}
 	return c
-}
-
-func differentMemory(r *bench.MemoryResult) int {
-	n := 0
-	for _, run := range r.Runs {
-		n += run.Different
-	}
-	return n
 }
 
 func printMemory(w io.Writer, r *bench.MemoryResult) {
@@ -63,4 +55,6 @@ func printMemory(w io.Writer, r *bench.MemoryResult) {
 		})
 	}
 	table(w, []string{">half-lives", ">cells", ">records", ">with ids, indexes", ">resident", ">bytes per cell"}, rows)
+	fmt.Fprintln(w)
+	pairs(w, compared(&r.Checked))
 }

@@ -37,8 +37,9 @@ are --cells cells with one event each, and --events more events behind them.`,
 			return fmt.Errorf("bench: %w", err)
 		}
 		err = a.answer(r, func(w io.Writer) {
-			fmt.Fprintf(w, "open in %.2f s: %s signals of %s bytes of log replayed, %s bytes resident\n", r.OpenSeconds,
-				thousands(r.Signals), thousands(r.LogBytes), thousands(r.RSS))
+			fmt.Fprintf(w, "open in %.2f s: %s signals, %s bytes of log, %s bytes resident\n\n", r.OpenSeconds,
+				thousands(r.Applied), thousands(r.LogBytes), thousands(r.RSS))
+			pairs(w, compared(&r.Checked))
 		})
 		if err != nil {
 			return err

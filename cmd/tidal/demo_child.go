@@ -30,7 +30,7 @@ const (
 
 // A demoStep is what the child reports on its standard output, one JSON object a line.
 type demoStep struct {
-	Step    string        `json:"step"` // seeded, before, burst, after, ready
+	Step    string        `json:"step"` // wrote, seeded, before, burst, after, ready
 	Items   int           `json:"items,omitempty"`
 	Signals int           `json:"signals,omitempty"` // written so far
 	Took    time.Duration `json:"took,omitempty"`
@@ -41,6 +41,15 @@ type demoStep struct {
 	Median  time.Duration `json:"median,omitempty"`
 	Slowest time.Duration `json:"slowest,omitempty"`
 	Digest  string        `json:"digest,omitempty"`
+	Wrote   *demoWrite    `json:"wrote,omitempty"`
+}
+
+// A demoWrite is a request that was acknowledged, and all that was in it.
+type demoWrite struct {
+	Number  int            `json:"number"`            // requests are written one after the other
+	Clamped bool           `json:"clamped,omitempty"` // times were set back
+	Signals []tidal.Signal `json:"signals,omitempty"`
+	Puts    []tidal.Put    `json:"puts,omitempty"`
 }
 
 func (a *app) demoChildCommand() *cobra.Command {
@@ -69,6 +78,7 @@ type demoChild struct {
 	now     func() time.Time
 	out     *json.Encoder
 	signals int
+	wrote   int // requests
 }
 
 func (d *demoChild) run(ctx context.Context) error {
@@ -106,12 +116,32 @@ func (d *demoChild) seed(ctx context.Context, now time.Time) error {
 	}
 	history := demoHistory(now)
 	d.signals += len(history)
-	number := uint64(0)
 	for request := range slices.Chunk(append(records, history...), demoRequest) {
-		number++
-		if _, err := d.db.Write(ctx, tidal.Request{Lane: "demo", Number: number, Records: request}); err != nil {
+		if err := d.write(ctx, request); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// write sends a request, and reports what was acknowledged.
+func (d *demoChild) write(ctx context.Context, records []tidal.Record) error {
+	d.wrote++
+	receipt, err := d.db.Write(ctx, tidal.Request{Lane: "demo", Number: uint64(d.wrote), Records: records})
+	if err != nil {
+		return err
+	}
+	w := demoWrite{Number: d.wrote, Clamped: receipt.Clamped > 0}
+	for _, r := range records {
+		switch x := r.(type) {
+		case tidal.Signal:
+			w.Signals = append(w.Signals, x)
+		case tidal.Put:
+			w.Puts = append(w.Puts, x)
+		}
+	}
+	if err := d.out.Encode(demoStep{Step: "wrote", Wrote: &w}); err != nil {
+		return fmt.Errorf("report: %w", err)
 	}
 	return nil
 }
@@ -155,8 +185,8 @@ func (d *demoChild) burst(ctx context.Context, before demoStep) error {
 	for n := range demoBurst {
 		for _, item := range s.Risers {
 			began := d.now()
-			_, err := d.db.Signal(ctx, tidal.Signal{Type: "like", User: demoUser(n), Item: item})
-			if err != nil {
+			like := tidal.Signal{Type: "like", User: demoUser(n), Item: item, Time: floorMilli(began)}
+			if err := d.write(ctx, []tidal.Record{like}); err != nil {
 				return err
 			}
 			took = append(took, d.now().Sub(began))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,7 +20,8 @@ func TestDemoShowsAListThatChangesAndACrashThatLosesNothing(t *testing.T) {
 	if strings.Count(o.stdout, "\n") != 1 {
 		t.Errorf("one line is wanted: %s", o.stdout)
 	}
-	if !got.Recovered || len(got.Digest) != 64 || got.Signals < 1000 {
+	if !got.Recovered || len(got.Digest) != 64 || got.Signals < 1000 || got.Different != 0 || got.Cells < demoItems/2 ||
+		got.UserRecords < 1000 {
 		t.Errorf("%+v", got)
 	}
 	if len(got.Before) != demoList || len(got.After) != demoList || slices.Equal(got.Before, got.After) {
@@ -75,6 +77,36 @@ func TestDemoNoticesADatabaseThatIsNotTheSame(t *testing.T) {
 	}
 	if check(func(d *demo) { slices.Reverse(d.result.After) }) {
 		t.Error("another list passes")
+	}
+}
+
+// What the killed process reported is compared record by record.
+func TestDemoNoticesASignalThatIsLostOrCountedTwice(t *testing.T) {
+	t.Setenv(asProgram, "1") // for the process that demo starts
+	d := &demo{app: &app{now: time.Now, self: os.Executable, stderr: io.Discard}, dir: filepath.Join(t.TempDir(), "demo"), say: io.Discard}
+	if err := d.run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if d.result.Different != 0 || !d.result.Recovered {
+		t.Fatalf("%+v", d.result)
+	}
+	for name, change := range map[string]func(last *demoWrite){
+		"lost": func(w *demoWrite) { w.Signals = append(w.Signals, w.Signals[0]) },
+		"more": func(w *demoWrite) { w.Signals = nil },
+		"late": func(w *demoWrite) { w.Signals[0].Time = w.Signals[0].Time.Add(time.Minute) },
+	} {
+		last := *d.wrote[len(d.wrote)-1]
+		last.Signals = slices.Clone(last.Signals)
+		change(&last)
+		other := &demo{app: d.app, dir: d.dir, say: d.say, ready: d.ready, wrote: slices.Clone(d.wrote)}
+		other.wrote[len(d.wrote)-1] = &last
+		if err := other.compare(t.Context()); err != nil || other.result.Different == 0 {
+			t.Errorf("%s: %+v %v", name, other.result, err)
+		}
+	}
+	d.wrote = nil
+	if err := d.compare(t.Context()); err != nil || d.result.Different == 0 {
+		t.Errorf("nothing was reported: %+v %v", d.result, err)
 	}
 }
 

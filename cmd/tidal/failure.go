@@ -90,6 +90,10 @@ var failings = []failing{
 	{tidal.ErrNotFound, "not_found", exitNotFound, ""},
 	{fs.ErrNotExist, "not_found", exitNotFound, ""},
 	{fs.ErrPermission, "permission", exitFailure, "check the owner and mode of the file and its directory"},
+	{
+		errDifferent, "different", exitFailure,
+		"nothing was changed. If the directory holds these files and nothing else, please report this with both",
+	},
 	{errDemo, "demo", exitFailure, "please report this with the directory"},
 }
 

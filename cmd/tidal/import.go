@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tidaldb/tidal"
+	"github.com/tidaldb/tidal/internal/refold"
 	"github.com/tidaldb/tidal/internal/rows"
 	"github.com/tidaldb/tidal/schema"
 )
@@ -21,6 +22,7 @@ import (
 type importFlags struct {
 	dir, format, schema, mapping, lane, onError string
 	acks                                        int
+	verify                                      bool
 	kind                                        rows.Format
 }
 
@@ -48,10 +50,13 @@ A row that can't be used is reported with its line and skipped; with --on-error 
 
 An import counts once. Its rows travel in requests of 128 rows each, numbered under a lane, and the database counts
 a request once. The lane is the hash of the file's content unless --lane names it: after a crash, or for good measure,
-run the same command again.`,
+run the same command again.
+
+With --verify another process opens the database afterwards and compares it with the files, as tidal verify --against
+does. It compares the whole directory, which therefore has to hold this import and nothing else.`,
 		Example: `  tidal import --dir D --format movielens u.data
   tidal import --dir D --format csv --schema shop.yaml --on-error fail events.csv
-  tidal import --dir D --format csv --mapping orders.map.yaml orders.csv
+  tidal import --dir D --format csv --mapping orders.map.yaml --verify orders.csv
   tidal import --dir D --format stackexchange bicycles.meta.stackexchange.com/
   zcat events.gz | tidal import --dir D --format ndjson --lane events-2026-11 -`,
 		Args: usageArgs(cobra.MinimumNArgs(1)),
@@ -63,6 +68,7 @@ run the same command again.`,
 	c.Flags().StringVar(&f.schema, "schema", "", "YAML file with the schema of a new database (default: the format's, see tidal schema)")
 	c.Flags().StringVar(&f.lane, "lane", "", "name under which the requests are numbered (default: hash of the content)")
 	c.Flags().StringVar(&f.onError, "on-error", "skip", "what a row does that can't be used: skip or fail")
+	c.Flags().BoolVar(&f.verify, "verify", false, "compare the database with the files afterwards, in another process")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if err := f.check(c, args); err != nil {
 			return err
@@ -96,6 +102,9 @@ func (f *importFlags) check(c *cobra.Command, args []string) error {
 	if countOf(args, "-") > 1 {
 		return usagef(c, "standard input (-) can be read once")
 	}
+	if f.verify && slices.Contains(args, "-") {
+		return usagef(c, "--verify reads the files once more, which standard input (-) can't be")
+	}
 	return nil
 }
 
@@ -117,7 +126,11 @@ type importResult struct {
 	Lane        string  `json:"lane"`
 	Digest      string  `json:"digest"`
 	DigestCells string  `json:"digest_cells"`
+	verified            // with --verify
 }
+
+// verified is what another process compared, if it was asked to. It stands apart so that its counts don't hide others.
+type verified struct{ *refold.Result }
 
 func (a *app) runImport(c *cobra.Command, f *importFlags, names []string) (err error) {
 	// First of all, because the number of a descriptor that wasn't open would be that of the next file that is.
@@ -136,12 +149,40 @@ func (a *app) runImport(c *cobra.Command, f *importFlags, names []string) (err e
 	if err != nil {
 		return err
 	}
-	db, err := openForImport(f)
+	r, err := a.importInto(c, f, names, lane, size, acks)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, db.Close()) }()
+	if f.verify {
+		if r.Result, err = a.verifyElsewhere(c.Context(), f, names); err != nil {
+			return err
+		}
+		r.checkVerified()
+		a.tellDifferences(r.Result)
+	}
+	if err := a.answer(r, func(w io.Writer) { r.print(w, f.dir) }); err != nil {
+		return err
+	}
+	return a.differs(r.Result)
+}
 
+// manyRows is from how many imported rows on a checkpoint is made, so that whoever opens the database next needn't wait.
+const manyRows = 50_000
+
+// importInto opens the database, imports, and closes it.
+func (a *app) importInto(c *cobra.Command, f *importFlags, names []string, lane string, size int64, acks *acks) (
+	r *importResult, err error,
+) {
+	db, err := openForImport(f)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	if f.verify {
+		if err := onlyLane(db, lane, f.dir); err != nil {
+			return nil, err
+		}
+	}
 	draw, finish := a.progress(size)
 	in := &files{format: f.kind, names: names, stdin: a.stdin, read: draw}
 	im := &importer{
@@ -149,20 +190,47 @@ func (a *app) runImport(c *cobra.Command, f *importFlags, names []string) (err e
 	}
 	began := a.now()
 	err = errors.Join(im.run(c.Context()), in.close())
+	if err == nil && im.tally.Imported >= manyRows {
+		err = db.Checkpoint(c.Context())
+	}
 	finish()
 	if err != nil {
 		fmt.Fprintf(a.stderr, "%s rows of this import are in the database.\n", thousands(im.tally.Imported))
-		return err
+		return nil, err
 	}
 	took := a.now().Sub(began).Seconds()
-	r := importResult{
+	r = &importResult{
 		tally: im.tally, Seconds: took, Lane: lane,
 		Digest: db.Digest().String(), DigestCells: db.DigestCells().String(),
 	}
 	if took > 0 {
 		r.PerSecond = float64(r.Rows) / took
 	}
-	return a.answer(r, func(w io.Writer) { r.print(w, f.dir) })
+	return r, nil
+}
+
+// onlyLane refuses a database that something else than this lane has written to.
+func onlyLane(db *tidal.DB, lane, dir string) error {
+	s := db.Stats()
+	if _, known := db.Lane(lane); known || s.Items+s.Users+s.Creators == 0 {
+		return nil
+	}
+	return tidalInput("--verify compares the whole directory with this input, and %s holds something else already: "+
+		"import without it, or into a directory of its own", dir)
+}
+
+// checkVerified counts it as a difference when less was compared than this run wrote.
+func (r *importResult) checkVerified() {
+	v := r.Result
+	if v.Different > 0 {
+		return
+	}
+	if v.Signals < r.Signals || r.Already == 0 && v.Signals != r.Signals || r.Signals > 0 && v.Cells == 0 ||
+		int64(v.Entities) == 0 && r.Entities > 0 {
+		v.Different++
+		v.Differences = append(v.Differences, fmt.Sprintf("%d signals and %d entities were written, %d and %d were compared",
+			r.Signals, r.Entities, v.Signals, v.Entities))
+	}
 }
 
 func (r *importResult) print(w io.Writer, dir string) {
@@ -188,12 +256,16 @@ func (r *importResult) print(w io.Writer, dir string) {
 	if r.Entities > 0 {
 		lines = append(lines, [2]string{"items", thousands(r.Entities) + " written"})
 	}
-	pairs(w, append(lines, [][2]string{
+	lines = append(lines, [][2]string{
 		{"time", fmt.Sprintf("%.2f s, %s rows a second", r.Seconds, thousands(int64(r.PerSecond)))},
 		{"lane", r.Lane},
 		{"digest", r.Digest},
 		{"cells", r.DigestCells},
-	}...))
+	}...)
+	if r.Result != nil {
+		lines = append(lines, compared(r.Result)...)
+	}
+	pairs(w, lines)
 	fmt.Fprintf(w, "\nNow look: tidal top --dir %s --type TYPE --at newest\n", dir)
 }
 

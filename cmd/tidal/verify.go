@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tidaldb/tidal"
 	"github.com/tidaldb/tidal/internal/record"
+	"github.com/tidaldb/tidal/internal/rows"
 	"github.com/tidaldb/tidal/internal/vfs"
 	"github.com/tidaldb/tidal/internal/wal"
 )
@@ -29,34 +31,80 @@ type verifyResult struct {
 	Vector      string    `json:"vector"`
 	Digest      string    `json:"digest"`
 	DigestCells string    `json:"digest_cells"`
+	verified              // with --against
 }
 
 func (a *app) verifyCommand() *cobra.Command {
-	var dir string
+	var f importFlags
+	var against []string
 	c := &cobra.Command{
-		Use:   "verify --dir D",
-		Short: "Check a whole database: every checksum, every record, and the state that they make",
+		Use:   "verify --dir D [--against FILE --format F]",
+		Short: "Check a whole database: every checksum, every record, and whether it holds what a file says",
 		Long: `Check a whole database: every record of the log and every batch in it is read and compared with its checksum, and
-the log is replayed into a fresh state. Nothing is changed. Damage ends it with exit code 3 and the file and offset.`,
+the database is opened. Nothing is changed. Damage ends it with exit code 3 and the file and offset.
+
+With --against the database is compared with the files that it was imported from: does it hold exactly what they say? The
+files are read once more, every cell, list, mark and field that their rows make is computed without the database's code,
+and compared with what is there. A record that is missing, another value, and one that no row accounts for are
+differences, and end it with exit code 1. Name all files that were imported, in their order, with --format and --mapping
+as they were.`,
 		Example: `  tidal verify --dir D
-  tidal verify --dir D --json | jq -r .digest`,
+  tidal verify --dir D --json | jq -r .digest
+  tidal verify --dir D --against u.data --format movielens`,
 		Args: usageArgs(cobra.NoArgs),
 	}
-	c.Flags().StringVar(&dir, "dir", "", "directory of the database")
+	c.Flags().StringVar(&f.dir, "dir", "", "directory of the database")
+	c.Flags().StringArrayVar(&against, "against", nil, "file (or directory) that was imported; may be repeated")
+	c.Flags().StringVar(&f.format, "format", "", "of the files: "+rows.Names())
+	c.Flags().StringVar(&f.mapping, "mapping", "", "YAML file that says which columns of a CSV file hold what")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		if err := needDirectory(c, dir); err != nil {
+		if err := needDirectory(c, f.dir); err != nil {
 			return err
 		}
-		r, err := verifyBytes(dir)
+		names, err := f.checkAgainst(c, against)
 		if err != nil {
-			return fmt.Errorf("verify %s: %w", dir, err)
+			return err
 		}
-		if err := readDB(c, dir, r.readState); err != nil {
+		r, err := verifyBytes(f.dir)
+		if err != nil {
+			return fmt.Errorf("verify %s: %w", f.dir, err)
+		}
+		if err := readDB(c, f.dir, r.readState); err != nil {
 			return fmt.Errorf("verify: %w", err)
 		}
-		return a.answer(r, func(w io.Writer) { r.print(w) })
+		if len(names) > 0 {
+			if r.Result, err = compareFiles(c.Context(), &f, names); err != nil {
+				return fmt.Errorf("verify: %w", err)
+			}
+			a.tellDifferences(r.Result)
+		}
+		if err := a.answer(r, func(w io.Writer) { r.print(w) }); err != nil {
+			return err
+		}
+		return a.differs(r.Result)
 	}
 	return c
+}
+
+// checkAgainst makes sense of --against, --format and --mapping, and returns the files.
+func (f *importFlags) checkAgainst(c *cobra.Command, against []string) (names []string, err error) {
+	if len(against) == 0 {
+		if f.format != "" || f.mapping != "" {
+			return nil, usagef(c, "--format and --mapping say what is in the files of --against, and there are none")
+		}
+		return nil, nil
+	}
+	if slices.Contains(against, "-") {
+		return nil, usagef(c, "--against -: standard input can't be read once more; name the files")
+	}
+	f.acks, f.onError = noAcks, "skip"
+	if err := f.check(c, against); err != nil {
+		return nil, err
+	}
+	if names, err = partsOf(c, &f.kind, against); err != nil {
+		return nil, err
+	}
+	return names, f.readMapping()
 }
 
 // verifyBytes checks the log and every batch in it.
@@ -85,7 +133,7 @@ func verifyBytes(dir string) (*verifyResult, error) {
 	return r, err
 }
 
-// readState takes down what the replayed log makes.
+// readState takes down what opening makes of the log.
 func (r *verifyResult) readState(db *tidal.DB) error {
 	s := db.Stats()
 	r.Signals, r.Clamped, r.Cells = s.Signals, s.Clamped, s.Cells
@@ -108,7 +156,7 @@ func (r *verifyResult) print(w io.Writer) {
 	if newest == "" {
 		newest = "no events yet"
 	}
-	pairs(w, append(r.Log.pairs(), [][2]string{
+	lines := append(r.Log.pairs(), [][2]string{
 		{"batches", fmt.Sprintf("%s with %s records", thousands(r.Batches), thousands(r.Inside))},
 		{"signals", withClamped(thousands(r.Signals), r.Clamped)},
 		{"entities", fmt.Sprintf("%s items, %s users, %s creators", thousands(r.Items), thousands(r.Users),
@@ -119,6 +167,12 @@ func (r *verifyResult) print(w io.Writer) {
 		{"vector", r.Vector},
 		{"digest", r.Digest},
 		{"of cells", r.DigestCells},
-	}...))
-	fmt.Fprintln(w, "\nEverything is sound.")
+	}...)
+	if r.Result == nil {
+		pairs(w, lines)
+		fmt.Fprintln(w, "\nEverything is sound.")
+		return
+	}
+	pairs(w, append(lines, compared(r.Result)...))
+	printCompared(w, r.Result)
 }

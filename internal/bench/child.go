@@ -5,12 +5,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strconv"
 )
 
 // Child is what [Env.Fresh] runs in another process. It prints one JSON object.
 //
 //	check DIR ACKS   opens DIR and compares it with the acknowledged requests: [Checked]
 //	probe DIR        opens DIR and says how long that took and what memory it needs: [Probe]
+//
+//	events DIR CONFIG N   writes N events and leaves DIR's checkpoint alone
+//
+//	after-kill DIR ROWS ITEMS ACKED SENT   opens DIR and looks for what must and what may be there of ROWS
 func Child(args []string, out io.Writer) error {
 	var answer any
 	var err error
@@ -19,6 +24,19 @@ func Child(args []string, out io.Writer) error {
 		answer, err = check(args[1], args[2])
 	case len(args) == 2 && args[0] == "probe":
 		answer, err = probe(args[1])
+	case len(args) == 4 && args[0] == "events":
+		var n int
+		if n, err = strconv.Atoi(args[3]); err == nil {
+			answer, err = writeBehind(args[1], args[2], n)
+		}
+	case len(args) == 6 && args[0] == "after-kill":
+		var numbers [3]int
+		for i, text := range args[3:] {
+			if numbers[i], err = strconv.Atoi(text); err != nil {
+				return fmt.Errorf("%q is no number: %w", text, err)
+			}
+		}
+		answer, err = checkKilled(args[1], args[2], numbers[0], numbers[1], numbers[2])
 	default:
 		return fmt.Errorf("%q is nothing that a benchmark asks for", args)
 	}

@@ -119,7 +119,7 @@ func Ingest(ctx context.Context, o IngestOptions) (*IngestResult, error) {
 				return err
 			}
 			r.Runs = append(r.Runs, *run)
-			r.Checked.add(run.Checked)
+			r.Checked.Add(run.Checked)
 			return nil
 		})
 		if err != nil {
@@ -149,7 +149,7 @@ func (o *IngestOptions) run(ctx context.Context, dir string, dist workload.Dist,
 	}
 	run = s.summary(dist)
 	o.sayf("%s: %.0f signals/s; checking what was acknowledged", dist, run.PerSecond)
-	run.Checked, err = s.check(ctx, dir)
+	run.Checked, err = s.check(ctx)
 	return run, err
 }
 

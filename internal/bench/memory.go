@@ -26,6 +26,7 @@ type MemoryResult struct {
 	RSS          int64       `json:"rss_bytes"`
 	BytesPerCell float64     `json:"bytes_per_cell"` // of the total
 	Runs         []MemoryRun `json:"runs"`
+	Checked                  // of all runs together
 	Machine      Machine     `json:"machine"`
 }
 
@@ -39,7 +40,8 @@ type MemoryRun struct {
 	RSS          int64   `json:"rss_bytes"`   // of a process that opened the directory and did nothing else
 	BytesPerCell float64 `json:"bytes_per_cell"`
 	OpenSeconds  float64 `json:"open_seconds"`
-	Different    int     `json:"different"` // numbers of signals and cells that aren't what was written
+	// Checked is what one more process compared with the signals that were acknowledged.
+	Checked
 }
 
 // Memory measures what cells of items cost, without users or cohorts: every cell gets the same number of events.
@@ -60,6 +62,7 @@ func Memory(ctx context.Context, o MemoryOptions) (*MemoryResult, error) {
 			run, err := o.run(ctx, filepath.Join(dir, "tidal"), all, w)
 			if err == nil {
 				r.Runs = append(r.Runs, *run)
+				r.Checked.Add(run.Checked)
 			}
 			return err
 		})
@@ -77,9 +80,10 @@ func (o *MemoryOptions) run(ctx context.Context, dir string, all bool, w *worklo
 	if all {
 		run.HalfLives = 3
 	}
-	err := load(ctx, dir, all, w, func(write writeEvents) error {
-		return w.EachCell(o.PerCell, loadBatch, time.Now().UnixMilli(), 30*24*time.Hour, write)
-	})
+	acks := &acknowledged{
+		Config: w.Config(), Walk: &walk{PerCell: o.PerCell, End: time.Now().UnixMilli(), Span: 30 * 24 * time.Hour},
+	}
+	err := load(ctx, dir, all, w, func(write writeEvents) error { return acks.Walk.each(w, write) })
 	if err != nil {
 		return nil, err
 	}
@@ -90,11 +94,9 @@ func (o *MemoryOptions) run(ctx context.Context, dir string, all bool, w *worklo
 	}
 	run.Arena, run.Total, run.RSS, run.OpenSeconds = p.Arena, p.Total, p.RSS, p.OpenSeconds
 	run.BytesPerCell = float64(p.Total) / float64(run.Cells)
-	if p.Cells != run.Cells {
+	run.Checked, err = o.compare(ctx, dir, acks)
+	if p.Cells != run.Cells || run.Checked.Cells != run.Cells {
 		run.Different++
 	}
-	if int(p.Signals) != run.Cells*run.PerCell {
-		run.Different++
-	}
-	return run, nil
+	return run, err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"time"
 
@@ -20,6 +21,8 @@ type Env struct {
 	Dir string
 	// Fresh runs [Child] with these arguments in a process of its own and returns what it printed.
 	Fresh func(ctx context.Context, args ...string) ([]byte, error)
+	// Program prepares a command line of the program itself, such as "import", as a process of its own.
+	Program func(ctx context.Context, args ...string) (*exec.Cmd, error)
 	// Say receives progress and complaints, for people.
 	Say io.Writer
 }
@@ -50,7 +53,10 @@ func load(ctx context.Context, dir string, all bool, w *workload.Workload, fill 
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	l := &loader{ctx: ctx, db: db, w: w, free: make(chan []tidal.Record, loaders), failed: make(chan error, loaders)}
-	return l.run(fill)
+	if err := l.run(fill); err != nil {
+		return err
+	}
+	return db.Checkpoint(ctx)
 }
 
 // writeEvents writes one request.

@@ -17,9 +17,11 @@ import (
 // Probe is what opening a directory costs, measured in a process that does nothing else.
 type Probe struct {
 	OpenSeconds float64 `json:"open_seconds"`
-	Signals     uint64  `json:"signals"`
-	Cells       int     `json:"cells"`
-	LogBytes    int64   `json:"log_bytes"`
+	// Signals are in the state, Replayed of them from the log behind the checkpoint.
+	Signals  uint64 `json:"signals"`
+	Replayed uint64 `json:"replayed"`
+	Cells    int    `json:"cells"`
+	LogBytes int64  `json:"log_bytes"`
 	// Arena is the memory of the records, Total that together with ids and indexes. RSS is the process's whole resident
 	// memory once the garbage of opening was given back.
 	Arena int64 `json:"arena_bytes"`
@@ -39,6 +41,7 @@ func probe(dir string) (p Probe, err error) {
 	p.LogBytes = r.LogBytes()
 	err = r.Read(func(e *engine.Engine) error {
 		p.Signals, p.Cells = e.Counters().Signals, e.Cells()
+		p.Replayed = p.Signals - r.Loaded()
 		p.Arena, p.Total = e.ArenaBytes(), e.Memory()
 		return nil
 	})

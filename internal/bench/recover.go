@@ -2,11 +2,14 @@ package bench
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"time"
 
+	"github.com/tidaldb/tidal"
 	"github.com/tidaldb/tidal/internal/workload"
 )
 
@@ -25,18 +28,19 @@ type RecoverResult struct {
 	OpenSeconds float64 `json:"open_seconds"`
 	Cells       int     `json:"cells"`  // asked for
 	Events      int     `json:"events"` // behind them
-	// Replayed: the whole log was replayed. It always is as long as there is no store to begin from.
-	Replayed bool  `json:"replayed"`
-	Signals  int   `json:"signals"` // replayed
+	// Replayed is how many signals were applied from the log behind the checkpoint, Applied how many the state held then.
+	Replayed int   `json:"replayed"`
+	Applied  int   `json:"signals"`
 	LogBytes int64 `json:"log_bytes"`
 	RSS      int64 `json:"rss_bytes"`
-	// Different counts the differences between what was acknowledged and what was opened: of the number of signals.
-	Different int     `json:"different"`
-	Machine   Machine `json:"machine"`
+	// Checked is what one more process compared with the signals that were acknowledged.
+	Checked
+	Machine Machine `json:"machine"`
 }
 
-// Recover measures how long it takes to open a database that was written without a pause: a fresh process, until
-// everything that was acknowledged is visible. The files come from the page cache.
+// Recover measures how long it takes to open a database that holds cells in its checkpoint and events in the log behind
+// it, as after a crash: a fresh process, until everything that was acknowledged is visible.
+// The files come from the page cache.
 func Recover(ctx context.Context, o RecoverOptions) (*RecoverResult, error) {
 	if o.Events < 0 {
 		return nil, fmt.Errorf("recover: %d events; there can't be fewer than none", o.Events)
@@ -47,41 +51,82 @@ func Recover(ctx context.Context, o RecoverOptions) (*RecoverResult, error) {
 	if err != nil {
 		return nil, fmt.Errorf("recover: %w", err)
 	}
-	r := &RecoverResult{Cells: w.Config().Items * workload.Types, Events: o.Events, Replayed: true, Machine: ThisMachine()}
+	r := &RecoverResult{Cells: w.Config().Items * workload.Types, Events: o.Events, Machine: ThisMachine()}
 	err = o.inTemp(func(dir string) error {
 		dir = filepath.Join(dir, "tidal")
-		if err := load(ctx, dir, false, w, func(write writeEvents) error { return o.fill(w, write) }); err != nil {
+		acks := &acknowledged{
+			Config: w.Config(), Batch: loadBatch, Walk: &walk{PerCell: 1, End: time.Now().UnixMilli(), Span: 24 * time.Hour},
+		}
+		err := load(ctx, dir, false, w, func(write writeEvents) error { return acks.Walk.each(w, write) })
+		if err != nil {
+			return err
+		}
+		if err := o.behind(ctx, dir, acks); err != nil {
 			return err
 		}
 		o.sayf("%d cells and %d events are written; opening them", r.Cells, r.Events)
 		p, err := ask[Probe](ctx, &o.Env, "probe", dir)
-		r.OpenSeconds, r.Signals, r.LogBytes, r.RSS = p.OpenSeconds, int(p.Signals), p.LogBytes, p.RSS
+		if err != nil {
+			return err
+		}
+		r.OpenSeconds, r.Applied, r.LogBytes, r.RSS = p.OpenSeconds, int(p.Signals), p.LogBytes, p.RSS
+		r.Replayed = int(p.Replayed)
+		r.Checked, err = o.compare(ctx, dir, acks)
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("recover: %w", err)
 	}
-	if r.Signals != r.Cells+r.Events {
-		r.Different = 1
-	}
 	return r, nil
 }
 
-func (o *RecoverOptions) fill(w *workload.Workload, write writeEvents) error {
-	now := time.Now().UnixMilli()
-	if err := w.EachCell(1, loadBatch, now, 24*time.Hour, write); err != nil {
+// behind has the events written behind the checkpoint, by another process. It leaves the checkpoint alone.
+func (o *RecoverOptions) behind(ctx context.Context, dir string, acks *acknowledged) error {
+	if o.Events == 0 {
+		return nil
+	}
+	text, err := json.Marshal(acks.Config)
+	if err != nil {
 		return err
 	}
+	times, err := ask[[]int64](ctx, &o.Env, "events", dir, string(text), strconv.Itoa(o.Events))
+	if err != nil {
+		return err
+	}
+	acks.Times, acks.Short = [][]int64{times}, len(times)*loadBatch-o.Events
+	return nil
+}
+
+// writeBehind is that process: it writes so many events, and returns when each request was made.
+func writeBehind(dir, config string, left int) (times []int64, err error) {
+	var c workload.Config
+	if err := json.Unmarshal([]byte(config), &c); err != nil {
+		return nil, err
+	}
+	w, err := workload.New(c)
+	if err != nil {
+		return nil, err
+	}
+	db, err := tidal.Open(dir, nil, &tidal.Options{CheckpointBytes: -1})
+	if err != nil {
+		return nil, err
+	}
+	ctx := context.Background()
+	l := &loader{ctx: ctx, db: db, w: w, free: make(chan []tidal.Record, loaders), failed: make(chan error, loaders)}
 	source := w.Source(0)
 	events := make([]workload.Event, loadBatch)
-	for left := o.Events; left > 0; left -= len(events) {
-		events = events[:min(left, loadBatch)]
-		source.Next(time.Now().UnixMilli(), events)
-		if err := write(events); err != nil {
-			return err
+	err = l.run(func(write writeEvents) error {
+		for ; left > 0; left -= len(events) {
+			events = events[:min(left, loadBatch)]
+			times = append(times, time.Now().UnixMilli())
+			source.Next(times[len(times)-1], events)
+			if err := write(events); err != nil {
+				return err
+			}
 		}
-	}
-	return nil
+		return nil
+	})
+	return times, errors.Join(err, db.Close())
 }
 
 // errDifferent is what [Verdict] wraps.

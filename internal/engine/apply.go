@@ -106,6 +106,7 @@ func (e *Engine) applyBatch(origin id.Origin, b *record.Batch) (hlc.Timestamp, e
 	if news {
 		err = e.unpark()
 	}
+	e.Trim(trimForBatch + trimForRecord*int(b.Header.Count))
 	return highest, err
 }
 
@@ -214,18 +215,23 @@ func (e *Engine) accept(ev *event) {
 	if !m.Begins() {
 		return
 	}
+	r := begun(ev.position.Seq, m)
+	e.enter(ev.position.Origin(), &r)
+}
+
+func (e *Engine) enter(origin id.Origin, r *Request) {
 	enter, enterKey := e.lanes.AcceptForeign, e.lanes.AcceptForeignKey
-	if ev.position.Origin() == e.cfg.Origin {
+	if origin == e.cfg.Origin {
 		enter, enterKey = e.lanes.Accept, e.lanes.AcceptKey
 	}
-	a := lane.Accepted{Position: ev.position, Count: m.Count, Content: m.Content, HLC: m.HLC}
-	if m.Lane.Producer != "" && m.Lane.Index == 0 {
-		if _, twice := enter(m.Lane.Producer, m.Lane.Request, a); twice {
+	a := lane.Accepted{Position: origin.At(r.First), Count: r.Count, Content: r.Content, HLC: r.HLC}
+	if r.Producer != "" {
+		if _, twice := enter(r.Producer, r.Number, a); twice {
 			e.counters.Twice++
 		}
 	}
-	if m.Key != "" {
-		if _, twice := enterKey(m.Key, a); twice {
+	if r.Key != "" {
+		if _, twice := enterKey(r.Key, a); twice {
 			e.counters.Twice++
 		}
 	}

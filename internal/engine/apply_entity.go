@@ -9,10 +9,10 @@ import (
 // applyEntity puts, patches or deletes an entity. A delete starts a new generation of it.
 func (e *Engine) applyEntity(ev *event, kind record.Kind, x *record.Entity) error {
 	h := e.half(x.Kind)
-	owner := e.table.Owner(x.Kind, x.ID)
+	at, owner := h.owner(x.Kind, x.ID)
 	key := entityKey(x.Kind, owner)
 	var entity algebra.Entity
-	if v, ok := e.table.Get(key); ok {
+	if v, ok := at.table.Get(key); ok {
 		var err error
 		if entity, err = algebra.DecodeEntity(v); err != nil {
 			return err
@@ -30,13 +30,13 @@ func (e *Engine) applyEntity(ev *event, kind record.Kind, x *record.Entity) erro
 	case record.KindDelete:
 		entity = entity.ApplyDelete(ev.stamp)
 		if !planted.ForgetGeneration {
-			e.table.Raise(x.Kind, owner, ev.stamp.HLC)
+			at.raise(x.Kind, owner, ev.stamp.HLC)
 			if e.folding {
 				h.deleted = append(h.deleted, ownerRef{x.Kind, owner})
 			}
 		}
 	}
 	h.scratch.bytes = entity.AppendBinary(h.scratch.bytes[:0])
-	e.table.Put(key, h.scratch.bytes)
+	at.table.Put(key, h.scratch.bytes)
 	return nil
 }

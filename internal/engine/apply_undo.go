@@ -33,9 +33,9 @@ func (e *Engine) applyCompensate(ev *event, c *record.Compensation) error {
 		}
 	}
 	if s.User != "" {
-		user := e.table.Owner(id.KindUser, s.User)
-		if e.table.Raise(id.KindUser, user, s.UserGen) && rules.recent && s.Creator != "" {
-			if err := e.users.uncount(creatorKey(user, s.Creator, rules.name), rules, c); err != nil {
+		at, user := e.users.owner(id.KindUser, s.User)
+		if at.raise(id.KindUser, user, s.UserGen) && rules.recent && s.Creator != "" {
+			if err := at.uncount(creatorKey(user, s.Creator, rules.name), rules, c); err != nil {
 				return err
 			}
 		}

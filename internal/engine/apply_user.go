@@ -12,18 +12,18 @@ import (
 // applyUser is a signal's effect on its user: recents, the weight of the creator, marks, hard negatives. It reads
 // nothing of the item.
 func (h *half) applyUser(ev *event, s *record.Signal) error {
-	user := h.table.Owner(id.KindUser, s.User)
-	if !h.table.Raise(id.KindUser, user, s.UserGen) {
+	at, user := h.owner(id.KindUser, s.User)
+	if !at.raise(id.KindUser, user, s.UserGen) {
 		h.stale++
 		return nil
 	}
 	r := ev.rules
 	if r.recent {
-		h.remember(recentsKey(user), algebra.Interaction{
+		at.remember(recentsKey(user), algebra.Interaction{
 			Order: ev.order, ID: s.Item, Gen: s.ItemGen, Type: r.name,
 		})
 		if s.Creator != "" {
-			if err := h.count(creatorKey(user, s.Creator, r.name), ev, s, 0); err != nil {
+			if err := at.count(creatorKey(user, s.Creator, r.name), ev, s, 0); err != nil {
 				return err
 			}
 		}
@@ -39,20 +39,20 @@ func (h *half) applyUser(ev *event, s *record.Signal) error {
 		for _, mark := range r.clears {
 			*flagOf(&m, mark) = algebra.Flag{Stamp: ev.stamp}
 		}
-		if err := h.mark(user, s.Item, m); err != nil {
+		if err := at.mark(user, s.Item, m); err != nil {
 			return err
 		}
 	}
 	if r.hides {
-		return h.relate(user, byte(record.HideItem), s.Item, algebra.MaxPair{On: ev.stamp.HLC})
+		return at.relate(user, byte(record.HideItem), s.Item, algebra.MaxPair{On: ev.stamp.HLC})
 	}
 	return nil
 }
 
 // applyMark is a user's mark on an item, set or cleared without a signal.
 func (h *half) applyMark(ev *event, m *record.Mark) error {
-	user := h.table.Owner(id.KindUser, m.User)
-	if !h.table.Raise(id.KindUser, user, m.UserGen) {
+	at, user := h.owner(id.KindUser, m.User)
+	if !at.raise(id.KindUser, user, m.UserGen) {
 		h.stale++
 		return nil
 	}
@@ -65,13 +65,13 @@ func (h *half) applyMark(ev *event, m *record.Mark) error {
 	} else {
 		*flagOf(&marks, markOf[m.Which]) = algebra.Flag{Stamp: ev.stamp, On: m.On}
 	}
-	return h.mark(user, m.Item, marks)
+	return at.mark(user, m.Item, marks)
 }
 
 // applyRelation begins or ends a relation of a user to an item or a creator.
 func (h *half) applyRelation(ev *event, r *record.Relation) error {
-	user := h.table.Owner(id.KindUser, r.User)
-	if !h.table.Raise(id.KindUser, user, r.UserGen) {
+	at, user := h.owner(id.KindUser, r.User)
+	if !at.raise(id.KindUser, user, r.UserGen) {
 		h.stale++
 		return nil
 	}
@@ -79,7 +79,7 @@ func (h *half) applyRelation(ev *event, r *record.Relation) error {
 	if r.On {
 		pair = algebra.MaxPair{On: ev.stamp.HLC}
 	}
-	return h.relate(user, byte(r.Which), r.Target, pair)
+	return at.relate(user, byte(r.Which), r.Target, pair)
 }
 
 func (h *half) mark(user state.Ord, item string, m algebra.PairMarks) error {

@@ -40,7 +40,16 @@ func (e *Engine) Load(r Record) error {
 	}
 	at := &e.loading
 	if at.kind != r.OwnerKind || at.name != r.Owner || at.name == "" {
-		*at = loading{r.OwnerKind, r.Owner, e.table.Owner(r.OwnerKind, r.Owner)}
+		*at = loading{kind: r.OwnerKind, name: r.Owner}
+		if at.cold = e.staysCold(r.OwnerKind, r.Owner); !at.cold {
+			at.ord = e.newOwner(r.OwnerKind, r.Owner)
+		}
+	}
+	if at.cold {
+		if r.Gen != 0 {
+			e.cold.bury(r.Owner, r.Gen)
+		}
+		return nil
 	}
 	e.table.Raise(r.OwnerKind, at.ord, r.Gen)
 	if r.Kind != algebra.KindGeneration {
@@ -54,6 +63,8 @@ type loading struct {
 	kind id.Kind
 	name string
 	ord  state.Ord
+	half *half // of a range that is merged: where its records go
+	cold bool  // it's left in the store
 }
 
 // LoadLocal enters a group-local record. They come by rising key.

@@ -44,6 +44,15 @@ type Request struct {
 	HLC      hlc.Timestamp // of the first record
 }
 
+// begun returns the request that the record at a position begins; its texts are the record's.
+func begun(at id.Seq, m *record.Meta) Request {
+	r := Request{Key: m.Key, First: at, Count: m.Count, Content: m.Content, HLC: m.HLC}
+	if m.Lane.Producer != "" && m.Lane.Index == 0 {
+		r.Producer, r.Number = m.Lane.Producer, m.Lane.Request
+	}
+	return r
+}
+
 // last is the sequence number of the last record.
 func (r *Request) last() id.Seq { return r.First + id.Seq(r.Count) - 1 }
 
@@ -157,10 +166,8 @@ func (c *Compactor) gather(b *record.Batch) error {
 			continue
 		}
 		// What is decoded points into the batch.
-		r := Request{Key: strings.Clone(m.Key), First: rec.Seq, Count: m.Count, Content: m.Content, HLC: m.HLC}
-		if m.Lane.Producer != "" && m.Lane.Index == 0 {
-			r.Producer, r.Number = strings.Clone(m.Lane.Producer), m.Lane.Request
-		}
+		r := begun(rec.Seq, m)
+		r.Producer, r.Key = strings.Clone(r.Producer), strings.Clone(r.Key)
 		c.out.Requests = append(c.out.Requests, r)
 	}
 	return nil

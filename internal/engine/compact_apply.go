@@ -8,7 +8,6 @@ import (
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/hlc"
 	"github.com/tidaldb/tidal/internal/id"
-	"github.com/tidaldb/tidal/internal/lane"
 	"github.com/tidaldb/tidal/internal/record"
 	"github.com/tidaldb/tidal/internal/state"
 	"github.com/tidaldb/tidal/schema"
@@ -56,6 +55,7 @@ func (e *Engine) ApplyRange(c *Compacted) (Result, error) {
 		delete(e.parked, r.Origin)
 	}
 	res.Outcome, res.Highest = Applied, c.Highest
+	e.Trim(trimForBatch + trimForRecord*len(r.Entries))
 	return res, e.unpark()
 }
 
@@ -94,12 +94,14 @@ func (e *Engine) mergeEntry(x *algebra.RangeEntry) error {
 	}
 	at := &e.loading
 	if at.kind != r.OwnerKind || at.name != r.Owner || at.name == "" {
-		*at = loading{r.OwnerKind, r.Owner, e.table.Owner(r.OwnerKind, r.Owner)}
+		*at = loading{kind: r.OwnerKind, name: r.Owner}
+		at.half, at.ord = e.half(r.OwnerKind).owner(r.OwnerKind, r.Owner)
 	}
+	t := at.half.table
 	switch r.Kind {
 	case algebra.KindGeneration:
 		gen, _ := binary.Uvarint(r.Value)
-		e.table.Raise(r.OwnerKind, at.ord, hlc.Timestamp(gen))
+		at.half.raise(r.OwnerKind, at.ord, hlc.Timestamp(gen))
 		if e.folding {
 			h := e.half(r.OwnerKind)
 			h.deleted = append(h.deleted, ownerRef{r.OwnerKind, at.ord})
@@ -114,40 +116,25 @@ func (e *Engine) mergeEntry(x *algebra.RangeEntry) error {
 		e.level = max(e.level, level)
 	case algebra.KindEntity:
 	default:
-		if !e.table.Raise(r.OwnerKind, at.ord, r.Gen) {
+		if !at.half.raise(r.OwnerKind, at.ord, r.Gen) {
 			return nil
 		}
 	}
 	key := state.Key{Kind: r.Kind, Owner: r.OwnerKind, Ord: at.ord, Sub: r.Sub}
-	place := e.table.Lookup(key)
-	merged, err := algebra.Merge(r.Kind, nil, e.table.Value(place), r.Value)
+	place := t.Lookup(key)
+	merged, err := algebra.Merge(r.Kind, nil, t.Value(place), r.Value)
 	if err != nil {
 		return err
 	}
-	e.table.Set(key, place, merged)
+	t.Set(key, place, merged)
 	return nil
 }
 
 // enterRange enters what a range brings beside its effects.
 func (e *Engine) enterRange(c *Compacted) {
 	origin := c.Range.Origin
-	enter, enterKey := e.lanes.AcceptForeign, e.lanes.AcceptForeignKey
-	if origin == e.cfg.Origin {
-		enter, enterKey = e.lanes.Accept, e.lanes.AcceptKey
-	}
 	for i := range c.Requests {
-		r := &c.Requests[i]
-		a := lane.Accepted{Position: origin.At(r.First), Count: r.Count, Content: r.Content, HLC: r.HLC}
-		if r.Producer != "" {
-			if _, twice := enter(r.Producer, r.Number, a); twice {
-				e.counters.Twice++
-			}
-		}
-		if r.Key != "" {
-			if _, twice := enterKey(r.Key, a); twice {
-				e.counters.Twice++
-			}
-		}
+		e.enter(origin, &c.Requests[i])
 	}
 	to, from := &e.counters, &c.Counters
 	to.Batches += from.Batches

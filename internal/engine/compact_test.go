@@ -417,3 +417,122 @@ func FuzzDecodeCompacted(f *testing.F) {
 		}
 	})
 }
+
+// TestAGoldenRangeHasItsEffects applies every kind of record that a range may hold, to an engine and to a fold.
+func TestAGoldenRangeHasItsEffects(t *testing.T) {
+	e, c := golden(t)
+	origin := c.Range.Origin
+	e.Loaded(e.Vector().With(origin, c.Range.First-1))
+	applyRange(t, e, c, engine.Applied)
+	if _, ok, err := e.Entity(id.KindItem, "i"); !ok || err != nil {
+		t.Errorf("the item that was put: %v %v", ok, err)
+	}
+	if e.Generation(id.KindItem, "j") == 0 || !e.Undone(origin.At(1)) || e.Level() != 1 {
+		t.Errorf("generation %v, undone %v, level %d", e.Generation(id.KindItem, "j"), e.Undone(origin.At(1)), e.Level())
+	}
+	if s, _ := e.Schema(); s.Signals[len(s.Signals)-1].Name != "n" {
+		t.Error("the schema version isn't the current one")
+	}
+	if n := cell(t, e, "i\x00\x01", "view").Total(); n != 1 {
+		t.Errorf("1 view counts as %d", n)
+	}
+
+	f := engine.NewFold(engine.Config{Origin: home})
+	f.Loaded(id.VersionVector{}.With(origin, c.Range.First-1))
+	res, err := f.ApplyRange(c)
+	if err != nil || res.Outcome != engine.Applied || !f.Vector().Covers(origin.At(c.Range.Last)) {
+		t.Fatalf("fold: %v %v, at %v", res.Outcome, err, f.Vector())
+	}
+	var deleted []string
+	f.Deleted(func(_ id.Kind, owner string, _ hlc.Timestamp) { deleted = append(deleted, owner) })
+	if fmt.Sprint(deleted) != "[j]" {
+		t.Errorf("deleted are %q, want j", deleted)
+	}
+	effects := map[string]bool{}
+	f.Effects(func(r engine.Record) bool {
+		effects[fmt.Sprint(r)] = true
+		return true
+	})
+	for r := range c.Records {
+		if r.Kind == algebra.KindGeneration {
+			r.Gen, r.Value = e.Generation(r.OwnerKind, r.Owner), nil
+		}
+		if r.Kind == algebra.KindEntity {
+			r.Gen = e.Generation(r.OwnerKind, r.Owner)
+		}
+		if !effects[fmt.Sprint(r)] {
+			t.Errorf("the fold lacks %v", r)
+		}
+	}
+	again := f.Compactor(0)
+	next := newFeed(t, origin, grown(testSchema(), "n"))
+	if err := again.Add(next.batch(plain(signal(view, "u", "i")))); err != nil {
+		t.Errorf("a fold doesn't know the schema version that a range brought: %v", err)
+	}
+}
+
+// TestRangesThatCannotBeAreDamage spoils one thing at a time, under a hash that is right.
+func TestRangesThatCannotBeAreDamage(t *testing.T) {
+	entry := func(kind algebra.Kind, change func(x *algebra.RangeEntry)) func(*engine.Compacted) {
+		return func(c *engine.Compacted) {
+			for i := range c.Range.Entries {
+				if c.Range.Entries[i].Kind == kind {
+					change(&c.Range.Entries[i])
+					return
+				}
+			}
+		}
+	}
+	for name, spoil := range map[string]func(c *engine.Compacted){
+		"a request before the range":     func(c *engine.Compacted) { c.Requests[0].First = c.Range.First - 1 },
+		"a request beyond the range":     func(c *engine.Compacted) { c.Requests[1].Count = 7 },
+		"requests out of order":          func(c *engine.Compacted) { c.Requests[1].First = c.Requests[0].First },
+		"a request without records":      func(c *engine.Compacted) { c.Requests[0].Count = 0 },
+		"a request without a stamp":      func(c *engine.Compacted) { c.Requests[0].HLC = 0 },
+		"a request without a number":     func(c *engine.Compacted) { c.Requests[0].Number = 0 },
+		"a request without lane and key": func(c *engine.Compacted) { c.Requests[1].Key = "" },
+		"a producer that is too long":    func(c *engine.Compacted) { c.Requests[0].Producer = strings.Repeat("p", 200) },
+		"a range of no events":           func(c *engine.Compacted) { c.Range.Last = 1 },
+		"a schema under another hash": entry(algebra.KindSchemaVersion, func(x *algebra.RangeEntry) {
+			x.Key = x.Key[:len(x.Key)-1] + "\xff"
+		}),
+		"a schema that is none":     entry(algebra.KindSchemaVersion, func(x *algebra.RangeEntry) { x.Value = []byte{1} }),
+		"a cell under another kind": entry(algebra.KindCell, func(x *algebra.RangeEntry) { x.Kind = algebra.KindCohortCell }),
+		"an entity under a sub-key": entry(algebra.KindEntity, func(x *algebra.RangeEntry) { x.Key += "x" }),
+		"a key that is cut short":   entry(algebra.KindUndone, func(x *algebra.RangeEntry) { x.Key = x.Key[:8] }),
+		"a value that isn't one":    entry(algebra.KindCell, func(x *algebra.RangeEntry) { x.Value = []byte{0x80} }),
+		"an owner of another kind":  entry(algebra.KindPairMarks, func(x *algebra.RangeEntry) { x.Key = "\x09" + x.Key[1:] }),
+		"an owner without a name": entry(algebra.KindUndone, func(x *algebra.RangeEntry) {
+			x.Key = x.Key[:1] + x.Key[1+strings.Index(x.Key[1:], "\x00\x01"):]
+		}),
+		"a zero that isn't escaped": entry(algebra.KindUndone, func(x *algebra.RangeEntry) { x.Key = x.Key[:4] + x.Key[5:] }),
+		"entries that come twice":   func(c *engine.Compacted) { c.Range.Entries[1] = c.Range.Entries[0] },
+		"entries out of order": func(c *engine.Compacted) {
+			x := c.Range.Entries
+			x[0], x[1] = x[1], x[0]
+		},
+	} {
+		e, c := golden(t)
+		e.Loaded(e.Vector().With(c.Range.Origin, c.Range.First-1))
+		before := c.AppendBinary(nil)
+		spoil(c)
+		b := c.AppendBinary(nil)
+		if bytes.Equal(b, before) {
+			t.Errorf("%s: nothing was changed", name)
+		}
+		if _, err := engine.DecodeCompacted(b); !errors.Is(err, fault.ErrCorrupt) {
+			t.Errorf("%s: %v, want damage", name, err)
+		}
+	}
+	_, c := golden(t)
+	entry(algebra.KindFormatLevel, func(x *algebra.RangeEntry) { x.Value = []byte{record.Level + 1} })(c)
+	if _, err := engine.DecodeCompacted(c.AppendBinary(nil)); !errors.Is(err, fault.ErrFormatTooNew) {
+		t.Errorf("a level that isn't known: %v, want %v", err, fault.ErrFormatTooNew)
+	}
+	b := c.AppendBinary(nil)
+	b[4] = 2
+	hash := blake3.Sum256(b[:len(b)-32])
+	if _, err := engine.DecodeCompacted(append(b[:len(b)-32], hash[:]...)); !errors.Is(err, fault.ErrFormatTooNew) {
+		t.Errorf("a later version: %v, want %v", err, fault.ErrFormatTooNew)
+	}
+}

@@ -5,6 +5,8 @@
 // function of the set: the order in which origins interleave, and batches offered twice or too early, change
 // nothing. Reads ([Engine.ReadCell], [Engine.Top], …) are answered from the same memory.
 //
+// A stretch of an origin's batches can be had as its sum instead: a [Compactor] makes it, [Engine.ApplyRange] takes it.
+//
 // A signal has an effect on its item (apply_item.go) and one on its user (apply_user.go). Neither part reads what the other
 // wrote, so that they can live in different shards. Apply reads no clock: time is in the entry.
 //

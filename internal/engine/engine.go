@@ -16,6 +16,8 @@ type Config struct {
 	Origin id.Origin
 	// Lanes bounds what is remembered of retries; the zero value takes the defaults.
 	Lanes lane.Options
+	// UserMemory is how many bytes users may take, beyond which they become cold; 0 is no bound. See [Engine.Warm].
+	UserMemory int64
 	// Both calls two functions and returns when both have returned. It may call them at the same time, on two
 	// goroutines; nil calls one after the other.
 	Both func(a, b func())
@@ -25,6 +27,7 @@ type Config struct {
 type Engine struct {
 	cfg      Config
 	table    *state.Table
+	cold     *cold // nil: all users are resident
 	lanes    *lane.Table
 	vector   id.VersionVector
 	versions map[schema.Hash]*version
@@ -53,6 +56,8 @@ type half struct {
 	scratch scratch
 	stale   uint64
 	deleted []ownerRef // since the range of a Fold began
+	cold    *cold      // of users, if there is a budget
+	queue   bool       // the table isn't the engine's, but has effects on cold users
 }
 
 // half returns the side that entities of a kind are on.
@@ -94,7 +99,7 @@ type scratch struct {
 // New returns an engine without any events.
 func New(cfg Config) *Engine {
 	table := state.New()
-	return &Engine{
+	e := &Engine{
 		cfg:      cfg,
 		table:    table,
 		items:    half{table: table},
@@ -104,6 +109,11 @@ func New(cfg Config) *Engine {
 		parked:   map[id.Origin]*parkedOrigin{},
 		recent:   map[id.Origin]*recentBatches{},
 	}
+	if cfg.UserMemory > 0 {
+		e.cold = newCold(cfg.UserMemory)
+		e.users.cold = e.cold
+	}
+	return e
 }
 
 // Vector returns the set of events applied.
@@ -133,16 +143,23 @@ func (e *Engine) Schema() (*schema.Schema, schema.Hash) {
 	return e.current.schema, e.current.hash
 }
 
-// Digest returns the hash of all replicated records.
-func (e *Engine) Digest() state.Digest { return e.table.Digest() }
+// Digest returns the hash of all replicated records. With cold users it is [Engine.DigestWith], and panics here.
+func (e *Engine) Digest() state.Digest {
+	e.mustBeWhole()
+	return e.table.Digest()
+}
 
-// DigestCells returns the hash of the cells alone; see [state.Table.DigestCells].
-func (e *Engine) DigestCells() state.Digest { return e.table.DigestCells() }
+// DigestCells returns the hash of the cells alone; see [state.Table.DigestCells]. With cold users it is
+// [Engine.DigestCellsWith], and panics here.
+func (e *Engine) DigestCells() state.Digest {
+	e.mustBeWhole()
+	return e.table.DigestCells()
+}
 
-// Memory returns the bytes that the state holds.
-func (e *Engine) Memory() int64 {
-	a, b, c := e.table.Memory()
-	return a + b + c
+func (e *Engine) mustBeWhole() {
+	if !e.AllResident() {
+		panic("engine: all records are asked for while users are cold")
+	}
 }
 
 // HighestOwn returns the highest stamp of the own origin: the clock must go on above it.

@@ -27,8 +27,12 @@ func (e *Engine) Creator(item string) string {
 }
 
 // RegisterStamp returns the highest stamp of the registers that a proposed record would write, 0 if none was written
-// yet. A leader that stamps above it is sure to override them.
+// yet. A leader that stamps above it is sure to override them. Of a cold user's it says what is sure to be as high: the
+// highest stamp of all registers.
 func (e *Engine) RegisterStamp(p *record.Proposed) hlc.Timestamp {
+	if user := userOf(p); user != "" && e.Cold(user) {
+		return e.highestRegister
+	}
 	switch p.Kind {
 	case record.KindSignal:
 		s := &p.Signal
@@ -43,6 +47,25 @@ func (e *Engine) RegisterStamp(p *record.Proposed) hlc.Timestamp {
 		return e.entityStamp(id.KindUser, p.Erase.User)
 	}
 	return 0
+}
+
+// userOf returns the user whose registers a record writes, "" for none.
+func userOf(p *record.Proposed) string {
+	switch p.Kind {
+	case record.KindSignal:
+		return p.Signal.User
+	case record.KindMark:
+		return p.Mark.User
+	case record.KindRelation:
+		return p.Relation.User
+	case record.KindPut, record.KindPatch, record.KindDelete:
+		if p.Entity.Kind == id.KindUser {
+			return p.Entity.ID
+		}
+	case record.KindErase:
+		return p.Erase.User
+	}
+	return ""
 }
 
 func (e *Engine) marksStamp(user, item string) hlc.Timestamp {
@@ -63,7 +86,7 @@ func (e *Engine) relationStamp(user string, which record.RelationKind, target st
 
 // entityStamp looks at deleted entities as well: a put must lie above the delete.
 func (e *Engine) entityStamp(kind id.Kind, name string) hlc.Timestamp {
-	n, ok := e.table.Find(kind, name)
+	n, ok := e.find(kind, name)
 	if !ok {
 		return 0
 	}

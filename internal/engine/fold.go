@@ -25,6 +25,7 @@ type Fold struct {
 // NewFold returns a fold that begins before the first entry, or, after [Fold.Load], [Fold.LoadLocal] and
 // [Fold.Loaded], behind a checkpoint.
 func NewFold(cfg Config) *Fold {
+	cfg.UserMemory = 0 // of a range everything is here
 	f := &Fold{engine: New(cfg), stored: map[string]bool{}}
 	f.engine.folding = true
 	f.engine.lanes.Track()

@@ -20,12 +20,16 @@ type author struct {
 	signals []written // by position: those that may be taken back
 	places  []id.Seq
 	gens    map[string]hlc.Timestamp // of deletes that this origin made, by kind and name
+	users   []string                 // nil: u, v and w
 }
 
 func (a *author) pick(words ...string) string { return words[a.rng.IntN(len(words))] }
 
 func (a *author) record(seq id.Seq, stamp hlc.Timestamp) written {
 	item, user := a.pick("i", "j", "k"), a.pick("u", "v", "w")
+	if len(a.users) > 0 {
+		user = a.pick(a.users...)
+	}
 	var w written
 	switch n := a.rng.IntN(100); {
 	case n < 60:

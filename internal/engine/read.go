@@ -64,21 +64,31 @@ func (e *Engine) holds(kind id.Kind, n state.Ord) bool {
 }
 
 // Known returns how many entities of a kind have an ordinal: those that an event or an entity record ever named.
-func (e *Engine) Known(kind id.Kind) int { return int(e.table.Owners(kind)) }
+func (e *Engine) Known(kind id.Kind) int {
+	if kind == id.KindUser {
+		m := e.UserMemory()
+		return m.Resident + m.Cold
+	}
+	return int(e.table.Owners(kind))
+}
 
-// Cells returns the number of cells of all kinds.
+// Cells returns the number of cells of all kinds. Those of cold users aren't among them.
 func (e *Engine) Cells() int {
 	return e.table.Count(algebra.KindCell) + e.table.Count(algebra.KindCohortCell) + e.table.Count(algebra.KindCreatorCell)
 }
 
 // Generation returns an entity's generation, 0 if it was never deleted.
 func (e *Engine) Generation(kind id.Kind, name string) hlc.Timestamp {
-	return e.table.GenerationOf(kind, name)
+	gen := e.table.GenerationOf(kind, name)
+	if kind == id.KindUser && e.cold != nil {
+		gen = max(gen, e.cold.buried.GenerationOf(kind, name))
+	}
+	return gen
 }
 
 // Entity returns what was put and patched of an entity; false when it doesn't exist.
 func (e *Engine) Entity(kind id.Kind, name string) (algebra.Entity, bool, error) {
-	n, ok := e.table.Find(kind, name)
+	n, ok := e.find(kind, name)
 	if !ok {
 		return algebra.Entity{}, false, nil
 	}
@@ -96,7 +106,7 @@ func (e *Engine) entity(kind id.Kind, n state.Ord) (algebra.Entity, bool, error)
 
 // Marks returns a user's marks on an item.
 func (e *Engine) Marks(user, item string) (algebra.PairMarks, error) {
-	n, ok := e.table.Find(id.KindUser, user)
+	n, ok := e.user(user)
 	if !ok {
 		return algebra.PairMarks{}, nil
 	}
@@ -109,7 +119,7 @@ func (e *Engine) Marks(user, item string) (algebra.PairMarks, error) {
 
 // Relation returns the stamps of a user's relation to an item or creator.
 func (e *Engine) Relation(user string, what byte, target string) (algebra.MaxPair, error) {
-	n, ok := e.table.Find(id.KindUser, user)
+	n, ok := e.user(user)
 	if !ok {
 		return algebra.MaxPair{}, nil
 	}
@@ -122,7 +132,7 @@ func (e *Engine) Relation(user string, what byte, target string) (algebra.MaxPai
 
 // Recents returns a user's newest interactions, newest first.
 func (e *Engine) Recents(user string) (algebra.TopN, error) {
-	n, ok := e.table.Find(id.KindUser, user)
+	n, ok := e.user(user)
 	if !ok {
 		return nil, nil
 	}

@@ -25,7 +25,7 @@ type Tie struct {
 // Ties returns what holds between a user and others, ordered by kind and then id, from behind the given kind and id: at
 // most limit of them. What was ended or cleared isn't among them. It looks at all of the user's records.
 func (e *Engine) Ties(user string, kind id.Kind, after string, limit int) ([]Tie, error) {
-	n, ok := e.table.Find(id.KindUser, user)
+	n, ok := e.user(user)
 	if !ok {
 		return nil, nil
 	}
@@ -100,6 +100,6 @@ func (e *Engine) Interactions(user string) (algebra.TopN, error) {
 
 // Knows reports whether anything is known of a user: fields, interactions, marks, relations.
 func (e *Engine) Knows(user string) bool {
-	n, ok := e.table.Find(id.KindUser, user)
+	n, ok := e.user(user)
 	return ok && e.holds(id.KindUser, n)
 }

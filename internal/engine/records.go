@@ -21,21 +21,23 @@ type Record struct {
 }
 
 // Records calls yield with every replicated record, ordered by owner kind, owner, kind and sub-key. A generation is a
-// record of its own kind without a value. It sorts, and is meant for checks and dumps.
+// record of its own kind without a value. It sorts, and is meant for checks and dumps. With cold users it is
+// [Engine.RecordsWith], and panics here.
 func (e *Engine) Records(yield func(Record) bool) {
+	e.mustBeWhole()
 	for kind := state.KindGlobal; kind <= id.Kinds; kind++ {
 		for _, n := range e.sorted(kind) {
-			if !e.ownerRecords(kind, n, yield) {
+			if !ownerRecords(e.table, kind, n, yield) {
 				return
 			}
 		}
 	}
 }
 
-func (e *Engine) ownerRecords(kind id.Kind, n state.Ord, yield func(Record) bool) bool {
-	owner, gen := e.table.Name(kind, n), e.table.Generation(kind, n)
+func ownerRecords(t *state.Table, kind id.Kind, n state.Ord, yield func(Record) bool) bool {
+	owner, gen := t.Name(kind, n), t.Generation(kind, n)
 	var all []Record
-	for key, v := range e.table.All(kind, n) {
+	for key, v := range t.All(kind, n) {
 		all = append(all, Record{key.Kind, kind, owner, gen, key.Sub, bytes.Clone(v)})
 	}
 	if gen != 0 {
@@ -56,9 +58,11 @@ func (e *Engine) ownerRecords(kind id.Kind, n state.Ord, yield func(Record) bool
 }
 
 func (e *Engine) sorted(kind id.Kind) []state.Ord {
-	out := make([]state.Ord, e.table.Owners(kind))
-	for i := range out {
-		out[i] = state.Ord(i)
+	out := make([]state.Ord, 0, e.table.Owners(kind))
+	for n := range e.table.Owners(kind) {
+		if e.table.Live(kind, n) {
+			out = append(out, n)
+		}
 	}
 	slices.SortFunc(out, func(a, b state.Ord) int {
 		return bytes.Compare([]byte(e.table.Name(kind, a)), []byte(e.table.Name(kind, b)))

@@ -30,6 +30,8 @@ var (
 	ErrForked = errors.New("one position holds two contents")
 	// ErrGap is returned when a batch of an origin skips sequence numbers. It is without effect.
 	ErrGap = errors.New("batch skips sequence numbers")
+	// ErrOverlap is returned for a compacted range of which a part is here already: its sums must be taken out first.
+	ErrOverlap = errors.New("range holds events that are here already")
 	// ErrLocked is returned when another process holds the directory.
 	ErrLocked = errors.New("directory is held by another process")
 	// ErrForeign is returned for a directory of another cluster, group or schema.

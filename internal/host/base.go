@@ -37,20 +37,24 @@ type Base struct {
 	// The checkpoint: what it said at open, the store if there is one by now, and what will follow the log for it.
 	checkpointed consensus.Restored
 	store        atomic.Pointer[store.Store]
+	loaded       uint64 // signals that the checkpoint held
 	makeStore    func() (*store.Store, error)
-	fold         *engine.Fold
+	fold         *engine.Fold // nil while there is no store
+	makeFold     func() *engine.Fold
 	segments     map[string]retention.Segment // what sealed files of the log hold, as far as it was looked at
 	// applied is the last entry applied. The bytes of the entries applied and of those stored count from open.
 	applied                   atomic.Uint64
 	appliedBytes, storedBytes atomic.Int64
 	effort                    effort
-	gathered                  chan struct{} // has room for one: a range's worth of log is applied and not stored
+	gathered                  chan struct{} // has room for one: the checkpoint should follow
+	memory                    memory
 }
 
 // OpenBase opens a directory. A new one gets an identity.
 func OpenBase(opts Options) (*Base, error) {
 	opts.complete()
 	b := &Base{opts: opts, segments: map[string]retention.Segment{}, gathered: make(chan struct{}, 1)}
+	b.memory.relieved = make(chan struct{}, 1)
 	if b.opts.Store == nil {
 		b.opts.Store = b.openStore
 	}
@@ -79,6 +83,7 @@ func (b *Base) open() error {
 	if b.checkpointed, err = b.checkpoint(); err != nil {
 		return err
 	}
+	b.loaded = b.Engine.Counters().Signals
 	b.Restored, err = b.replay()
 	return err
 }

@@ -37,9 +37,10 @@ func (b *Base) checkpoint() (consensus.Restored, error) {
 		return out, err
 	}
 	cfg := engine.Config{Origin: b.Origin()}
-	b.fold = engine.NewFold(cfg)
-	cfg.Both = b.opts.both
-	b.Engine = engine.New(cfg)
+	b.makeFold = func() *engine.Fold { return engine.NewFold(cfg) }
+	whole := cfg
+	whole.Both, whole.UserMemory = b.opts.both, max(0, b.opts.UserMemory)
+	b.Engine = engine.New(whole)
 	b.makeStore = func() (*store.Store, error) { return b.opts.Store(who, true) }
 	s, err := b.opts.Store(who, false)
 	if b.opts.ReadOnly && errors.Is(err, fault.ErrNotFound) {
@@ -61,6 +62,7 @@ func (b *Base) checkpoint() (consensus.Restored, error) {
 		return out, nil
 	}
 	b.store.Store(s)
+	b.fold = b.makeFold()
 	m := s.Meta()
 	term, err := b.Log.Term(m.Applied)
 	if err != nil {
@@ -122,6 +124,7 @@ func (b *Base) load(s *store.Store) error {
 	}
 	v := s.Meta().Vector
 	b.Engine.Loaded(v)
+	b.Engine.Stored(s.Meta().Applied)
 	b.fold.Loaded(v)
 	return ended()
 }

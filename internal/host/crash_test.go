@@ -132,6 +132,7 @@ func TestACrashLosesNothingAcknowledgedAndCountsNothingTwice(t *testing.T) {
 		if rng.IntN(2) == 0 {
 			opts.Retention = retention.Policy{Retention: 1, RetryHorizon: 1}
 		}
+		opts.UserMemory = budget(rng)
 		r := mustOpen(t, opts)
 		c.writers(t, r, 0)
 		c.mu.Lock()
@@ -149,11 +150,14 @@ func TestACrashLosesNothingAcknowledgedAndCountsNothingTwice(t *testing.T) {
 	t.Logf("%d crashed disks were opened", opened)
 }
 
+// budget draws how much memory users may take: often so little that hardly anybody stays.
+func budget(rng *rand.Rand) int64 { return []int64{0, 1, 500, 3000}[rng.IntN(4)] }
+
 // recoverFrom opens a crashed disk, checks it, and lets it crash again.
 func recoverFrom(t *testing.T, rng *rand.Rand, x crash, opts host.Options, when string) {
 	t.Helper()
 	c := &crashes{mem: x.mem, rng: rng, claims: x.claims}
-	opts.FS = x.mem
+	opts.FS, opts.UserMemory = x.mem, budget(rng)
 	r, err := open(opts)
 	if err != nil {
 		t.Fatalf("%s: open: %v", when, err)
@@ -165,7 +169,7 @@ func recoverFrom(t *testing.T, rng *rand.Rand, x crash, opts host.Options, when 
 
 	// The second crash, and the disk that was closed in order, show the same state.
 	for _, fsys := range []*pebblevfs.MemFS{c.taken[0].mem, x.mem} {
-		opts.FS = fsys
+		opts.FS, opts.UserMemory = fsys, budget(rng)
 		if r, err = open(opts); err != nil {
 			t.Fatalf("%s: open again: %v", when, err)
 		}

@@ -56,6 +56,9 @@ func (f *follower) run() {
 			bytes = 1
 		case <-f.base.gathered:
 		case <-ticker.C:
+			if f.rangeBytes < 0 {
+				continue
+			}
 			bytes = 1
 			f.base.rollOld(f.disk)
 		}
@@ -100,11 +103,22 @@ func (f *follower) checkpoint(ctx context.Context) error {
 // errStopped means that the replica is being closed. What was folded and not committed is folded again.
 var errStopped = fmt.Errorf("checkpoint: %w", fault.ErrClosed)
 
+// due reports whether a range should be committed: so much of the log is behind the checkpoint, or users take too much
+// memory.
+func (f *follower) due(bytes int64) bool {
+	behind := f.m.Behind()
+	return behind >= bytes || behind > 0 && f.urgent()
+}
+
+// urgent reports whether writes may soon have to wait for the checkpoint.
+func (f *follower) urgent() bool { return f.base.pressed(f.m.committed) }
+
 // follow commits ranges until less than that many bytes are left, then flushes, and lets the log go. If polite, it gives
 // way to writes.
 func (f *follower) follow(bytes int64, polite bool, quit <-chan struct{}) error {
-	for f.m.Behind() >= bytes {
-		for done := false; !done && f.m.Pending() < f.rangeBytes; {
+	defer f.base.relieve()
+	for f.due(bytes) {
+		for done := false; !done; {
 			if f.giveWay(polite, quit) {
 				return errStopped
 			}
@@ -125,7 +139,7 @@ func (f *follower) follow(bytes int64, polite bool, quit <-chan struct{}) error 
 
 // release lets the log go as far as it may.
 func (f *follower) release() error {
-	below, err := f.base.releasable(f.m.Flushed())
+	below, err := f.m.Releasable()
 	if err != nil {
 		return err
 	}
@@ -133,6 +147,9 @@ func (f *follower) release() error {
 	f.disk.tidied()
 	return nil
 }
+
+// maxRange bounds what is folded for one commit where nothing else does: it is in memory meanwhile.
+const maxRange = 64 << 20
 
 // busyPercent is how much of its time the loop works when writes need the processors more than the checkpoint does.
 const busyPercent = 60
@@ -149,7 +166,7 @@ func (f *follower) giveWay(polite bool, quit <-chan struct{}) (closing bool) {
 			return true
 		default:
 		}
-		if !polite || f.m.Behind() >= f.lagBytes || f.base.effort.percent.Load() < busyPercent {
+		if !polite || f.urgent() || f.m.Behind() >= f.lagBytes || f.base.effort.percent.Load() < busyPercent {
 			return false
 		}
 		select {

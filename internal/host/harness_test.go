@@ -110,7 +110,7 @@ func write(ctx context.Context, r *host.Replica, producer string, number uint64,
 	error,
 ) {
 	s, hash := currentSchema(r)
-	records := views("ada", item, n)
+	records := views(userOf(item), item, n)
 	req := &replica.Request{
 		Producer: producer, Number: number, Records: records, Schema: hash, Content: record.ContentHash(records),
 	}
@@ -118,6 +118,29 @@ func write(ctx context.Context, r *host.Replica, producer string, number uint64,
 		return replica.Receipt{}, err
 	}
 	return r.Write(ctx, req)
+}
+
+// userOf says who views an item.
+func userOf(item string) string {
+	sum := 0
+	for _, c := range item {
+		sum = (sum*31 + int(c)) % 9
+	}
+	return fmt.Sprintf("ada %d", sum)
+}
+
+// seen reports whether it shows at the user that an item was viewed.
+func seen(t *testing.T, r *host.Replica, item string) bool {
+	t.Helper()
+	var m algebra.PairMarks
+	err := r.ReadUser(userOf(item), func(e *engine.Engine) (err error) {
+		m, err = e.Marks(userOf(item), item)
+		return err
+	})
+	if err != nil {
+		t.Fatalf("read %s: %v", userOf(item), err)
+	}
+	return !m.Seen.IsZero()
 }
 
 func mustWrite(t *testing.T, r *host.Replica, item string) replica.Receipt {
@@ -151,11 +174,11 @@ func counters(r *host.Replica) (c engine.Counters) {
 	return c
 }
 
-func digest(r *host.Replica) (d state.Digest) {
-	_ = r.Exclusive(func(e *engine.Engine) error {
-		d = e.Digest()
-		return nil
-	})
+func digest(r *host.Replica) state.Digest {
+	d, err := r.Digest()
+	if err != nil {
+		panic(err)
+	}
 	return d
 }
 
@@ -182,6 +205,9 @@ func verify(t *testing.T, r *host.Replica, claims []claim) {
 		c := &claims[i]
 		got := total(t, r, c.item)
 		signals += got
+		if got != 0 != seen(t, r, c.item) {
+			t.Fatalf("%v counts %d times, and at the user it doesn't show so", c, got)
+		}
 		switch {
 		case got != 0 && got != c.n:
 			t.Fatalf("%v counts %d times", c, got)

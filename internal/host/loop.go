@@ -82,11 +82,16 @@ func (l *loop) run() {
 			break
 		}
 		l.step.base.effort.rests(l.now().Mono)
+		requests := l.requests
+		if l.full() {
+			requests = nil // what waits is taken once the checkpoint has followed
+		}
 		select {
-		case c := <-l.requests:
+		case <-l.relieved():
+		case c := <-requests:
 			l.step.base.effort.works(l.now().Mono)
 			l.take(c)
-			err = l.step.Core.Flush(l.now())
+			err = l.step.Flush(l.now())
 		case group := <-l.disk.out:
 			l.step.base.effort.works(l.now().Mono)
 			err = l.step.Persisted(group)
@@ -106,6 +111,10 @@ func (l *loop) run() {
 	l.failure = err
 	l.shutdown(err)
 }
+
+func (l *loop) full() bool { return l.step.base.memory.full.Load() }
+
+func (l *loop) relieved() <-chan struct{} { return l.step.base.memory.relieved }
 
 // settle performs, and says so when the core has begun to stamp.
 func (l *loop) settle() error {

@@ -27,8 +27,9 @@ type Materialiser struct {
 	// index and term are those of the last entry folded, committed and flushed the last ones in the store.
 	index, term        uint64
 	committed, flushed uint64
-	bytes              int64 // folded since the last commit
-	failed             error // final
+	until              uint64 // end of the range that is folded; committed when there is none
+	bytes              int64  // folded since the last commit
+	failed             error  // final
 }
 
 // foldBytes is how much of the log is folded at a time.
@@ -37,8 +38,11 @@ const foldBytes = 1 << 20
 // Materialiser returns the directory's one. It begins behind the checkpoint.
 func (b *Base) Materialiser() *Materialiser {
 	m := &Materialiser{base: b, fold: b.fold, members: b.checkpointed.Members}
+	if m.fold == nil {
+		m.fold = b.makeFold()
+	}
 	m.index, m.term = b.checkpointed.Applied, b.checkpointed.AppliedTerm
-	m.committed, m.flushed = m.index, m.index
+	m.committed, m.flushed, m.until = m.index, m.index, m.index
 	return m
 }
 
@@ -51,13 +55,16 @@ func (m *Materialiser) Pending() int64 { return m.bytes }
 // Flushed is the last entry that the store holds durably.
 func (m *Materialiser) Flushed() uint64 { return m.flushed }
 
-// Fold folds some more entries, and reports whether there are no more that are applied.
+// Fold folds some more entries, and reports whether the range is whole and may be committed, or there is none. A range
+// ends where a window of the engine's users does, so that what is stored and what is queued meet.
 func (m *Materialiser) Fold() (done bool, err error) {
-	applied := m.base.applied.Load()
-	if m.failed != nil || m.index >= applied {
+	if m.failed == nil && m.until == m.committed {
+		m.until = m.base.rangeEnd(m.committed)
+	}
+	if m.failed != nil || m.index >= m.until {
 		return true, m.failed
 	}
-	entries, err := m.base.Log.Entries(m.index+1, applied+1, foldBytes)
+	entries, err := m.base.Log.Entries(m.index+1, m.until+1, foldBytes)
 	if err != nil {
 		return true, m.fail(fmt.Errorf("read log at entry %d: %w", m.index+1, err))
 	}
@@ -66,7 +73,7 @@ func (m *Materialiser) Fold() (done bool, err error) {
 			return true, m.fail(fmt.Errorf("fold entry %d: %w", e.Index, err))
 		}
 	}
-	return m.index >= applied, nil
+	return m.index >= m.until, nil
 }
 
 func (m *Materialiser) entry(e wal.Entry) (err error) {
@@ -83,8 +90,15 @@ func (m *Materialiser) entry(e wal.Entry) (err error) {
 	return err
 }
 
-// Commit merges what was folded into the store, which is made if there is none.
+// Commit merges the range into the store, which is made if there is none. What isn't folded of the range yet is folded
+// before. Users may be evicted then.
 func (m *Materialiser) Commit() error {
+	for done := m.index >= m.until; !done; {
+		var err error
+		if done, err = m.Fold(); err != nil {
+			return err
+		}
+	}
 	if m.failed != nil || m.index == m.committed {
 		return m.failed
 	}
@@ -113,7 +127,8 @@ func (m *Materialiser) Commit() error {
 	}
 	m.fold.Reset()
 	m.base.storedBytes.Add(m.bytes)
-	m.committed, m.bytes = m.index, 0
+	m.committed, m.until, m.bytes = m.index, m.index, 0
+	m.base.stored(m.committed)
 	return nil
 }
 
@@ -129,6 +144,9 @@ func (m *Materialiser) Flush() error {
 	m.flushed = index
 	return nil
 }
+
+// Releasable returns the entry below which the log may go now.
+func (m *Materialiser) Releasable() (below uint64, err error) { return m.base.releasable(m.flushed) }
 
 func (m *Materialiser) fail(err error) error {
 	m.failed = err

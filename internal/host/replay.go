@@ -74,11 +74,20 @@ func (b *Base) replayEntry(out *consensus.Restored, e consensus.Entry) error {
 func (b *Base) now(e consensus.Entry) {
 	bytes := b.appliedBytes.Add(int64(len(e.Data)))
 	b.applied.Store(e.Index)
-	if bytes-b.storedBytes.Load() >= b.opts.RangeBytes {
-		select {
-		case b.gathered <- struct{}{}:
-		default:
-		}
+	if b.opts.ReadOnly {
+		return // nothing follows
+	}
+	pressed := b.remember(e)
+	if pressed || b.opts.RangeBytes > 0 && bytes-b.storedBytes.Load() >= b.opts.RangeBytes {
+		b.wake()
+	}
+}
+
+// wake tells the follower that there is something to do.
+func (b *Base) wake() {
+	select {
+	case b.gathered <- struct{}{}:
+	default:
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/tidaldb/tidal/internal/record"
 	"github.com/tidaldb/tidal/internal/replica"
 	"github.com/tidaldb/tidal/internal/retention"
+	"github.com/tidaldb/tidal/internal/state"
 	"github.com/tidaldb/tidal/internal/vfs"
 	"github.com/tidaldb/tidal/internal/wal"
 	"github.com/tidaldb/tidal/lifecycle"
@@ -41,9 +42,14 @@ type Options struct {
 
 	// Store opens the checkpoint; nil is Pebble in the directory's folder "store".
 	Store OpenStore
-	// RangeBytes is how much of the log gathers before the checkpoint follows; 0 is 64 MiB. While writes keep the loop
+	// RangeBytes is how much of the log gathers before the checkpoint follows; 0 is 64 MiB, and below 0 it follows only
+	// when Checkpoint is called. While writes keep the loop
 	// busy it waits, until LagBytes have gathered; 0 is 512 MiB. What a restart replays is at most about that and a range.
 	RangeBytes, LagBytes int64
+	// UserMemory is how many bytes users may take in memory, beyond which those that nobody touches are left in the
+	// checkpoint; 0 is 1 GiB, less than 0 is no bound. When an eighth of it is what the checkpoint lacks, that follows
+	// early.
+	UserMemory int64
 	// FinalBytes is how much of the log behind the checkpoint makes a last one at Close worth its time; 0 is 1 MiB. Above
 	// RangeBytes, Close doesn't take the time.
 	FinalBytes int64
@@ -69,6 +75,9 @@ func (o *Options) complete() {
 	}
 	if o.LagBytes == 0 {
 		o.LagBytes = 512 << 20
+	}
+	if o.UserMemory == 0 {
+		o.UserMemory = 1 << 30
 	}
 	if o.FinalBytes == 0 {
 		o.FinalBytes = 1 << 20
@@ -120,6 +129,9 @@ func (r *Replica) start(ctx context.Context) (err error) {
 // Recovery says what the log held at open, and what was cut of it as a torn tail.
 func (r *Replica) Recovery() wal.Recovery { return r.base.Recovery }
 
+// Loaded is how many signals the checkpoint held at open; what came behind them was applied from the log.
+func (r *Replica) Loaded() uint64 { return r.base.loaded }
+
 // Origin is the group that this replica stamps for.
 func (r *Replica) Origin() id.Origin { return r.base.Origin() }
 
@@ -135,7 +147,8 @@ func (r *Replica) Write(ctx context.Context, req *replica.Request) (replica.Rece
 
 var errReadOnly = errors.New("database is open for reading only")
 
-// Read calls f with the engine while nothing is applied. f must not keep what it is given, nor call Write.
+// Read calls f with the engine while nothing is applied. f must not keep what it is given, nor call Write. To read a
+// user, or all records, there are [Replica.ReadUser], [Replica.Digest] and so on: users may be cold.
 func (r *Replica) Read(f func(*engine.Engine) error) error {
 	r.base.mu.RLock()
 	defer r.base.mu.RUnlock()
@@ -183,13 +196,6 @@ func (r *Replica) abandon() {
 	r.hands.stop()
 }
 
-// Exclusive calls f with the engine while nothing is applied and nobody reads.
-func (r *Replica) Exclusive(f func(*engine.Engine) error) error {
-	r.base.mu.Lock()
-	defer r.base.mu.Unlock()
-	return f(r.base.Engine)
-}
-
 // LogBytes is the size of the log's files.
 func (r *Replica) LogBytes() int64 {
 	dir := r.base.opts.FS.PathJoin(r.base.opts.Dir, logDir)
@@ -204,4 +210,23 @@ func (r *Replica) LogBytes() int64 {
 		}
 	}
 	return total
+}
+
+// ReadUser is [Base.ReadUser].
+func (r *Replica) ReadUser(user string, f func(*engine.Engine) error) error {
+	return r.base.ReadUser(user, f)
+}
+
+// Digest is [Base.Digest].
+func (r *Replica) Digest() (state.Digest, error) { return r.base.Digest() }
+
+// DigestCells is [Base.DigestCells].
+func (r *Replica) DigestCells() (state.Digest, error) { return r.base.DigestCells() }
+
+// Records is [Base.Records].
+func (r *Replica) Records(yield func(engine.Record) bool) error { return r.base.Records(yield) }
+
+// ColdEntities is [Base.ColdEntities].
+func (r *Replica) ColdEntities(after string, limit int) ([]string, error) {
+	return r.base.ColdEntities(after, limit)
 }

@@ -100,7 +100,16 @@ func (s *Stepper) apply(a *consensus.Apply) error {
 	}
 	now := s.edge.Now()
 	s.life.applied(began, now.Mono, a)
+	s.base.mu.RLock()
+	defer s.base.mu.RUnlock()
 	return s.Core.Applied(now, a)
+}
+
+// Flush is the core's. As all steps that look at the engine, it's taken while nobody moves users about in there.
+func (s *Stepper) Flush(now replica.Now) error {
+	s.base.mu.RLock()
+	defer s.base.mu.RUnlock()
+	return s.Core.Flush(now)
 }
 
 func (b *Base) apply(entries []consensus.Entry) error {
@@ -127,11 +136,17 @@ func (s *Stepper) Persisted(group []Written) error {
 		if w.Err != nil {
 			return w.Err
 		}
-		if err := s.Core.Persisted(s.edge.Now(), w.Append); err != nil {
+		if err := s.persisted(w.Append); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (s *Stepper) persisted(a *consensus.Append) error {
+	s.base.mu.RLock()
+	defer s.base.mu.RUnlock()
+	return s.Core.Persisted(s.edge.Now(), a)
 }
 
 // Stop ends every open request.

@@ -7,5 +7,7 @@
 // asks for compaction: the events are replaced by their exact sum, and the region gets that. Nothing is given up
 // silently, and what is pinned or may still be retried is never compacted.
 //
-// The package reads no clock and no file, and doesn't compact: algebra.RangeBuilder does.
+// What it asks to be compacted are spans of numbers; [Cut] makes stretches of whole batches of them.
+//
+// The package reads no clock and no file, and doesn't compact: engine.Compactor does.
 package retention

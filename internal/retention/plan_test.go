@@ -148,7 +148,7 @@ func TestNothingThatIsNeededGoes(t *testing.T) {
 					lacking := slices.ContainsFunc(f.Regions, func(v id.VersionVector) bool { return v.Get(o) < n })
 					age := f.Now - s.Newest
 					gone := s.Last <= d.Release
-					if gone && (pinned || lacking || age < p.keep()) {
+					if gone && (pinned || lacking || age < p.Keep()) {
 						t.Fatalf("%v:%d goes: pinned %v, lacking %v, age %d", o, n, pinned, lacking, age)
 					}
 					if compacted(o, n) && (gone || pinned || age < p.horizon() || s.Last > f.Flushed || !d.Alarm) {

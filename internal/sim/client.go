@@ -151,12 +151,13 @@ func (c *client) next() *op {
 		c.sent++
 		o.key = fmt.Sprintf("key-%d", c.sent)
 	}
-	for range n {
-		p := w.invent()
-		if p.Kind == record.KindCompensate && (n > 1 || c.keyed) {
-			p = w.inventSignal()
+	o.request = make([]record.Proposed, n)
+	for i := range o.request {
+		p := &o.request[i]
+		if w.invent(p); p.Kind == record.KindCompensate && (n > 1 || c.keyed) {
+			*p = record.Proposed{}
+			w.inventSignal(p)
 		}
-		o.request = append(o.request, p)
 	}
 	o.request[0].Key = o.key
 	o.content = record.ContentHash(o.request)
@@ -172,7 +173,8 @@ func (c *client) again() *op {
 		return o
 	}
 	other := &op{producer: o.producer, lane: o.lane, key: o.key, wrong: fault.ErrKeyReused}
-	other.request = []record.Proposed{w.inventSignal()}
+	other.request = make([]record.Proposed, 1)
+	w.inventSignal(&other.request[0])
 	other.request[0].Key = o.key
 	other.request[0].Signal.Ref = fmt.Sprintf("other-%d", len(w.ledger.ops))
 	other.content = record.ContentHash(other.request)
@@ -198,6 +200,16 @@ func (w *world) send(c *client, o *op) {
 		r.Trace = a.trace()
 		if r.Kind == record.KindCompensate {
 			original, err := p.base.Original(r.Compensation.Original)
+			if errors.Is(err, fault.ErrNotFound) && p.base.Log.FirstIndex() > 1 {
+				// The log let it go; it can't be taken back any more.
+				w.tell("too late", a.number, o.number, "")
+				w.report.Refused++
+				a.end, o.over = refused, true
+				if c != nil {
+					c.heard(o)
+				}
+				return
+			}
 			if err != nil {
 				w.breaks(fmt.Errorf("%v takes back %v, which can't be read: %w", o, r.Compensation.Original, err))
 				return

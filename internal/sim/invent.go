@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/tidaldb/tidal/internal/fixed"
@@ -11,61 +10,76 @@ import (
 )
 
 // invent makes up one record. Few names, so that everything meets.
-func (w *world) invent() record.Proposed {
+func (w *world) invent(p *record.Proposed) {
 	rng := w.rng
 	switch n := rng.IntN(100); {
 	case n < 66:
-		return w.inventSignal()
+		w.inventSignal(p)
 	case n < 72:
-		m := record.Mark{Which: record.MarkKind(1 + rng.IntN(4)), User: w.user(), Item: w.item()}
+		p.Kind = record.KindMark
+		m := &p.Mark
+		m.Which, m.User, m.Item = record.MarkKind(1+rng.IntN(4)), w.user(), w.item()
 		m.On = m.Which == record.MarkSeen || rng.IntN(2) == 0
-		return record.Proposed{Kind: record.KindMark, Mark: m}
 	case n < 82:
-		r := record.Relation{Which: record.RelationKind(1 + rng.IntN(4)), On: rng.IntN(2) == 0, User: w.user()}
+		p.Kind = record.KindRelation
+		r := &p.Relation
+		r.Which, r.On, r.User = record.RelationKind(1+rng.IntN(4)), rng.IntN(2) == 0, w.user()
 		r.Target = w.item()
 		if r.Which.Target() == id.KindCreator {
 			r.Target = w.creator()
 		}
-		return record.Proposed{Kind: record.KindRelation, Relation: r}
 	case n < 86:
-		return record.Proposed{Kind: record.KindPut, Entity: w.entity(record.KindPut)}
+		p.Kind, p.Entity = record.KindPut, w.entity(record.KindPut)
 	case n < 89:
-		return record.Proposed{Kind: record.KindPatch, Entity: w.entity(record.KindPatch)}
+		p.Kind, p.Entity = record.KindPatch, w.entity(record.KindPatch)
 	case n < 91:
-		return record.Proposed{Kind: record.KindDelete, Entity: w.entity(record.KindDelete)}
+		p.Kind, p.Entity = record.KindDelete, w.entity(record.KindDelete)
 	case n < 92:
-		return record.Proposed{Kind: record.KindErase, Erase: record.Erase{User: w.user()}}
+		p.Kind, p.Erase.User = record.KindErase, w.user()
+	default:
+		at, ok := w.ledger.original(w)
+		if !ok {
+			w.inventSignal(p)
+			return
+		}
+		p.Kind, p.Compensation.Original = record.KindCompensate, at
 	}
-	if at, ok := w.ledger.original(w); ok {
-		return record.Proposed{Kind: record.KindCompensate, Compensation: record.Compensation{Original: at}}
-	}
-	return w.inventSignal()
 }
 
-func (w *world) inventSignal() record.Proposed {
+// inventSignal makes up a signal.
+func (w *world) inventSignal(p *record.Proposed) {
 	rng := w.rng
 	types := len(w.admin.versions[0].Signals)
-	s := record.Signal{Type: uint16(rng.IntN(types)), Weight: fixed.One, Item: w.item()}
+	p.Kind = record.KindSignal
+	s := &p.Signal
+	s.Type, s.Weight, s.Item = uint16(rng.IntN(types)), fixed.One, w.item()
 	if rng.IntN(4) == 0 {
 		s.Weight = 1 + fixed.Weight(rng.Int64N(int64(fixed.MaxWeight)))
 	}
 	if rng.IntN(6) > 0 {
 		s.User = w.user()
 	}
-	for n := range rng.IntN(3) {
-		s.Cohorts = append(s.Cohorts, fmt.Sprintf("cohort-%d", n))
-	}
-	p := record.Proposed{Kind: record.KindSignal, Signal: s}
+	s.Cohorts = append(s.Cohorts, cohorts[:rng.IntN(3)]...)
 	if rng.IntN(2) == 0 {
 		p.HasTime = true
 		p.Time = (epoch+w.now)/milli + w.between(-40*24*3600*1000, 5000)
 	}
-	return p
 }
 
-func (w *world) item() string    { return fmt.Sprintf("item-%d", w.rng.IntN(12)) }
-func (w *world) user() string    { return fmt.Sprintf("user-%d", w.rng.IntN(6)) }
-func (w *world) creator() string { return fmt.Sprintf("creator-%d", w.rng.IntN(3)) }
+// The names that there are.
+var (
+	items = [...]string{
+		"item-0", "item-1", "item-2", "item-3", "item-4", "item-5", "item-6", "item-7", "item-8", "item-9", "item-10",
+		"item-11",
+	}
+	users    = [...]string{"user-0", "user-1", "user-2", "user-3", "user-4", "user-5"}
+	creators = [...]string{"creator-0", "creator-1", "creator-2"}
+	cohorts  = [...]string{"cohort-0", "cohort-1"}
+)
+
+func (w *world) item() string    { return items[w.rng.IntN(len(items))] }
+func (w *world) user() string    { return users[w.rng.IntN(len(users))] }
+func (w *world) creator() string { return creators[w.rng.IntN(len(creators))] }
 
 func (w *world) entity(kind record.Kind) record.Entity {
 	x := record.Entity{Kind: id.KindItem, ID: w.item()}

@@ -5,6 +5,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sort"
 
 	"github.com/tidaldb/tidal/internal/engine"
 	"github.com/tidaldb/tidal/internal/hlc"
@@ -27,12 +30,17 @@ type ledger struct {
 	tried   map[id.Position]int
 
 	// What the log held at the last audit, and what follows from it.
+	seen        uint64 // its last entry
 	entries     []entry
 	events      []*workload.Event
 	schemas     map[schema.Hash]*schema.Schema
 	compensated map[id.Position]bool
 	last        mark
 	before      before
+	// state is what the definition makes of the first folded events.
+	state  *oracle.State
+	folded int
+	asked  []record.Proposed // room for asAsked
 }
 
 // entry is one batch of the log.
@@ -51,7 +59,10 @@ type mark struct {
 }
 
 func newLedger() *ledger {
-	return &ledger{schemas: map[schema.Hash]*schema.Schema{}, compensated: map[id.Position]bool{}, tried: map[id.Position]int{}}
+	return &ledger{
+		schemas: map[schema.Hash]*schema.Schema{}, compensated: map[id.Position]bool{}, tried: map[id.Position]int{},
+		state: oracle.New(),
+	}
 }
 
 // ask enters a new request.
@@ -87,6 +98,29 @@ func (l *ledger) forget(p *process) {
 
 // audit holds a recovered replica against all that was asked and answered.
 func (l *ledger) audit(b *host.Base) error {
+	if err := l.reconcile(b); err != nil {
+		return err
+	}
+	return l.fold(b.Engine)
+}
+
+// auditAfresh is audit, but that the oracle folds all events at once, in any order.
+func (l *ledger) auditAfresh(b *host.Base, rng *rand.Rand) error {
+	if err := l.reconcile(b); err != nil {
+		return err
+	}
+	events := slices.Clone(l.events)
+	rng.Shuffle(len(events), func(i, j int) { events[i], events[j] = events[j], events[i] })
+	var err error
+	if l.state, err = oracle.Fold(events, oracle.Definition()); err != nil {
+		return err
+	}
+	l.folded = len(events)
+	return l.fold(b.Engine)
+}
+
+// reconcile reads the log and holds it against what was asked and answered, and against the process before.
+func (l *ledger) reconcile(b *host.Base) error {
 	if err := l.read(b.Log, b.Origin()); err != nil {
 		return fmt.Errorf("log: %w", err)
 	}
@@ -96,15 +130,17 @@ func (l *ledger) audit(b *host.Base) error {
 	if got := b.Engine.Vector().Get(b.Origin()); got != l.last.seq {
 		return fmt.Errorf("state is at %d, its log at %d", got, l.last.seq)
 	}
-	if err := l.sameDigest(b.Engine); err != nil {
-		return err
-	}
-	return l.fold(b.Engine)
+	return l.sameDigest(b.Engine)
 }
 
 // read takes in the log's batches. What was there at the last audit is compared and not decoded again.
 func (l *ledger) read(log *wal.Log, origin id.Origin) error {
-	known := 0
+	// What the log let go was taken in before.
+	known := sort.Search(len(l.entries), func(i int) bool { return l.entries[i].index >= log.FirstIndex() })
+	if log.FirstIndex() > l.seen+1 {
+		return fmt.Errorf("it begins at entry %d, of what was before only %d is known", log.FirstIndex(), l.seen)
+	}
+	l.seen = log.LastIndex()
 	for next := log.FirstIndex(); next <= log.LastIndex(); {
 		entries, err := log.Entries(next, log.LastIndex()+1, 1<<20)
 		if err != nil {
@@ -147,6 +183,9 @@ func (l *ledger) cut(n int) {
 		events, l.last = l.entries[n-1].events, l.entries[n-1].last
 	}
 	l.events = l.events[:events]
+	if events < l.folded {
+		l.state, l.folded = oracle.New(), 0
+	}
 	clear(l.compensated)
 	for _, e := range l.events {
 		if e.Body.Kind == record.KindCompensate {
@@ -243,7 +282,7 @@ func (l *ledger) accounts() error {
 		case len(o.records) != len(o.request):
 			return fmt.Errorf("%v has %d records in the log, %d were asked for", o, len(o.records), len(o.request))
 		}
-		if err := o.asAsked(); err != nil {
+		if err := l.asAsked(o); err != nil {
 			return err
 		}
 		o.audited = o.logged
@@ -252,8 +291,9 @@ func (l *ledger) accounts() error {
 }
 
 // asAsked compares what the log holds with what was asked for.
-func (o *op) asAsked() error {
-	got := make([]record.Proposed, len(o.records))
+func (l *ledger) asAsked(o *op) error {
+	l.asked = slices.Grow(l.asked[:0], len(o.records))
+	got := l.asked[:len(o.records)]
 	for i, x := range o.records {
 		got[i] = x.Body
 		got[i].Key = x.Meta.Key
@@ -285,13 +325,14 @@ func (l *ledger) sameDigest(e *engine.Engine) error {
 	return nil
 }
 
-// fold compares the state with what the definition makes of the log's events.
+// fold compares the state with what the definition makes of the log's events. Those of the last audit are known to be
+// the same: read has compared their bytes.
 func (l *ledger) fold(e *engine.Engine) error {
-	want, err := oracle.Fold(l.events, oracle.Definition())
-	if err != nil {
+	if err := l.state.Add(l.events[l.folded:]); err != nil {
 		return err
 	}
-	if err := want.Compare(e.Records); err != nil {
+	l.folded = len(l.events)
+	if err := l.state.Compare(e.Records); err != nil {
 		return fmt.Errorf("state: %w", err)
 	}
 	return nil

@@ -1,12 +1,12 @@
 package sim
 
 import (
-	"container/heap"
 	"fmt"
 	"math/rand/v2"
 	"strings"
 
 	"github.com/tidaldb/tidal/internal/sim/disk"
+	"github.com/tidaldb/tidal/lifecycle"
 )
 
 // NodeOptions describes a run of one node. The zero value of all but Seconds is right.
@@ -23,6 +23,8 @@ type NodeReport struct {
 	Ops, Acked, Refused uint64
 	// Crashes ended a process without warning, Restarts opened the directory again.
 	Crashes, Restarts uint64
+	// Checkpoints were committed, and Released is how often the log went behind one.
+	Checkpoints, Released uint64
 	// Faults count what struck, by kind.
 	Faults Faults
 	// Events and Records are in the log, and in the state, at the end.
@@ -40,11 +42,13 @@ type NodeReport struct {
 // point, faults of the disk, jumps of the clock and a schema that grows. It returns the first promise that was broken.
 //
 // The seed is the run: the same seed gives the same story, byte for byte.
-func Node(seed uint64, o NodeOptions) (*NodeReport, error) {
+func Node(seed uint64, o NodeOptions) (*NodeReport, error) { return node(seed, o, &room{}) }
+
+func node(seed uint64, o NodeOptions, r *room) (*NodeReport, error) {
 	if o.Seconds < 1 {
 		panic(fmt.Sprintf("sim: a run of %d seconds", o.Seconds))
 	}
-	w := newWorld(seed, o)
+	w := newWorld(seed, o, r)
 	w.run()
 	w.report.Hash, w.report.Last = w.story.sum, w.story.tail()
 	w.report.Simulated = w.now
@@ -88,19 +92,28 @@ type world struct {
 	closing bool  // the run comes to its end
 	ended   bool  // nothing more happens
 	broken  error // the first promise that was broken
+	room    *room
+	keeper  *keeper
 }
 
-func newWorld(seed uint64, o NodeOptions) *world {
+// room is memory that one run after another uses. Nothing in it outlives a run.
+type room struct {
+	recorder lifecycle.Recorder
+}
+
+func newWorld(seed uint64, o NodeOptions, r *room) *world {
 	rng := rand.New(rand.NewPCG(seed, 0x6e6f6465))
 	w := &world{
 		rng:    rng,
 		end:    int64(o.Seconds) * second,
 		disk:   disk.New(rand.New(rand.NewPCG(seed, 0x6469736b))),
 		ledger: newLedger(),
+		room:   r,
 	}
 	if o.Story {
 		w.story.whole = &strings.Builder{}
 	}
+	w.keeper = newKeeper(w, rand.New(rand.NewPCG(seed, 0x6b656570)))
 	w.trouble = newTrouble(w)
 	w.clients = newClients(w)
 	w.admin = newAdmin(w)
@@ -123,7 +136,7 @@ func (w *world) run() {
 			w.breaks(fmt.Errorf("run doesn't come to its end: %s", w.waitsFor()))
 			return
 		}
-		x := heap.Pop(&w.agenda).(*due)
+		x := w.agenda.next()
 		if x.life != 0 && x.life != w.life {
 			continue // meant for a process that is gone
 		}
@@ -161,36 +174,8 @@ func (w *world) tell(what string, a, b uint64, note string) {
 // after puts something on the agenda. With a life other than 0 it is meant for that process alone.
 func (w *world) after(d int64, life uint64, do func()) {
 	w.entered++
-	heap.Push(&w.agenda, &due{at: w.now + d, number: w.entered, life: life, do: do})
+	w.agenda.enter(due{at: w.now + d, number: w.entered, life: life, do: do})
 }
 
 // between draws a time.
 func (w *world) between(from, to int64) int64 { return from + w.rng.Int64N(to-from+1) }
-
-// due is something on the agenda.
-type due struct {
-	at     int64
-	number uint64 // ties are settled by the order of entry
-	life   uint64
-	do     func()
-}
-
-// agenda is a heap of what is due, the next first.
-type agenda []*due
-
-func (a agenda) Len() int { return len(a) }
-func (a agenda) Less(i, j int) bool {
-	return a[i].at < a[j].at || a[i].at == a[j].at && a[i].number < a[j].number
-}
-func (a agenda) Swap(i, j int) { a[i], a[j] = a[j], a[i] }
-
-// Push and Pop are the heap's.
-func (a *agenda) Push(x any) { *a = append(*a, x.(*due)) }
-
-func (a *agenda) Pop() any {
-	old := *a
-	x := old[len(old)-1]
-	old[len(old)-1] = nil
-	*a = old[:len(old)-1]
-	return x
-}

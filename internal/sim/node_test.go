@@ -11,7 +11,7 @@ import (
 	"github.com/tidaldb/tidal/internal/sim"
 )
 
-var nodeSeeds = flag.Uint64("sim.nodes", 40, "how many seeds TestANodeKeepsItsPromises runs")
+var nodeSeeds = flag.Uint64("sim.nodes", 60, "how many seeds TestANodeKeepsItsPromises runs")
 
 // TestANodeKeepsItsPromises runs one node through crashes and faults. TIDAL_SEED=n runs one seed and prints its story.
 func TestANodeKeepsItsPromises(t *testing.T) {
@@ -42,7 +42,7 @@ func TestANodeKeepsItsPromises(t *testing.T) {
 	f := total.Faults
 	perSecond := float64(total.Ops) / (float64(total.Simulated) / 1e9)
 	hard := f.Power > 0 && f.Kill > 0 && f.InDisk > 0 && f.FailSync > 0 && f.FailWrite > 0 && f.Full > 0 &&
-		f.FlipRead > 0 && f.Rot > 0 && f.Named > 0 && f.SlowSync > 0 && f.Clock > 0 && f.Grown > last
+		f.FlipRead > 0 && f.Rot > 0 && f.Store > 0 && total.Checkpoints > last && total.Released > last/4 && f.Named > 0 && f.SlowSync > 0 && f.Clock > 0 && f.Grown > last
 	if last >= 40 && (!hard || perSecond < 50) {
 		t.Errorf("too tame to mean anything: %.0f requests a second, %+v", perSecond, f)
 	}
@@ -85,5 +85,32 @@ func TestSeedsEndWithTheContext(t *testing.T) {
 	})
 	if broken != nil || total.Seeds != 2 {
 		t.Errorf("%d seeds were run, want 2; violation %v", total.Seeds, broken)
+	}
+}
+
+// TestSeedsDontMeet: runs share memory, one after another and side by side, and no run sees another.
+func TestSeedsDontMeet(t *testing.T) {
+	o := sim.NodeOptions{Seconds: 2}
+	var alone sim.NodeTotals
+	for seed := uint64(1); seed <= 12; seed++ {
+		r, err := sim.Node(seed, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		alone.Ops += r.Ops
+		alone.Events += uint64(r.Events)
+		alone.Records += uint64(r.Records)
+		alone.Simulated += r.Simulated
+		alone.Faults.Add(r.Faults)
+	}
+	for _, workers := range []int{1, 3} {
+		got, broken := sim.Nodes(context.Background(), 1, 12, workers, o, nil)
+		if broken != nil {
+			t.Fatal(broken.Err)
+		}
+		if got.Ops != alone.Ops || got.Events != alone.Events || got.Records != alone.Records ||
+			got.Simulated != alone.Simulated || got.Faults != alone.Faults {
+			t.Errorf("%d workers: %+v, want %+v", workers, got, alone)
+		}
 	}
 }

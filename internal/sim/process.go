@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/tidaldb/tidal/internal/consensus"
 	"github.com/tidaldb/tidal/internal/engine"
@@ -11,7 +12,6 @@ import (
 	"github.com/tidaldb/tidal/internal/host"
 	"github.com/tidaldb/tidal/internal/replica"
 	"github.com/tidaldb/tidal/internal/sim/disk"
-	"github.com/tidaldb/tidal/lifecycle"
 )
 
 // directory is where the database is on the simulated disk.
@@ -27,9 +27,10 @@ type process struct {
 	queue    []*consensus.Append // for the disk
 	busy     bool                // the disk works on a group
 	open     map[uint64]*attempt // requests without an answer, by ticket
-	recorder lifecycle.Recorder
-	ready    bool // it stamps, and what it recovered was checked
-	stopping bool // it takes no requests any more
+	ready    bool                // it stamps, and what it recovered was checked
+	stopping bool                // it takes no requests any more
+
+	materialiser *host.Materialiser // nil in runs without checkpoints
 }
 
 // before is what the last process left, for comparison with what the next one finds.
@@ -45,12 +46,10 @@ func (w *world) up() bool { return w.process != nil && w.process.ready && !w.pro
 func (w *world) start() {
 	w.life++
 	p := &process{w: w, life: w.life, open: map[uint64]*attempt{}}
-	opts := host.Options{
-		FS: w.disk, Dir: directory, SegmentBytes: w.trouble.segment, MaxWaiting: w.trouble.waiting,
-		Random: bytes.NewReader([]byte("one simulated cluster")),
-	}
+	opts := w.options()
 	if w.trouble.lifecycle {
-		opts.Tracer = &p.recorder
+		w.room.recorder.Reset()
+		opts.Tracer = &w.room.recorder
 	}
 	w.trouble.atStart()
 	var err error
@@ -70,6 +69,17 @@ func (w *world) start() {
 	w.tell("open", r.LastIndex, uint64(r.TornBytes), "")
 	p.settle()
 	p.ticks()
+	p.keep()
+}
+
+// options are those of every process.
+func (w *world) options() host.Options {
+	return host.Options{
+		FS: w.disk, Dir: directory, SegmentBytes: w.trouble.segment, MaxWaiting: w.trouble.waiting,
+		Random: bytes.NewReader([]byte("one simulated cluster")),
+		Now:    func() time.Time { return time.Unix(0, w.clock().Wall) },
+		Store:  w.keeper.open, Retention: w.keeper.retention,
+	}
 }
 
 // clock reads the simulated clocks.
@@ -100,7 +110,7 @@ func (w *world) cantOpen(err error) {
 
 // excused reports whether the disk gave a reason to fail.
 func (w *world) excused(struck strikes) bool {
-	return struck[disk.FailSync]+struck[disk.FailWrite]+struck[disk.Full] > 0 || w.disk.IsFull()
+	return struck[disk.FailSync]+struck[disk.FailWrite]+struck[disk.Full] > 0 || w.disk.IsFull() || w.keeper.struck()
 }
 
 // restart starts a process after a while.
@@ -127,14 +137,17 @@ func (w *world) gone(power bool) {
 	w.process = nil
 	w.life++
 	w.trouble.newStrikes()
+	w.keeper.crash()
 	w.disk.Crash(power)
 }
 
 // leave checks the history of a process that ends, and keeps what it knew.
 func (p *process) leave(clean bool) {
 	w := p.w
-	if err := p.recorder.Check(); err != nil {
-		w.breaks(fmt.Errorf("illegal history: %w", err))
+	if w.trouble.lifecycle {
+		if err := w.room.recorder.Check(); err != nil {
+			w.breaks(fmt.Errorf("illegal history: %w", err))
+		}
 	}
 	w.ledger.before = before{engine: p.base.Engine, clean: clean}
 }
@@ -247,7 +260,11 @@ func (p *process) stop() {
 	p.stopping = false
 	p.step.Stop(fault.ErrClosed)
 	p.journal.Finish()
-	if err := p.base.Close(); err != nil {
+	err := p.lastCheckpoint()
+	if cerr := p.base.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
 		if !errors.Is(err, fault.ErrDisk) {
 			w.breaks(fmt.Errorf("close: %w", err))
 			return

@@ -11,6 +11,8 @@ type NodeTotals struct {
 	Seeds, Violations   uint64
 	Ops, Acked, Refused uint64
 	Crashes, Restarts   uint64
+	Checkpoints         uint64
+	Released            uint64
 	Events, Records     uint64
 	Simulated           int64 // nanoseconds
 	Faults              Faults
@@ -44,12 +46,13 @@ func Nodes(ctx context.Context, first, last uint64, workers int, o NodeOptions, 
 	}
 	for range workers {
 		wg.Go(func() {
+			var room room
 			for !stop() {
 				seed := next.Add(1) - 1
 				if seed > last {
 					return
 				}
-				r, err := Node(seed, o)
+				r, err := node(seed, o, &room)
 				mu.Lock()
 				total.add(r)
 				if err != nil {
@@ -76,6 +79,8 @@ func (t *NodeTotals) add(r *NodeReport) {
 	t.Refused += r.Refused
 	t.Crashes += r.Crashes
 	t.Restarts += r.Restarts
+	t.Checkpoints += r.Checkpoints
+	t.Released += r.Released
 	t.Events += uint64(r.Events)
 	t.Records += uint64(r.Records)
 	t.Simulated += r.Simulated

@@ -22,6 +22,7 @@ type Faults struct {
 	FlipRead  uint64 `json:"flipped_read"`   // one bit of what was read
 	Rot       uint64 `json:"bit_rot"`        // one bit of what is stored
 	Named     uint64 `json:"refused_named"`  // opens refused with file and offset, after one of the last two
+	Store     uint64 `json:"failed_store"`   // a commit or flush of the checkpoint
 	SlowSync  uint64 `json:"slow_disk"`      // seconds of it
 	Clock     uint64 `json:"clock_jump"`     //
 	Grown     uint64 `json:"schema_version"` // not a fault: versions that entered
@@ -39,6 +40,7 @@ func (f *Faults) Add(g Faults) {
 	f.FlipRead += g.FlipRead
 	f.Rot += g.Rot
 	f.Named += g.Named
+	f.Store += g.Store
 	f.SlowSync += g.SlowSync
 	f.Clock += g.Clock
 	f.Grown += g.Grown
@@ -223,7 +225,7 @@ func (w *world) rot() {
 	}
 	w.report.Faults.Rot++
 	w.tell("rot", 0, 0, name)
-	base, err := host.OpenBase(host.Options{FS: w.disk, Dir: directory, SegmentBytes: w.trouble.segment})
+	base, err := host.OpenBase(w.options())
 	var damage *fault.Corrupt
 	switch {
 	case err == nil:

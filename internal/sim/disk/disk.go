@@ -220,8 +220,9 @@ func (x *inode) write(b []byte, at int64) {
 // flush writes one sector to the disk.
 func (x *inode) flush(s int) {
 	from, to := s*Sector, min((s+1)*Sector, len(x.now))
-	if len(x.durable) < to {
-		x.durable = append(x.durable, make([]byte, to-len(x.durable))...)
+	if n := to - len(x.durable); n > 0 {
+		x.durable = slices.Grow(x.durable, len(x.now)-len(x.durable)) // at once for all sectors that follow
+		x.durable = append(x.durable, make([]byte, n)...)
 	}
 	copy(x.durable[from:to], x.now[from:to])
 }
@@ -249,7 +250,7 @@ func (x *inode) lose(rng *rand.Rand, m mode) {
 	x.sync(func(i int) bool {
 		return m == loseNone || m == loseSome && rng.IntN(2) == 0 || m == loseLater && i < upto
 	})
-	x.now = slices.Clone(x.durable)
+	x.now = append(x.now[:0], x.durable...)
 }
 
 // walk finds the directory of a path and the last name in it.

@@ -1,7 +1,9 @@
 package oracle
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"math/big"
 	"math/bits"
@@ -22,29 +24,28 @@ type contribution struct {
 	undone bool   // the event was compensated somewhere
 }
 
-// Cell is every number of a cell. Zero entries are left out.
+// contributions are what a cell is made of.
+type contributions struct{ all []contribution }
+
+func newContributions() *contributions { return &contributions{} }
+
+func (c *contributions) fold(rules Rules) (any, error) { return foldCell(c.all, rules) }
+
+// Cell is every number of a cell. Zero entries are left out, and a map without entries may be nil.
 type Cell struct {
 	Mark      int64
 	Total     int64
-	Permanent *big.Int
+	Permanent big.Int
 	// Sums are by half-life in milliseconds, then by epoch.
 	Sums map[int64]map[int64]*big.Int
 	// Minutes, Hours and Days are counts by number since 1970.
 	Minutes, Hours, Days map[int64]int64
-	// Registers are those of the unique users, by number.
-	Registers map[uint32]uint32
+	// Registers are those of the unique users; nil if all are 0.
+	Registers *[registers]uint8
 }
 
-func newCell() *Cell {
-	return &Cell{
-		Permanent: new(big.Int),
-		Sums:      map[int64]map[int64]*big.Int{},
-		Minutes:   map[int64]int64{},
-		Hours:     map[int64]int64{},
-		Days:      map[int64]int64{},
-		Registers: map[uint32]uint32{},
-	}
-}
+// registers is how many registers estimate a number of users.
+const registers = 2048
 
 const (
 	minuteMillis = 60_000
@@ -54,23 +55,24 @@ const (
 
 // foldCell computes a cell from the set of what it counts.
 func foldCell(all []contribution, rules Rules) (*Cell, error) {
-	c := newCell()
-	c.Mark = math.MinInt64
-	for _, x := range all {
-		if x.sign > 0 || !rules.MarkOfEvents {
+	c := &Cell{Mark: math.MinInt64}
+	var room big.Int
+	for i := range all {
+		if x := &all[i]; x.sign > 0 || !rules.MarkOfEvents {
 			c.Mark = max(c.Mark, x.time)
 		}
 	}
-	for _, x := range all {
+	for i := range all {
+		x := &all[i]
 		c.Total += x.sign
 		if x.kind.Permanent {
-			c.Permanent.Add(c.Permanent, big.NewInt(x.sign*int64(x.weight)))
+			c.Permanent.Add(&c.Permanent, room.SetInt64(x.sign*int64(x.weight)))
 		}
 		if len(x.kind.Windows) > 0 {
 			c.bucket(x, rules)
 		}
 		for _, h := range x.kind.HalfLives {
-			if err := c.grow(x, h.Milliseconds(), rules); err != nil {
+			if err := c.grow(x, h.Milliseconds(), rules, &room); err != nil {
 				return nil, err
 			}
 		}
@@ -83,19 +85,29 @@ func foldCell(all []contribution, rules Rules) (*Cell, error) {
 }
 
 // bucket counts an event in the finest bucket that still takes events so old.
-func (c *Cell) bucket(x contribution, rules Rules) {
+func (c *Cell) bucket(x *contribution, rules Rules) {
 	switch {
 	case floor(x.time, minuteMillis) > floor(c.Mark, minuteMillis)-rules.Minutes:
-		c.Minutes[floor(x.time, minuteMillis)] += x.sign
+		add(&c.Minutes, floor(x.time, minuteMillis), x.sign)
 	case floor(x.time, hourMillis) > floor(c.Mark, hourMillis)-rules.Hours:
-		c.Hours[floor(x.time, hourMillis)] += x.sign
+		add(&c.Hours, floor(x.time, hourMillis), x.sign)
 	case floor(x.time, dayMillis) > floor(c.Mark, dayMillis)-rules.Days:
-		c.Days[floor(x.time, dayMillis)] += x.sign
+		add(&c.Days, floor(x.time, dayMillis), x.sign)
+	}
+}
+
+// add counts in a map that may not be there yet, and leaves no zero in it.
+func add(counts *map[int64]int64, at, n int64) {
+	if *counts == nil {
+		*counts = map[int64]int64{}
+	}
+	if (*counts)[at] += n; (*counts)[at] == 0 {
+		delete(*counts, at)
 	}
 }
 
 // grow adds an event to its epoch, if that is kept.
-func (c *Cell) grow(x contribution, halfLife int64, rules Rules) error {
+func (c *Cell) grow(x *contribution, halfLife int64, rules Rules, room *big.Int) error {
 	length := rules.EpochHalfLives * halfLife
 	epoch := floor(x.time, length)
 	if epoch <= floor(c.Mark, length)-rules.Epochs {
@@ -111,23 +123,31 @@ func (c *Cell) grow(x contribution, halfLife int64, rules Rules) error {
 		return fmt.Errorf("weight %d grows over %d of %d ms to %d, which is %g off",
 			x.weight, elapsed, halfLife, grown, d)
 	}
+	sum := c.sum(halfLife, epoch)
+	sum.Add(sum, room.SetInt64(x.sign*grown))
+	return nil
+}
+
+func (c *Cell) sum(halfLife, epoch int64) *big.Int {
+	if c.Sums == nil {
+		c.Sums = map[int64]map[int64]*big.Int{}
+	}
 	if c.Sums[halfLife] == nil {
 		c.Sums[halfLife] = map[int64]*big.Int{}
 	}
-	sum := c.Sums[halfLife][epoch]
-	if sum == nil {
-		sum = new(big.Int)
-		c.Sums[halfLife][epoch] = sum
+	if c.Sums[halfLife][epoch] == nil {
+		c.Sums[halfLife][epoch] = new(big.Int)
 	}
-	sum.Add(sum, big.NewInt(x.sign*grown))
-	return nil
+	return c.Sums[halfLife][epoch]
 }
 
 // unique raises the register that the upper 11 bits choose to the place of the first one among the others.
 func (c *Cell) unique(hash uint64) {
-	register := uint32(hash >> 53)
-	rank := uint32(min(bits.LeadingZeros64(hash<<11), 53)) + 1
-	c.Registers[register] = max(c.Registers[register], rank)
+	if c.Registers == nil {
+		c.Registers = new([registers]uint8)
+	}
+	register := &c.Registers[hash>>53]
+	*register = max(*register, uint8(min(bits.LeadingZeros64(hash<<11), 53))+1)
 }
 
 func (c *Cell) dropZeros() {
@@ -141,13 +161,6 @@ func (c *Cell) dropZeros() {
 			delete(c.Sums, h)
 		}
 	}
-	for _, level := range []map[int64]int64{c.Minutes, c.Hours, c.Days} {
-		for i, n := range level {
-			if n == 0 {
-				delete(level, i)
-			}
-		}
-	}
 }
 
 // difference names the first number in which two cells differ, empty if none.
@@ -157,38 +170,56 @@ func (c *Cell) difference(got *Cell) string {
 		return fmt.Sprintf("mark is %d, want %d", got.Mark, c.Mark)
 	case c.Total != got.Total:
 		return fmt.Sprintf("total is %d, want %d", got.Total, c.Total)
-	case c.Permanent.Cmp(got.Permanent) != 0:
-		return fmt.Sprintf("permanent sum is %v, want %v", got.Permanent, c.Permanent)
+	case c.Permanent.Cmp(&got.Permanent) != 0:
+		return fmt.Sprintf("permanent sum is %v, want %v", &got.Permanent, &c.Permanent)
 	}
 	for _, h := range keys(c.Sums, got.Sums) {
-		for _, e := range keys(c.Sums[h], got.Sums[h]) {
-			want, have := c.Sums[h][e], got.Sums[h][e]
-			if want == nil || have == nil || want.Cmp(have) != 0 {
-				return fmt.Sprintf("half-life %d ms, epoch %d: sum is %v, want %v", h, e, have, want)
-			}
+		if d := differentSums(c.Sums[h], got.Sums[h]); d != "" {
+			return fmt.Sprintf("half-life %d ms, %s", h, d)
 		}
 	}
 	for _, l := range []struct {
 		name      string
 		want, got map[int64]int64
 	}{{"minute", c.Minutes, got.Minutes}, {"hour", c.Hours, got.Hours}, {"day", c.Days, got.Days}} {
+		if maps.Equal(l.want, l.got) {
+			continue
+		}
 		for _, i := range keys(l.want, l.got) {
 			if l.want[i] != l.got[i] {
 				return fmt.Sprintf("%s %d counts %d, want %d", l.name, i, l.got[i], l.want[i])
 			}
 		}
 	}
-	for _, r := range keys(c.Registers, got.Registers) {
-		if c.Registers[r] != got.Registers[r] {
-			return fmt.Sprintf("register %d of the unique users is %d, want %d", r, got.Registers[r], c.Registers[r])
+	return differentRegisters(c.Registers, got.Registers)
+}
+
+func differentSums(want, got map[int64]*big.Int) string {
+	for _, e := range keys(want, got) {
+		if want[e] == nil || got[e] == nil || want[e].Cmp(got[e]) != 0 {
+			return fmt.Sprintf("epoch %d: sum is %v, want %v", e, got[e], want[e])
+		}
+	}
+	return ""
+}
+
+func differentRegisters(want, got *[registers]uint8) string {
+	var none [registers]uint8
+	want, got = cmp.Or(want, &none), cmp.Or(got, &none)
+	if *want == *got {
+		return ""
+	}
+	for i := range want {
+		if want[i] != got[i] {
+			return fmt.Sprintf("register %d of the unique users is %d, want %d", i, got[i], want[i])
 		}
 	}
 	return ""
 }
 
 // keys returns the keys of both maps in order, each once.
-func keys[K int64 | uint32, V any](a, b map[K]V) []K {
-	var out []K
+func keys[V any](a, b map[int64]V) []int64 {
+	out := make([]int64, 0, len(a)+len(b))
 	for k := range a {
 		out = append(out, k)
 	}

@@ -1,8 +1,10 @@
 // Package oracle says what replicated state should be: a slow fold of a set of events, straight from the definition of
 // each record, and a comparison that names the first difference.
 //
-//	want := oracle.Fold(events, oracle.Definition())
-//	err := want.Compare(engine.Records)
+//	want, err := oracle.Fold(events, oracle.Definition())
+//	err = want.Compare(engine.Records)
+//
+// [State.Add] makes the set larger: a record that has new events is computed again from all it has.
 //
 // It shares no merging code with packages algebra and engine. It sees the whole set at once, so it can say "the latest
 // of all", "every event of that minute" or "the 64 newest" and never has to ask what order things came in: numbers are

@@ -12,237 +12,294 @@ import (
 	"github.com/tidaldb/tidal/schema"
 )
 
-// entity names an item, user or creator.
+// State is what should be there after a set of events. Create it with [Fold] or [New].
+//
+// It keeps, by record, the events that the record is made of; the record is computed when it is asked for, from all of
+// them.
+type State struct {
+	rules    Rules
+	versions map[schema.Hash]*schema.Schema
+	newest   *schema.Schema
+	undone   map[id.Position]bool
+	level    uint64
+	owners   map[entity]*owner
+	room     []byte // for keys
+}
+
+// entity names an item, a user or a creator, or with kind 0 what belongs to none.
 type entity struct {
 	kind id.Kind
 	name string
 }
 
-// folder collects what each record is made of; the records are computed when everything is known.
-type folder struct {
-	rules    Rules
-	versions map[schema.Hash]*schema.Schema
-	newest   *schema.Schema
-	gens     map[entity]hlc.Timestamp
-	undone   map[id.Position]bool
+// owner is an entity with its records. They are those of its generation.
+type owner struct {
+	entity
+	gen     hlc.Timestamp
+	records map[string]*target // by kind and sub-key
+}
 
-	cells    map[Key][]contribution
-	lists    map[Key][]algebra.Interaction
-	marks    map[Key]*markWrites
-	pairs    map[Key]*pairWrites
-	entities map[Key]*entityWrites
-	level    uint64
-	state    State
+// target is a record to be: what it is made of, and what that gives.
+type target struct {
+	kind algebra.Kind
+	sub  string
+	made ingredients
+	want any
+	// stale says that want isn't computed from all of made; right are the bytes that were found to be want since.
+	stale bool
+	right []byte
+}
+
+// ingredients are what a record is computed from.
+type ingredients interface {
+	// fold returns the record: *[Cell], [algebra.TopN], [algebra.PairMarks], [algebra.MaxPair], [algebra.Entity], or
+	// the bytes of one that has no inner parts.
+	fold(Rules) (any, error)
+}
+
+// New returns the state of no events, by the [Definition].
+func New() *State { return empty(Definition()) }
+
+func empty(rules Rules) *State {
+	return &State{
+		rules:    rules,
+		versions: map[schema.Hash]*schema.Schema{},
+		undone:   map[id.Position]bool{},
+		owners:   map[entity]*owner{},
+	}
 }
 
 // Fold returns the state after a set of events, in any order.
-func Fold(events []*workload.Event, rules Rules) (State, error) {
-	f := &folder{
-		rules:    rules,
-		versions: map[schema.Hash]*schema.Schema{},
-		gens:     map[entity]hlc.Timestamp{},
-		undone:   map[id.Position]bool{},
-		cells:    map[Key][]contribution{},
-		lists:    map[Key][]algebra.Interaction{},
-		marks:    map[Key]*markWrites{},
-		pairs:    map[Key]*pairWrites{},
-		entities: map[Key]*entityWrites{},
-		state:    State{},
-	}
-	for _, e := range events {
-		if err := f.survey(e); err != nil {
-			return nil, err
-		}
-	}
-	for _, e := range events {
-		f.collect(e)
-	}
-	return f.state, f.finish()
+func Fold(events []*workload.Event, rules Rules) (*State, error) {
+	s := empty(rules)
+	return s, s.Add(events)
 }
 
-// survey finds what the meaning of other events depends on: schema versions, generations, what is undone.
-func (f *folder) survey(e *workload.Event) error {
-	b := &e.Body
-	switch b.Kind {
-	case record.KindSchemaVersion:
-		s, err := schema.Decode(b.Schema.Encoded)
-		if err != nil {
-			return fmt.Errorf("schema at %v: %w", e.Position, err)
+// Add adds events to the set. By the [Definition] it makes no difference how the set was divided: nothing but
+// generations and schema versions changes what another event means, an event never comes before the version that it
+// was stamped under, and a generation that ends takes its records along. Rules that look ahead need all at once.
+func (s *State) Add(events []*workload.Event) error {
+	for _, e := range events {
+		if err := s.survey(e); err != nil {
+			return err
 		}
-		f.versions[s.Hash()] = s
-		if f.newest == nil || s.Version > f.newest.Version {
-			f.newest = s
-		}
-	case record.KindDelete:
-		f.raise(b.Entity.Kind, b.Entity.ID, e.Stamp())
-	case record.KindErase:
-		f.raise(id.KindUser, b.Erase.User, e.Stamp())
-	case record.KindSignal:
-		f.raise(id.KindItem, b.Signal.Item, b.Signal.ItemGen)
-		f.raise(id.KindUser, b.Signal.User, b.Signal.UserGen)
-	case record.KindCompensate:
-		s := &b.Compensation.Signal
-		f.raise(id.KindItem, s.Item, s.ItemGen)
-		f.raise(id.KindUser, s.User, s.UserGen)
-		f.undone[b.Compensation.Original] = true
-	case record.KindMark:
-		// A mark is its user's: it says nothing about the item.
-		f.raise(id.KindUser, b.Mark.User, b.Mark.UserGen)
-	case record.KindRelation:
-		f.raise(id.KindUser, b.Relation.User, b.Relation.UserGen)
+	}
+	for _, e := range events {
+		s.collect(e)
 	}
 	return nil
 }
 
-func (f *folder) raise(kind id.Kind, name string, gen hlc.Timestamp) {
-	if gen > 0 {
-		f.gens[entity{kind, name}] = max(f.gens[entity{kind, name}], gen)
+// survey finds what the meaning of other events depends on: schema versions, generations, what is undone.
+func (s *State) survey(e *workload.Event) error {
+	b := &e.Body
+	switch b.Kind {
+	case record.KindSchemaVersion:
+		v, err := schema.Decode(b.Schema.Encoded)
+		if err != nil {
+			return fmt.Errorf("schema at %v: %w", e.Position, err)
+		}
+		hash := v.Hash()
+		s.versions[hash] = v
+		s.put("schema", string(hash[:]), algebra.KindSchemaVersion, b.Schema.Encoded)
+		if s.newest == nil || v.Version > s.newest.Version {
+			s.newest = v
+		}
+	case record.KindDelete:
+		s.raise(b.Entity.Kind, b.Entity.ID, e.Stamp())
+	case record.KindErase:
+		s.raise(id.KindUser, b.Erase.User, e.Stamp())
+	case record.KindSignal:
+		s.raise(id.KindItem, b.Signal.Item, b.Signal.ItemGen)
+		s.raise(id.KindUser, b.Signal.User, b.Signal.UserGen)
+	case record.KindCompensate:
+		x := &b.Compensation.Signal
+		s.raise(id.KindItem, x.Item, x.ItemGen)
+		s.raise(id.KindUser, x.User, x.UserGen)
+		s.undone[b.Compensation.Original] = true
+	case record.KindMark:
+		// A mark is its user's: it says nothing about the item.
+		s.raise(id.KindUser, b.Mark.User, b.Mark.UserGen)
+	case record.KindRelation:
+		s.raise(id.KindUser, b.Relation.User, b.Relation.UserGen)
+	}
+	return nil
+}
+
+// raise begins a generation. What was collected for the one before doesn't count any more, but for the entity's own
+// record, which outlives generations.
+func (s *State) raise(kind id.Kind, name string, gen hlc.Timestamp) {
+	if gen == 0 {
+		return
+	}
+	o := s.owner(kind, name)
+	if gen <= o.gen {
+		return
+	}
+	o.gen = gen
+	for key, t := range o.records {
+		if t.kind != algebra.KindEntity {
+			delete(o.records, key)
+		}
 	}
 }
 
-// live reports whether what was written for a generation counts.
-func (f *folder) live(kind id.Kind, name string, gen hlc.Timestamp) bool {
-	return f.rules.AnyGeneration || gen == f.gens[entity{kind, name}]
+// live returns the owner of what was written for a generation, nil if that doesn't count.
+func (s *State) live(kind id.Kind, name string, gen hlc.Timestamp) *owner {
+	o := s.owner(kind, name)
+	if s.rules.AnyGeneration || gen == o.gen {
+		return o
+	}
+	return nil
 }
 
-func (f *folder) key(kind algebra.Kind, owner id.Kind, name, sub string) Key {
-	return Key{kind, owner, name, f.gens[entity{owner, name}], sub}
+func (s *State) owner(kind id.Kind, name string) *owner {
+	o := s.owners[entity{kind, name}]
+	if o == nil {
+		o = &owner{entity: entity{kind, name}, records: map[string]*target{}}
+		s.owners[o.entity] = o
+	}
+	return o
+}
+
+// at returns what an owner's record is made of, to be added to. The sub-key is given in parts.
+func at[T ingredients](s *State, o *owner, kind algebra.Kind, fresh func() T, sub ...string) T {
+	s.room = append(s.room[:0], byte(kind))
+	for _, part := range sub {
+		s.room = append(s.room, part...)
+	}
+	t := o.records[string(s.room)]
+	if t == nil {
+		key := string(s.room)
+		t = &target{kind: kind, sub: key[1:], made: fresh()}
+		o.records[key] = t
+	}
+	t.stale, t.right = true, t.right[:0]
+	return t.made.(T)
+}
+
+// plain is a record without inner parts.
+type plain struct{ value []byte }
+
+func newPlain() *plain { return &plain{} }
+
+func (p *plain) fold(Rules) (any, error) { return p.value, nil }
+
+// put sets a record that belongs to no entity.
+func (s *State) put(owner, sub string, kind algebra.Kind, value []byte) {
+	at(s, s.owner(0, owner), kind, newPlain, sub).value = value
 }
 
 // collect files an event under every record that it has an effect on.
-func (f *folder) collect(e *workload.Event) {
+func (s *State) collect(e *workload.Event) {
 	b := &e.Body
 	switch b.Kind {
 	case record.KindSignal:
-		f.signal(e)
+		s.signal(e)
 	case record.KindCompensate:
-		f.compensation(b.Compensation)
+		s.compensation(&b.Compensation)
 	case record.KindMark:
-		f.mark(e)
+		s.mark(e)
 	case record.KindRelation:
 		r := &b.Relation
-		if f.live(id.KindUser, r.User, r.UserGen) {
-			f.relate(r.User, byte(r.Which), r.Target, e.Stamp(), r.On)
+		if o := s.live(id.KindUser, r.User, r.UserGen); o != nil {
+			s.relate(o, r.Which, r.Target, e.Stamp(), r.On)
 		}
 	case record.KindPut, record.KindPatch, record.KindDelete:
-		f.entity(e, b.Kind, b.Entity)
+		s.entity(e, b.Kind, &b.Entity)
 	case record.KindErase:
-		f.entity(e, record.KindDelete, record.Entity{Kind: id.KindUser, ID: b.Erase.User})
-	case record.KindSchemaVersion:
-		s, _ := schema.Decode(b.Schema.Encoded) // survey has read it
-		hash := s.Hash()
-		f.state[Key{Kind: algebra.KindSchemaVersion, Owner: "schema", Sub: string(hash[:])}] = b.Schema.Encoded
+		s.entity(e, record.KindDelete, &record.Entity{Kind: id.KindUser, ID: b.Erase.User})
 	case record.KindFormatLevel:
-		f.level = max(f.level, uint64(b.Level.Level))
+		if s.level = max(s.level, uint64(b.Level.Level)); s.level > 0 {
+			s.put("level", "", algebra.KindFormatLevel, binary.AppendUvarint(nil, s.level))
+		}
 	}
 }
 
 // kindOf returns the signal type that an event was stamped under.
-func (f *folder) kindOf(s *schema.Schema, index uint16) *schema.SignalType {
-	if f.rules.CurrentShape {
-		s = f.newest
+func (s *State) kindOf(v *schema.Schema, index uint16) *schema.SignalType {
+	if s.rules.CurrentShape {
+		v = s.newest
 	}
-	return &s.Signals[index]
+	return &v.Signals[index]
 }
 
-func (f *folder) signal(e *workload.Event) {
-	s := &e.Body.Signal
-	t := f.kindOf(e.Schema, s.Type)
-	x := contribution{
-		time: e.Meta.Time, weight: s.Weight, kind: t, sign: 1, user: s.User, undone: f.undone[e.Position],
+func (s *State) signal(e *workload.Event) {
+	x := &e.Body.Signal
+	t := s.kindOf(e.Schema, x.Type)
+	c := contribution{
+		time: e.Meta.Time, weight: x.Weight, kind: t, sign: 1, user: x.User, undone: s.undone[e.Position],
 	}
+	unlisted := c.undone && s.rules.UndoListed
 	order := algebra.Order{
 		Time: e.Meta.Time, HLC: e.Meta.HLC, Origin: e.Position.Origin(), Seq: e.Position.Seq,
 	}
-	if f.live(id.KindItem, s.Item, s.ItemGen) {
-		f.count(s, t, x)
-		if t.Meaning == schema.Positive && s.User != "" && !(x.undone && f.rules.UndoListed) {
-			key := f.key(algebra.KindEngagers, id.KindItem, s.Item, "")
-			in := algebra.Interaction{Order: order, ID: s.User, Gen: s.UserGen, Type: t.Name}
-			f.lists[key] = append(f.lists[key], in)
+	if item := s.live(id.KindItem, x.Item, x.ItemGen); item != nil {
+		s.count(item, x, t, &c)
+		if t.Meaning == schema.Positive && x.User != "" && !unlisted {
+			engagers := at(s, item, algebra.KindEngagers, newEngagers)
+			engagers.all = append(engagers.all, algebra.Interaction{Order: order, ID: x.User, Gen: x.UserGen, Type: t.Name})
 		}
 	}
-	if s.User == "" || !f.live(id.KindUser, s.User, s.UserGen) {
+	if x.User == "" {
 		return
 	}
-	f.countCreator(s, t, x)
-	if (t.Meaning != schema.Neutral || f.rules.NeutralIsRecent) && !(x.undone && f.rules.UndoListed) {
-		key := f.key(algebra.KindRecents, id.KindUser, s.User, "")
-		f.lists[key] = append(f.lists[key], algebra.Interaction{Order: order, ID: s.Item, Gen: s.ItemGen, Type: t.Name})
+	user := s.live(id.KindUser, x.User, x.UserGen)
+	if user == nil {
+		return
 	}
-	f.marksOf(e, s, t, order)
+	s.countCreator(user, x, t, &c)
+	if (t.Meaning != schema.Neutral || s.rules.NeutralIsRecent) && !unlisted {
+		recents := at(s, user, algebra.KindRecents, newRecents)
+		recents.all = append(recents.all, algebra.Interaction{Order: order, ID: x.Item, Gen: x.ItemGen, Type: t.Name})
+	}
+	s.marksOf(user, e, x, t, order)
 	if t.Meaning == schema.HardNegative {
-		f.relate(s.User, byte(record.HideItem), s.Item, e.Stamp(), true)
+		s.relate(user, record.HideItem, x.Item, e.Stamp(), true)
 	}
 }
 
 // count files a contribution under the item's cells.
-func (f *folder) count(s *record.Signal, t *schema.SignalType, x contribution) {
-	keys := []Key{f.key(algebra.KindCell, id.KindItem, s.Item, t.Name)}
-	for _, cohort := range s.Cohorts {
-		keys = append(keys, f.key(algebra.KindCohortCell, id.KindItem, s.Item, prefixed(cohort)+t.Name))
-	}
-	for _, key := range keys {
-		f.cells[key] = append(f.cells[key], x)
+func (s *State) count(item *owner, x *record.Signal, t *schema.SignalType, c *contribution) {
+	cell := at(s, item, algebra.KindCell, newContributions, t.Name)
+	cell.all = append(cell.all, *c)
+	for _, cohort := range x.Cohorts {
+		cell := at(s, item, algebra.KindCohortCell, newContributions, lengthOf(cohort), cohort, t.Name)
+		cell.all = append(cell.all, *c)
 	}
 }
 
 // countCreator files a contribution under the user's cell of the creator, which doesn't count users.
-func (f *folder) countCreator(s *record.Signal, t *schema.SignalType, x contribution) {
-	if t.Meaning != schema.Neutral && s.Creator != "" {
-		x.user = ""
-		key := f.key(algebra.KindCreatorCell, id.KindUser, s.User, prefixed(s.Creator)+t.Name)
-		f.cells[key] = append(f.cells[key], x)
+func (s *State) countCreator(user *owner, x *record.Signal, t *schema.SignalType, c *contribution) {
+	if t.Meaning != schema.Neutral && x.Creator != "" {
+		c.user = ""
+		cell := at(s, user, algebra.KindCreatorCell, newContributions, lengthOf(x.Creator), x.Creator, t.Name)
+		cell.all = append(cell.all, *c)
 	}
 }
 
-func (f *folder) compensation(c record.Compensation) {
-	s := &c.Signal
-	t := f.kindOf(f.versions[c.Schema], s.Type)
-	x := contribution{time: c.Time, weight: s.Weight, kind: t, sign: -1}
-	if f.live(id.KindItem, s.Item, s.ItemGen) {
-		f.count(s, t, x)
+func (s *State) compensation(c *record.Compensation) {
+	x := &c.Signal
+	t := s.kindOf(s.versions[c.Schema], x.Type)
+	back := contribution{time: c.Time, weight: x.Weight, kind: t, sign: -1}
+	if item := s.live(id.KindItem, x.Item, x.ItemGen); item != nil {
+		s.count(item, x, t, &back)
 	}
-	if s.User != "" && f.live(id.KindUser, s.User, s.UserGen) {
-		f.countCreator(s, t, x)
+	if x.User != "" {
+		if user := s.live(id.KindUser, x.User, x.UserGen); user != nil {
+			s.countCreator(user, x, t, &back)
+		}
 	}
 	owner := binary.BigEndian.AppendUint64(nil, c.Original.Origin().Packed())
 	owner = binary.BigEndian.AppendUint64(owner, uint64(c.Original.Seq>>10))
 	sub := binary.BigEndian.AppendUint16(nil, uint16(c.Original.Seq&1023))
-	f.state[Key{Kind: algebra.KindUndone, Owner: string(owner), Sub: string(sub)}] = []byte{1}
+	s.put(string(owner), string(sub), algebra.KindUndone, []byte{1})
 }
 
-// prefixed is a text behind its length.
-func prefixed(s string) string {
-	return string(binary.AppendUvarint(nil, uint64(len(s)))) + s
-}
-
-// finish computes the records from what was collected.
-func (f *folder) finish() error {
-	for key, all := range f.cells {
-		cell, err := foldCell(all, f.rules)
-		if err != nil {
-			return fmt.Errorf("%v: %w", key, err)
-		}
-		f.state[key] = cell
+// lengthOf is what stands in front of a text that others follow.
+func lengthOf(text string) string {
+	if n := len(text); n < 0x80 {
+		return string([]byte{byte(n)})
 	}
-	for key, all := range f.lists {
-		f.state[key] = foldList(all, key.Kind == algebra.KindEngagers, f.rules)
-	}
-	for key, w := range f.marks {
-		f.state[key] = w.fold(f.rules)
-	}
-	for key, w := range f.pairs {
-		f.state[key] = algebra.MaxPair{On: w.on, Off: w.off}
-	}
-	for key, w := range f.entities {
-		f.state[key] = w.fold(f.rules)
-	}
-	for e, gen := range f.gens {
-		f.state[Key{Kind: algebra.KindGeneration, OwnerKind: e.kind, Owner: e.name, Gen: gen}] = []byte(nil)
-	}
-	if f.level > 0 {
-		f.state[Key{Kind: algebra.KindFormatLevel, Owner: "level"}] = binary.AppendUvarint(nil, f.level)
-	}
-	return nil
+	return string(binary.AppendUvarint(nil, uint64(len(text))))
 }

@@ -36,12 +36,13 @@ func TestACellByHand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := newCell()
-	want.Mark, want.Total = 40*h+90_000, 5
+	want := &Cell{
+		Mark: 40*h + 90_000, Total: 5,
+		Sums:    map[int64]map[int64]*big.Int{h: {1: big.NewInt(1 << 24), 5: big.NewInt(fixed.Grow(fixed.One, 90_000, h))}},
+		Minutes: map[int64]int64{2401: 1},
+		Hours:   map[int64]int64{-1: 1, 0: 1, 1: 1, 8: 1},
+	}
 	want.Permanent.SetInt64(5 << 24)
-	want.Sums[h] = map[int64]*big.Int{1: big.NewInt(1 << 24), 5: big.NewInt(fixed.Grow(fixed.One, 90_000, h))}
-	want.Minutes[2401] = 1
-	want.Hours[-1], want.Hours[0], want.Hours[1], want.Hours[8] = 1, 1, 1, 1
 	if d := want.difference(got); d != "" {
 		t.Error(d)
 	}

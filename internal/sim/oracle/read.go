@@ -17,7 +17,7 @@ func readCell(b []byte) (c *Cell, err error) {
 			c, err = nil, errCell
 		}
 	}()
-	c = newCell()
+	c = &Cell{}
 	flags := r.byte()
 	if flags&0x01 != 0 {
 		c.Mark = r.varint()
@@ -26,15 +26,15 @@ func readCell(b []byte) (c *Cell, err error) {
 		c.Total = r.varint()
 	}
 	if flags&0x04 != 0 {
-		c.Permanent = r.big()
+		r.big(&c.Permanent)
 	}
 	if flags&0x08 != 0 {
 		r.sums(c)
 	}
 	if flags&0x10 != 0 {
-		r.buckets(c.Minutes, floor(c.Mark, minuteMillis)-59)
-		r.buckets(c.Hours, floor(c.Mark, hourMillis)-167)
-		r.buckets(c.Days, floor(c.Mark, dayMillis)-29)
+		c.Minutes = r.buckets(floor(c.Mark, minuteMillis) - 59)
+		c.Hours = r.buckets(floor(c.Mark, hourMillis) - 167)
+		c.Days = r.buckets(floor(c.Mark, dayMillis) - 29)
 	}
 	if flags&0x20 != 0 {
 		r.registers(c)
@@ -73,13 +73,17 @@ func (r *reader) varint() int64 {
 }
 
 // big reads a zigzag varint of any length.
-func (r *reader) big() *big.Int {
-	v := new(big.Int)
-	for shift := uint(0); ; shift += 7 {
-		b := r.byte()
-		v.Or(v, new(big.Int).Lsh(big.NewInt(int64(b&0x7f)), shift))
-		if b < 0x80 {
-			break
+func (r *reader) big(v *big.Int) {
+	if short, n := binary.Uvarint(r.b); n > 0 {
+		v.SetUint64(short)
+		r.b = r.b[n:]
+	} else {
+		for shift := uint(0); ; shift += 7 {
+			b := r.byte()
+			v.Or(v, new(big.Int).Lsh(big.NewInt(int64(b&0x7f)), shift))
+			if b < 0x80 {
+				break
+			}
 		}
 	}
 	negative := v.Bit(0) == 1
@@ -87,54 +91,54 @@ func (r *reader) big() *big.Int {
 	if negative {
 		v.Not(v)
 	}
-	return v
 }
 
 func (r *reader) sums(c *Cell) {
 	halfLife := int64(0)
+	c.Sums = map[int64]map[int64]*big.Int{}
 	for range r.uvarint() {
 		halfLife += int64(r.uvarint())
 		mask := r.byte()
 		sums := map[int64]*big.Int{}
 		for back := range int64(8) {
 			if mask&(1<<back) != 0 {
-				sums[floor(c.Mark, 8*halfLife)-back] = r.big()
+				sum := new(big.Int)
+				r.big(sum)
+				sums[floor(c.Mark, 8*halfLife)-back] = sum
 			}
 		}
 		c.Sums[halfLife] = sums
 	}
 }
 
-func (r *reader) buckets(into map[int64]int64, oldest int64) {
-	next := oldest
+func (r *reader) buckets(oldest int64) map[int64]int64 {
+	into, next := map[int64]int64{}, oldest
 	for range r.uvarint() {
 		i := next + int64(r.uvarint())
 		into[i] = r.varint()
 		next = i + 1
 	}
+	return into
 }
 
 func (r *reader) registers(c *Cell) {
 	n := r.uvarint()
+	c.Registers = new([registers]uint8)
 	if n > 512 {
-		for i := range uint32(2048) {
-			rank := uint32(0)
+		for i := range uint32(registers) {
 			for bit := range uint32(6) {
 				at := i*6 + bit
-				rank |= uint32(r.b[at/8]>>(at%8)&1) << bit
-			}
-			if rank != 0 {
-				c.Registers[i] = rank
+				c.Registers[i] |= r.b[at/8] >> (at % 8) & 1 << bit
 			}
 		}
-		r.b = r.b[2048*6/8:]
+		r.b = r.b[registers*6/8:]
 		return
 	}
 	next := uint32(0)
 	for range n {
 		v := r.uvarint()
 		i := next + uint32(v>>6)
-		c.Registers[i] = uint32(v & 63)
+		c.Registers[i] = uint8(v & 63)
 		next = i + 1
 	}
 }

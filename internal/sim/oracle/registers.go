@@ -50,6 +50,17 @@ func compareOrders(a, b algebra.Order, rules Rules) int {
 	return cmp.Or(byTime, byStamp, compareOrigins(a.Origin, b.Origin), cmp.Compare(a.Seq, b.Seq))
 }
 
+// interactions are what a list is made of.
+type interactions struct {
+	all      []algebra.Interaction
+	distinct bool // by user
+}
+
+func newRecents() *interactions  { return &interactions{} }
+func newEngagers() *interactions { return &interactions{distinct: true} }
+
+func (x *interactions) fold(rules Rules) (any, error) { return foldList(x.all, x.distinct, rules), nil }
+
 // foldList returns the newest interactions, newest first.
 func foldList(all []algebra.Interaction, distinct bool, rules Rules) algebra.TopN {
 	sorted := slices.Clone(all)
@@ -74,24 +85,18 @@ type markWrites struct {
 	flags map[schema.Mark][]write
 }
 
-func (f *folder) marksAt(user, item string) *markWrites {
-	key := f.key(algebra.KindPairMarks, id.KindUser, user, item)
-	if f.marks[key] == nil {
-		f.marks[key] = &markWrites{flags: map[schema.Mark][]write{}}
-	}
-	return f.marks[key]
-}
+func newMarkWrites() *markWrites { return &markWrites{flags: map[schema.Mark][]write{}} }
 
 func writeOf(e *workload.Event) write {
 	return write{stamp: algebra.Stamp{HLC: e.Stamp(), Origin: e.Position.Origin()}, time: e.Meta.Time}
 }
 
 // marksOf files what a signal says about its user and item.
-func (f *folder) marksOf(e *workload.Event, s *record.Signal, t *schema.SignalType, order algebra.Order) {
+func (s *State) marksOf(user *owner, e *workload.Event, x *record.Signal, t *schema.SignalType, order algebra.Order) {
 	if !t.Seen && len(t.Sets)+len(t.Clears) == 0 {
 		return
 	}
-	m := f.marksAt(s.User, s.Item)
+	m := at(s, user, algebra.KindPairMarks, newMarkWrites, x.Item)
 	if t.Seen {
 		m.seen = append(m.seen, order)
 	}
@@ -105,12 +110,13 @@ func (f *folder) marksOf(e *workload.Event, s *record.Signal, t *schema.SignalTy
 	}
 }
 
-func (f *folder) mark(e *workload.Event) {
+func (s *State) mark(e *workload.Event) {
 	x := &e.Body.Mark
-	if !f.live(id.KindUser, x.User, x.UserGen) {
+	user := s.live(id.KindUser, x.User, x.UserGen)
+	if user == nil {
 		return
 	}
-	m := f.marksAt(x.User, x.Item)
+	m := at(s, user, algebra.KindPairMarks, newMarkWrites, x.Item)
 	w := writeOf(e)
 	w.on = x.On
 	switch x.Which {
@@ -127,7 +133,7 @@ func (f *folder) mark(e *workload.Event) {
 	}
 }
 
-func (m *markWrites) fold(rules Rules) algebra.PairMarks {
+func (m *markWrites) fold(rules Rules) (any, error) {
 	var out algebra.PairMarks
 	if len(m.seen) > 0 {
 		out.Seen = slices.MaxFunc(m.seen, func(a, b algebra.Order) int { return compareOrders(a, b, rules) })
@@ -139,20 +145,21 @@ func (m *markWrites) fold(rules Rules) algebra.PairMarks {
 			*flag = algebra.Flag{Stamp: w.stamp, On: w.on}
 		}
 	}
-	return out
+	return out, nil
 }
 
 // pairWrites are the highest stamps of either side of a relation.
 type pairWrites struct{ on, off hlc.Timestamp }
 
-func (f *folder) relate(user string, which byte, target string, stamp hlc.Timestamp, on bool) {
-	key := f.key(algebra.KindRelation, id.KindUser, user, string([]byte{which})+target)
-	if f.pairs[key] == nil {
-		f.pairs[key] = &pairWrites{}
-	}
-	side := &f.pairs[key].off
+func newPairWrites() *pairWrites { return &pairWrites{} }
+
+func (w *pairWrites) fold(Rules) (any, error) { return algebra.MaxPair{On: w.on, Off: w.off}, nil }
+
+func (s *State) relate(user *owner, which record.RelationKind, target string, stamp hlc.Timestamp, on bool) {
+	w := at(s, user, algebra.KindRelation, newPairWrites, string([]byte{byte(which)}), target)
+	side := &w.off
 	if on {
-		side = &f.pairs[key].on
+		side = &w.on
 	}
 	*side = max(*side, stamp)
 }
@@ -163,18 +170,16 @@ type entityWrites struct {
 	fields                  map[string][]write
 }
 
-func (f *folder) entity(e *workload.Event, kind record.Kind, x record.Entity) {
-	key := f.key(algebra.KindEntity, x.Kind, x.ID, "")
-	if f.entities[key] == nil {
-		f.entities[key] = &entityWrites{fields: map[string][]write{}}
-	}
-	all, w := f.entities[key], writeOf(e)
+func newEntityWrites() *entityWrites { return &entityWrites{fields: map[string][]write{}} }
+
+func (s *State) entity(e *workload.Event, kind record.Kind, x *record.Entity) {
+	all, w := at(s, s.owner(x.Kind, x.ID), algebra.KindEntity, newEntityWrites), writeOf(e)
 	if kind == record.KindDelete {
 		all.reset, all.deleted = append(all.reset, w), append(all.deleted, w)
 		return
 	}
 	all.touched = append(all.touched, w)
-	if kind == record.KindPut || f.rules.PatchResets {
+	if kind == record.KindPut || s.rules.PatchResets {
 		all.reset = append(all.reset, w)
 	}
 	for _, field := range x.Fields {
@@ -183,7 +188,7 @@ func (f *folder) entity(e *workload.Event, kind record.Kind, x record.Entity) {
 	}
 }
 
-func (w *entityWrites) fold(rules Rules) algebra.Entity {
+func (w *entityWrites) fold(rules Rules) (any, error) {
 	var out algebra.Entity
 	if x, ok := latest(w.touched, rules); ok {
 		out.Touched = x.stamp
@@ -202,5 +207,5 @@ func (w *entityWrites) fold(rules Rules) algebra.Entity {
 		}
 	}
 	slices.SortFunc(out.Fields, func(a, b algebra.Field) int { return cmp.Compare(a.Name, b.Name) })
-	return out
+	return out, nil
 }

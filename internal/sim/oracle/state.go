@@ -3,7 +3,9 @@ package oracle
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -37,42 +39,54 @@ func short(s string) string {
 	return fmt.Sprintf("%q", s)
 }
 
-// State is what should be there. Values are of the type that belongs to the key's kind: *[Cell], [algebra.TopN],
-// [algebra.PairMarks], [algebra.MaxPair], [algebra.Entity], or the bytes of a record that has no inner parts.
-type State map[Key]any
+// key names a target.
+func (o *owner) key(t *target) Key { return Key{t.kind, o.kind, o.name, o.gen, t.sub} }
 
 // Compare returns the first difference to a replica's records: one that is missing, one too many, or one that holds
-// something else.
-func (s State) Compare(records func(yield func(engine.Record) bool)) error {
+// something else. A record whose bytes were right before, and of whose events there are no new ones, is right if the
+// bytes are the same.
+func (s *State) Compare(records func(yield func(engine.Record) bool)) error {
 	seen := 0
+	var o *owner
 	for r := range records {
-		key := Key{r.Kind, r.OwnerKind, r.Owner, r.Gen, r.Sub}
-		want, ok := s[key]
-		if !ok {
-			return fmt.Errorf("%v: is there, and shouldn't be", key)
+		if o == nil || o.kind != r.OwnerKind || o.name != r.Owner {
+			o = s.owners[entity{r.OwnerKind, r.Owner}]
 		}
-		if err := compare(want, r.Kind, r.Value); err != nil {
-			return fmt.Errorf("%v: %w", key, err)
+		if err := s.compare(o, &r); err != nil {
+			return fmt.Errorf("%v: %w", keyOf(&r), err)
 		}
 		seen++
 	}
-	if seen == len(s) {
+	want := 0
+	for _, o := range s.owners {
+		want += len(o.records)
+		if o.gen > 0 {
+			want++
+		}
+	}
+	if seen == want {
 		return nil
 	}
+	return s.missing(records, seen, want)
+}
+
+// missing names the first record that isn't there.
+func (s *State) missing(records func(yield func(engine.Record) bool), seen, want int) error {
 	missing := map[Key]bool{}
-	for key := range s {
-		missing[key] = true
+	for _, o := range s.owners {
+		for _, t := range o.records {
+			missing[o.key(t)] = true
+		}
+		if o.gen > 0 {
+			missing[Key{Kind: algebra.KindGeneration, OwnerKind: o.kind, Owner: o.name, Gen: o.gen}] = true
+		}
 	}
 	for r := range records {
-		delete(missing, Key{r.Kind, r.OwnerKind, r.Owner, r.Gen, r.Sub})
+		delete(missing, keyOf(&r))
 	}
-	var list []Key
-	for key := range missing {
-		list = append(list, key)
-	}
-	slices.SortFunc(list, compareKeys)
+	list := slices.SortedFunc(maps.Keys(missing), compareKeys)
 	if len(list) == 0 {
-		return fmt.Errorf("a record comes twice: %d are there, want %d", seen, len(s))
+		return fmt.Errorf("a record comes twice: %d are there, want %d", seen, want)
 	}
 	return fmt.Errorf("%v: is missing", list[0])
 }
@@ -80,6 +94,42 @@ func (s State) Compare(records func(yield func(engine.Record) bool)) error {
 func compareKeys(a, b Key) int {
 	return cmp.Or(cmp.Compare(a.OwnerKind, b.OwnerKind), strings.Compare(a.Owner, b.Owner),
 		cmp.Compare(a.Kind, b.Kind), strings.Compare(a.Sub, b.Sub), cmp.Compare(a.Gen, b.Gen))
+}
+
+func keyOf(r *engine.Record) Key { return Key{r.Kind, r.OwnerKind, r.Owner, r.Gen, r.Sub} }
+
+var errTooMany = errors.New("is there, and shouldn't be")
+
+// compare holds one record against its owner's, nil for none.
+func (s *State) compare(o *owner, r *engine.Record) error {
+	if o == nil || o.gen != r.Gen {
+		return errTooMany
+	}
+	if r.Kind == algebra.KindGeneration {
+		if o.gen == 0 || r.Sub != "" {
+			return errTooMany
+		}
+		return compare([]byte(nil), r.Kind, r.Value)
+	}
+	s.room = append(append(s.room[:0], byte(r.Kind)), r.Sub...)
+	t := o.records[string(s.room)]
+	switch {
+	case t == nil:
+		return errTooMany
+	case !t.stale && bytes.Equal(t.right, r.Value):
+		return nil
+	case t.stale:
+		want, err := t.made.fold(s.rules)
+		if err != nil {
+			return err
+		}
+		t.want = want
+	}
+	if err := compare(t.want, r.Kind, r.Value); err != nil {
+		return err
+	}
+	t.stale, t.right = false, append(t.right[:0], r.Value...)
+	return nil
 }
 
 func compare(want any, kind algebra.Kind, value []byte) error {

@@ -1,10 +1,11 @@
 package bench
 
 import (
+	"cmp"
 	"math"
+	"slices"
 	"time"
 
-	"github.com/tidaldb/tidal/internal/algebra"
 	"github.com/tidaldb/tidal/internal/workload"
 )
 
@@ -35,18 +36,6 @@ func expectedReading(events []workload.Event, halfLife time.Duration, q int64) r
 	return r
 }
 
-// readingOf reads a cell at q, which isn't before any of its events.
-func readingOf(cell *algebra.SignalState, halfLife time.Duration, q int64) reading {
-	r := reading{total: cell.Total()}
-	for i, w := range []algebra.Window{algebra.W1h, algebra.W24h, algebra.W7d, algebra.W30d} {
-		r.windows[i] = cell.Count(w, q)
-	}
-	if s, ok := cell.Score(halfLife.Milliseconds(), q); ok {
-		r.score = s.Float()
-	}
-	return r
-}
-
 // same compares counts exactly, and scores as closely as floating point sums of them are.
 func (r reading) same(o reading) bool {
 	return r.total == o.total && r.windows == o.windows && math.Abs(r.score-o.score) <= 1e-6*math.Max(r.score, o.score)
@@ -57,4 +46,8 @@ func floorDiv(a, b int64) int64 {
 		return a/b - 1
 	}
 	return a / b
+}
+
+func latest(events []workload.Event) int64 {
+	return slices.MaxFunc(events, func(a, b workload.Event) int { return cmp.Compare(a.Time, b.Time) }).Time
 }
