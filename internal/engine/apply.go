@@ -113,7 +113,7 @@ func (e *Engine) applyBatch(origin id.Origin, b *record.Batch) (hlc.Timestamp, e
 // applyRecords returns whether the batch brought a schema version, and its highest stamp.
 func (e *Engine) applyRecords(origin id.Origin, b *record.Batch) (news bool, highest hlc.Timestamp, err error) {
 	version := e.versions[b.Ext.Schema]
-	e.pending.events = e.pending.events[:0]
+	e.pending.events, e.pending.itemIDs, e.pending.userIDs = e.pending.events[:0], e.pending.itemIDs[:0], e.pending.userIDs[:0]
 	for rec, err := range b.Records() {
 		if err != nil {
 			return false, 0, err

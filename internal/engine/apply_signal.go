@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/tidaldb/tidal/internal/id"
 	"github.com/tidaldb/tidal/internal/record"
+	"github.com/tidaldb/tidal/internal/state"
 )
 
 // pending are signals of a batch that were read and not yet applied. They are gathered because their effects on items
@@ -12,9 +14,11 @@ import (
 type pending struct {
 	events  []event
 	signals []record.Signal // of as many events; the others keep their memory
-	item    func()
-	user    func()
-	errs    [2]error
+	// ids of items and of users, for reading ahead
+	itemIDs, userIDs []string
+	item             func()
+	user             func()
+	errs             [2]error
 }
 
 // maxPending bounds how many signals are gathered, so that what was read is still in the cache; minPending is how many
@@ -49,6 +53,7 @@ func (e *Engine) postpone(ev *event, v *version, rec *record.Record) error {
 	}
 	ev.meta = nil // it is the batch's loop's
 	p.events = append(p.events, *ev)
+	p.itemIDs, p.userIDs = append(p.itemIDs, s.Item), append(p.userIDs, s.User)
 	if n+1 == maxPending {
 		return e.perform()
 	}
@@ -59,8 +64,8 @@ func (e *Engine) postpone(ev *event, v *version, rec *record.Record) error {
 func (e *Engine) perform() error {
 	p := &e.pending
 	if p.item == nil {
-		p.item = func() { p.errs[0] = e.signals(e.items.applyItem) }
-		p.user = func() { p.errs[1] = e.signals(e.applyUserOf) }
+		p.item = func() { p.errs[0] = e.signals(id.KindItem, p.itemIDs, e.items.applyItem) }
+		p.user = func() { p.errs[1] = e.signals(id.KindUser, p.userIDs, e.applyUserOf) }
 	}
 	if e.cfg.Both != nil && len(p.events) >= minPending {
 		e.cfg.Both(p.item, p.user)
@@ -68,13 +73,17 @@ func (e *Engine) perform() error {
 		p.item()
 		p.user()
 	}
-	p.events = p.events[:0]
+	p.events, p.itemIDs, p.userIDs = p.events[:0], p.itemIDs[:0], p.userIDs[:0]
 	return errors.Join(p.errs[:]...)
 }
 
-func (e *Engine) signals(apply func(*event, *record.Signal) error) error {
+// signals applies what was gathered to the owners of one kind, whose ids are given.
+func (e *Engine) signals(kind id.Kind, ids []string, apply func(*event, *record.Signal) error) error {
 	p := &e.pending
 	for i := range p.events {
+		if i%state.AheadMost == 0 && len(p.events) >= minPending {
+			e.table.Ahead(kind, ids[i:])
+		}
 		if err := apply(&p.events[i], &p.signals[i]); err != nil {
 			return fmt.Errorf("signal at %v: %w", p.events[i].position, err)
 		}

@@ -227,6 +227,8 @@ func (e *Engine) Warm(user string, mark uint64, records []Record) (ok bool, err 
 	}
 	seat := c.seats.at(n)
 	if seat.changed, err = c.join(e.table, n, user, mark, &e.users.scratch.bytes); err != nil {
+		e.table.Evict(id.KindUser, n) // rather nobody than somebody with less than there is
+		c.vacant++
 		return false, fmt.Errorf("user %q: %w", user, err)
 	}
 	seat.touch()

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/tidaldb/tidal/internal/algebra"
 	"github.com/tidaldb/tidal/internal/engine"
 	"github.com/tidaldb/tidal/internal/hlc"
 	"github.com/tidaldb/tidal/internal/id"
@@ -85,7 +86,7 @@ type world struct {
 	t       *testing.T
 	rng     *rand.Rand
 	budget  int64
-	log     [][]byte
+	log     []entry
 	whole   *engine.Engine // applies everything and keeps everything
 	small   *engine.Engine
 	store   checkpoint
@@ -93,7 +94,6 @@ type world struct {
 	crowds  []*crowd
 	planted func(w *world) // what goes wrong when the store has followed; nil is what should happen
 	before  uint64         // the mark before the last commit
-	max     int64
 }
 
 func newWorld(t *testing.T, rng *rand.Rand) *world {
@@ -135,7 +135,7 @@ func (w *world) open() {
 	w.store.says = w.store.mark
 	w.cuts = nil
 	for i := w.store.mark; i < uint64(len(w.log)); i++ {
-		apply(w.t, w.small, w.log[i], engine.Applied)
+		w.log[i].applyTo(w.t, w.small)
 		w.after(i + 1)
 	}
 }
@@ -148,17 +148,44 @@ func (w *world) after(mark uint64) {
 	}
 }
 
-func (w *world) apply(data []byte) {
-	w.log = append(w.log, data)
-	apply(w.t, w.whole, data, engine.Applied)
-	apply(w.t, w.small, data, engine.Applied)
-	w.after(uint64(len(w.log)))
-	w.measure()
+// entry is one of the log: a batch, or a range of several.
+type entry struct {
+	batch   []byte
+	stretch *engine.Compacted
 }
 
-func (w *world) measure() {
-	m := w.small.UserMemory()
-	w.max = max(w.max, m.Bytes+m.QueuedBytes)
+// applier is an engine or a fold.
+type applier interface {
+	Apply(batch []byte) (engine.Result, error)
+	ApplyRange(c *engine.Compacted) (engine.Result, error)
+}
+
+func (x *entry) applyTo(t *testing.T, to applier) {
+	t.Helper()
+	res, err := engine.Result{}, error(nil)
+	if x.stretch != nil {
+		res, err = to.ApplyRange(x.stretch)
+	} else {
+		res, err = to.Apply(x.batch)
+	}
+	if err != nil || res.Outcome != engine.Applied {
+		t.Fatalf("%v of %v: %v, %v", res.First, res.Origin, res.Outcome, err)
+	}
+}
+
+// apply enters some batches of one origin: more than one as a range. The engine that keeps everybody gets them one by
+// one.
+func (w *world) apply(batches ...[]byte) {
+	x := entry{batch: batches[0]}
+	if len(batches) > 1 {
+		x = entry{stretch: compacted(w.t, w.whole, 0, batches...)}
+	}
+	w.log = append(w.log, x)
+	for _, data := range batches {
+		apply(w.t, w.whole, data, engine.Applied)
+	}
+	x.applyTo(w.t, w.small)
+	w.after(uint64(len(w.log)))
 }
 
 // commit brings the store after the first window. The small engine isn't told yet.
@@ -175,11 +202,8 @@ func (w *world) commit() {
 	}
 	w.before = w.store.mark
 	for ; w.store.mark < w.cuts[0]; w.store.mark++ {
-		data := w.log[w.store.mark]
-		apply(w.t, w.store.engine, data, engine.Applied)
-		if _, err := w.store.fold.Apply(data); err != nil {
-			w.t.Fatal(err)
-		}
+		w.log[w.store.mark].applyTo(w.t, w.store.engine)
+		w.log[w.store.mark].applyTo(w.t, w.store.fold)
 	}
 	w.store.fold.Locals(func(key, value []byte) {
 		if value == nil {
@@ -221,7 +245,6 @@ func (w *world) warm(user string) error {
 	for range 10 {
 		ok, err := w.small.Warm(user, mark, records)
 		if ok || err != nil {
-			w.measure()
 			return err
 		}
 		mark, records = w.store.says, w.store.user(user)
@@ -229,8 +252,20 @@ func (w *world) warm(user string) error {
 	return errors.New("what the store has stays behind what the engine was told of it")
 }
 
-// sameUser reads a user on both engines.
+// sameUser reads a user on both engines; first what stamping asks of it, which waits for no store.
 func (w *world) sameUser(user string) error {
+	if a, b := w.whole.Generation(id.KindUser, user), w.small.Generation(id.KindUser, user); a != b {
+		return fmt.Errorf("%s has generation %v, want %v", user, b, a)
+	}
+	for _, p := range []record.Proposed{
+		signal(like, user, "i"), mark(record.MarkSaved, true, user, "j"), relation(record.HideItem, true, user, "k"),
+		entity(record.KindPut, id.KindUser, user),
+		{Kind: record.KindErase, Erase: record.Erase{User: user}},
+	} {
+		if least, got := w.whole.RegisterStamp(&p), w.small.RegisterStamp(&p); got < least || !w.small.Cold(user) && got > least {
+			return fmt.Errorf("register stamp of %v for %s is %v, want %v", p.Kind, user, got, least)
+		}
+	}
 	if err := w.warm(user); err != nil {
 		return err
 	}
@@ -285,7 +320,12 @@ func (w *world) run(steps int) error {
 	for range steps {
 		switch n := w.rng.IntN(100); {
 		case n < 60:
-			w.apply(w.crowds[w.rng.IntN(len(w.crowds))].next())
+			c := w.crowds[w.rng.IntN(len(w.crowds))]
+			batches := [][]byte{c.next()}
+			for w.rng.IntN(10) == 0 {
+				batches = append(batches, c.next())
+			}
+			w.apply(batches...)
 		case n < 72:
 			c := w.crowds[0]
 			if err := w.sameUser(c.pick(append(c.users, "nobody")...)); err != nil {
@@ -315,7 +355,7 @@ func (w *world) run(steps int) error {
 // read, written and erased, stores that follow and crashes, beside an engine that keeps everybody.
 func TestColdUsersAreTheSame(t *testing.T) {
 	s := seed(t)
-	runs := 60
+	runs := 150
 	if testing.Short() {
 		runs = 10
 	}
@@ -331,6 +371,38 @@ func TestColdUsersAreTheSame(t *testing.T) {
 	t.Logf("%d users were evicted, %d came back", sum.Evicted, sum.Warmed)
 	if sum.Evicted < uint64(runs) || sum.Warmed < uint64(runs)/4 {
 		t.Error("hardly anybody was cold")
+	}
+}
+
+// TestNobodyIsForgottenWhoWasCold adds many ids to the set of those who may be cold, and asks for them.
+func TestNobodyIsForgottenWhoWasCold(t *testing.T) {
+	e := engine.New(engine.Config{Origin: home, UserMemory: 1})
+	const users = 20_000
+	for n := range users {
+		r := engine.Record{
+			Kind: algebra.KindRelation, OwnerKind: id.KindUser, Owner: fmt.Sprint("user ", n), Sub: "\x01i",
+			Value: algebra.MaxPair{On: hlc.Timestamp(n + 1)}.AppendBinary(nil), Gen: hlc.Timestamp(n % 3),
+		}
+		if err := e.Load(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e.Loaded(id.VersionVector{})
+	cold := 0
+	for n := range users {
+		user := fmt.Sprint("user ", n)
+		if e.Generation(id.KindUser, user) != hlc.Timestamp(n%3) {
+			t.Errorf("%s lost its generation", user)
+		}
+		if e.Cold(user) {
+			cold++
+		}
+		if e.Cold(fmt.Sprint("stranger ", n)) {
+			t.Errorf("stranger %d is taken for cold; the hashes of %d ids of 2⁶⁴ don't meet by chance", n, users)
+		}
+	}
+	if m := e.UserMemory(); m.Cold != cold || m.Cold+m.Resident != users || e.Known(id.KindUser) != users {
+		t.Errorf("%d are cold: %+v", cold, m)
 	}
 }
 

@@ -10,5 +10,8 @@
 // A signal has an effect on its item (apply_item.go) and one on its user (apply_user.go). Neither part reads what the other
 // wrote, so that they can live in different shards. Apply reads no clock: time is in the entry.
 //
+// With [Config.UserMemory] users that nobody touches are left to the store, and the driver fetches who is read
+// (cold.go).
+//
 // The package starts no goroutine and is not safe for concurrent use: its driver guards it.
 package engine

@@ -3,6 +3,7 @@ package state
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"slices"
 
 	"github.com/tidaldb/tidal/internal/algebra"
 	"github.com/tidaldb/tidal/internal/fault"
@@ -31,14 +32,9 @@ func ParseDigest(s string) (Digest, error) {
 	return d, nil
 }
 
-// bucket is one leaf: a sum over its records, so that the order in which records are met doesn't matter and nothing
-// has to be sorted. The sum is of BLAKE3 hashes, lane by lane modulo 2⁶⁴: it finds every accident; it is not meant
-// to withstand somebody who may choose the records.
-type bucket struct {
-	sum   lanes
-	clean bool
-}
-
+// lanes is the digest of one leaf: a sum over its records, so that the order in which records are met doesn't matter
+// and nothing has to be sorted. The sum is of BLAKE3 hashes, lane by lane modulo 2⁶⁴: it finds every accident; it is not
+// meant to withstand somebody who may choose the records.
 type lanes [4]uint64
 
 func (l *lanes) add(key, value []byte, scratch *[]byte) {
@@ -51,77 +47,124 @@ func (l *lanes) add(key, value []byte, scratch *[]byte) {
 	}
 }
 
-// touch marks the owner's bucket as changed.
-func (t *Table) touch(o *slot) { t.buckets[o.hash%Buckets].clean = false }
-
 // Digest returns the hash of all replicated records, generations included. Only buckets that changed since the last
 // call are hashed again.
-func (t *Table) Digest() Digest {
-	var fresh [Buckets]lanes
-	var key, scratch []byte
+func (t *Table) Digest() Digest { return t.DigestWith(nil) }
+
+// DigestWith is [Table.Digest] of a table that had some more owners, which others hold: rest calls add with each of
+// them. They must not be in this table.
+func (t *Table) DigestWith(rest func(add func(from *Table, kind id.Kind, n Ord))) Digest {
+	dirty := t.changed()
+	var h hashing
 	for kind := range t.owners {
-		for n := range t.owners[kind].slots {
-			o := &t.owners[kind].slots[n]
-			if o.name == 0 || t.buckets[o.hash%Buckets].clean {
-				continue
-			}
-			sum := &fresh[o.hash%Buckets]
-			key = t.ownerKey(key[:0], id.Kind(kind), Ord(n))
-			prefix := len(key)
-			if o.gen != 0 {
-				sum.add(append(key, byte(algebra.KindGeneration)), nil, &scratch)
-			}
-			for h := o.head; h != 0; {
-				b := t.arena.bytes(h)
-				key = append(append(key[:prefix], byte(recordKind(b))), subKey(b)...)
-				sum.add(key, value(b), &scratch)
-				h = next(b)
+		os := &t.owners[kind]
+		for n := range os.top {
+			s := os.slot(n)
+			bucket := s.hash % Buckets
+			if s.head != 0 && dirty[bucket/64]>>(bucket%64)&1 != 0 {
+				h.owner(&t.sums[bucket], os, id.Kind(kind), n)
 			}
 		}
+	}
+	sums := t.sums
+	if rest != nil {
+		sums = slices.Clone(sums)
+		rest(func(from *Table, kind id.Kind, n Ord) {
+			os := &from.owners[kind]
+			h.owner(&sums[os.slot(n).hash%Buckets], os, kind, n)
+		})
 	}
 	var all [Buckets * 32]byte
-	for i := range t.buckets {
-		b := &t.buckets[i]
-		if !b.clean {
-			b.sum, b.clean = fresh[i], true
-		}
-		putLanes(all[32*i:], b.sum)
+	for i, sum := range sums {
+		putLanes(all[32*i:], sum)
 	}
 	return blake3.Sum256(all[:])
+}
+
+// hashing is the memory that digests are computed in.
+type hashing struct{ key, scratch []byte }
+
+// owner adds the records of an owner.
+func (h *hashing) owner(sum *lanes, os *owners, kind id.Kind, n Ord) {
+	h.key = os.ownerKey(h.key[:0], kind, n)
+	prefix := len(h.key)
+	if os.generation(n) != 0 {
+		h.key = append(h.key, byte(algebra.KindGeneration))
+		sum.add(h.key, nil, &h.scratch)
+	}
+	os.walk(n, func(rec algebra.Kind, sub, value []byte) bool {
+		h.key = append(append(h.key[:prefix], byte(rec)), sub...)
+		sum.add(h.key, value, &h.scratch)
+		return true
+	})
+}
+
+// changed returns which buckets changed since it was called last, and empties their sums.
+func (t *Table) changed() (dirty [Buckets / 64]uint64) {
+	if t.sums == nil {
+		t.sums = make([]lanes, Buckets)
+		for i := range dirty {
+			dirty[i] = 1<<64 - 1
+		}
+	}
+	for kind := range t.owners {
+		os := &t.owners[kind]
+		for i := range dirty {
+			dirty[i] |= os.dirty[i]
+			os.dirty[i] = 0
+		}
+	}
+	for i := range t.sums {
+		if dirty[i/64]>>(i%64)&1 != 0 {
+			t.sums[i] = lanes{}
+		}
+	}
+	return dirty
 }
 
 // DigestCells returns the hash of the cells alone, by entity and type and without generation or stamps, so that it
 // depends on the events' own times, weights and ids: the same events imported in another order, by another lane or
 // on another day give the same value.
-func (t *Table) DigestCells() Digest {
+func (t *Table) DigestCells() Digest { return t.DigestCellsWith(nil) }
+
+// DigestCellsWith is to [Table.DigestCells] what [Table.DigestWith] is to [Table.Digest].
+func (t *Table) DigestCellsWith(rest func(add func(from *Table, kind id.Kind, n Ord))) Digest {
 	var sum lanes
-	var key, scratch []byte
+	var h hashing
 	for kind := range t.owners {
-		for n := range t.owners[kind].slots {
-			for h := t.owners[kind].slots[n].head; h != 0; {
-				b := t.arena.bytes(h)
-				h = next(b)
-				if !recordKind(b).Sum() {
-					continue
-				}
-				name := t.nameBytes(id.Kind(kind), Ord(n))
-				key = append(key[:0], byte(kind), byte(recordKind(b)))
-				key = append(binary.AppendUvarint(key, uint64(len(name))), name...)
-				sum.add(append(key, subKey(b)...), value(b), &scratch)
-			}
+		os := &t.owners[kind]
+		for n := range os.top {
+			h.cells(&sum, os, id.Kind(kind), n)
 		}
+	}
+	if rest != nil {
+		rest(func(from *Table, kind id.Kind, n Ord) { h.cells(&sum, &from.owners[kind], kind, n) })
 	}
 	var out [32]byte
 	putLanes(out[:], sum)
 	return blake3.Sum256(out[:])
 }
 
+// cells adds the cells of an owner.
+func (h *hashing) cells(sum *lanes, os *owners, kind id.Kind, n Ord) {
+	name := os.name(n)
+	os.walk(n, func(rec algebra.Kind, sub, value []byte) bool {
+		if rec.Sum() {
+			h.key = append(h.key[:0], byte(kind), byte(rec))
+			h.key = append(binary.AppendUvarint(h.key, uint64(len(name))), name...)
+			h.key = append(h.key, sub...)
+			sum.add(h.key, value, &h.scratch)
+		}
+		return true
+	})
+}
+
 // ownerKey appends the owner's part of a record's canonical key: kind, length and id, generation.
-func (t *Table) ownerKey(dst []byte, kind id.Kind, n Ord) []byte {
-	name := t.nameBytes(kind, n)
+func (os *owners) ownerKey(dst []byte, kind id.Kind, n Ord) []byte {
+	name := os.name(n)
 	dst = append(dst, byte(kind))
 	dst = append(binary.AppendUvarint(dst, uint64(len(name))), name...)
-	return binary.BigEndian.AppendUint64(dst, uint64(t.owners[kind].slots[n].gen))
+	return binary.BigEndian.AppendUint64(dst, uint64(os.generation(n)))
 }
 
 func putLanes(dst []byte, l lanes) {

@@ -25,6 +25,7 @@ type model struct {
 	owners map[owner]*modelOwner
 	order  []owner // as they were made
 	next   [id.Kinds + 1]Ord
+	gone   [id.Kinds + 1][]Ord // ordinals of the evicted
 }
 
 type owner struct {
@@ -49,11 +50,21 @@ func (m *model) owner(kind id.Kind, name string) *modelOwner {
 	o, ok := m.owners[owner{kind, name}]
 	if !ok {
 		o = &modelOwner{ord: m.next[kind], records: map[recordName]string{}}
-		m.next[kind]++
+		if last := len(m.gone[kind]) - 1; last >= 0 {
+			o.ord, m.gone[kind] = m.gone[kind][last], m.gone[kind][:last]
+		} else {
+			m.next[kind]++
+		}
 		m.owners[owner{kind, name}] = o
 		m.order = append(m.order, owner{kind, name})
 	}
 	return o
+}
+
+func (m *model) evict(name owner) {
+	m.gone[name.kind] = append(m.gone[name.kind], m.owners[name].ord)
+	delete(m.owners, name)
+	m.order = slices.DeleteFunc(m.order, func(o owner) bool { return o == name })
 }
 
 func (m *model) count(kind algebra.Kind) (n int) {
@@ -133,12 +144,10 @@ func addHash(sum *[4]uint64, key []byte, value string) {
 
 // compare finds the first difference between the table and the model, through every way to read a table.
 func (m *model) compare(t *Table) error {
-	perKind := map[id.Kind]Ord{}
 	for name, o := range m.owners {
-		perKind[name.kind]++
 		n, ok := t.Find(name.kind, name.name)
-		if !ok || n != o.ord || t.Name(name.kind, n) != name.name || t.Generation(name.kind, n) != o.gen ||
-			t.GenerationOf(name.kind, name.name) != o.gen {
+		if !ok || n != o.ord || !t.Live(name.kind, n) || t.Name(name.kind, n) != name.name ||
+			t.Generation(name.kind, n) != o.gen || t.GenerationOf(name.kind, name.name) != o.gen {
 			return fmt.Errorf("%v %q: found %v as %d, generation %v; want %d, %v",
 				name.kind, name.name, ok, n, t.Generation(name.kind, o.ord), o.ord, o.gen)
 		}
@@ -160,8 +169,13 @@ func (m *model) compare(t *Table) error {
 		}
 	}
 	for kind := range id.Kind(id.Kinds + 1) {
-		if got := t.Owners(kind); got != perKind[kind] {
-			return fmt.Errorf("%d owners of kind %v, want %d", got, kind, perKind[kind])
+		if got := t.Owners(kind); got != m.next[kind] {
+			return fmt.Errorf("%d owners of kind %v, want %d", got, kind, m.next[kind])
+		}
+		for _, n := range m.gone[kind] {
+			if t.Live(kind, n) || t.Name(kind, n) != "" || t.OwnerBytes(kind, n) != 0 || t.Generation(kind, n) != 0 {
+				return fmt.Errorf("%v %d is gone and alive", kind, n)
+			}
 		}
 	}
 	for kind := algebra.Kind(1); kind <= algebra.Kinds; kind++ {
@@ -172,25 +186,69 @@ func (m *model) compare(t *Table) error {
 	return m.compareMemory(t)
 }
 
-// compareMemory checks that the arena's books balance: what it has handed out is what owners and records hold.
+// compareMemory checks that the books balance: what arenas have handed out is what owners and records hold.
 func (m *model) compareMemory(t *Table) error {
-	held := int64(0)
+	var held [id.Kinds + 1]int64
 	for name, o := range m.owners {
-		held += int64(len(t.arena.bytes(t.owners[name.kind].slots[o.ord].name)))
-		for h := t.owners[name.kind].slots[o.ord].head; h != 0; {
-			b := t.arena.bytes(h)
-			held += int64(len(b))
-			h = next(b)
+		held[name.kind] += int64(t.OwnerBytes(name.kind, o.ord))
+	}
+	for kind := range t.owners {
+		os := &t.owners[kind]
+		if got := os.arena.live + os.arena.largeBytes; got != held[kind] {
+			return fmt.Errorf("arena %d counts %d living bytes, owners and records hold %d", kind, got, held[kind])
+		}
+		if err := os.check(); err != nil {
+			return fmt.Errorf("kind %d: %w", kind, err)
 		}
 	}
-	arena, indexes, owners := t.Memory()
-	switch {
-	case held != t.arena.live:
-		return fmt.Errorf("arena counts %d live bytes, owners and records hold %d", t.arena.live, held)
-	case arena < held:
-		return fmt.Errorf("arena holds %d bytes, of which %d are live", arena, held)
-	case indexes < int64(t.records.count)*8 || owners < int64(len(m.owners))*slotBytes:
-		return fmt.Errorf("%d bytes of indexes and %d of owners are too few", indexes, owners)
+	return nil
+}
+
+// check looks at every block from the arena's side: its owner refers to it, segments know what lives in them, and every
+// owner is in the index.
+func (os *owners) check() error {
+	owned, live := map[handle]Ord{}, 0
+	for n := range os.top {
+		if os.slot(n).head == 0 {
+			continue
+		}
+		live++
+		os.blocks(n, func(h handle) { owned[h] = n })
+	}
+	entries := 0
+	for i := range os.byID.small {
+		entries += int(os.byID.small[i].count)
+	}
+	if entries != live {
+		return fmt.Errorf("the index has %d entries for %d owners", entries, live)
+	}
+	held, alive := int64(0), int64(0)
+	for number := range os.arena.segments {
+		s := &os.arena.segments[number]
+		held += int64(len(s.mem))
+		found := uint32(0)
+		for at := uint32(unit); at < s.used; {
+			b := s.mem[at:]
+			word := binary.LittleEndian.Uint32(b)
+			size := word &^ (unit - 1)
+			at += size
+			if word&deadBit != 0 {
+				continue
+			}
+			found += size
+			h := handle(number*segmentUnits + int(at-size)/unit)
+			if n, ok := owned[h]; !ok || n != Ord(binary.LittleEndian.Uint32(b[4:])) || usedOf(b) > int(size) {
+				return fmt.Errorf("block %d of %d bytes, %d used, is owned by %d: %v", h, size, usedOf(b), n, ok)
+			}
+		}
+		if found != s.live {
+			return fmt.Errorf("segment %d counts %d living bytes, has %d", number, s.live, found)
+		}
+		alive += int64(found)
+	}
+	if held != os.arena.held || alive != os.arena.live {
+		return fmt.Errorf("arena counts %d bytes, %d of them alive; has %d, %d",
+			os.arena.held, os.arena.live, held, alive)
 	}
 	return nil
 }

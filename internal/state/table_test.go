@@ -20,6 +20,7 @@ type runner struct {
 	table *Table
 	model *model
 	gen   hlc.Timestamp
+	harsh bool // owners are evicted, and all is dropped
 }
 
 func newRunner(seed, round uint64) *runner {
@@ -27,6 +28,11 @@ func newRunner(seed, round uint64) *runner {
 }
 
 func (r *runner) step(owners int) error {
+	if r.harsh {
+		if done := r.forget(); done {
+			return nil
+		}
+	}
 	name := owner{id.Kind(r.rng.IntN(id.Kinds + 1)), "o" + strings.Repeat("x", r.rng.IntN(3)*20)}
 	name.name += fmt.Sprint(int(float64(owners) * r.rng.Float64() * r.rng.Float64()))
 	n := r.table.Owner(name.kind, name.name)
@@ -65,6 +71,24 @@ func (r *runner) step(owners int) error {
 
 var subs = []string{"", "like", "view", "\x00", "a\x00b", strings.Repeat("s", 300), "x1", "x2", "x3", "x4"}
 
+// forget evicts an owner or, rarely, all of them; mostly nothing.
+func (r *runner) forget() bool {
+	switch n := r.rng.IntN(4000); {
+	case n == 0:
+		r.table.Reset()
+		r.model = newModel()
+	case n < 150 && len(r.model.order) > 0:
+		name := r.model.order[r.rng.IntN(len(r.model.order))]
+		n := r.model.owners[name].ord
+		r.table.Evict(name.kind, n)
+		r.table.Evict(name.kind, n) // once more is nothing
+		r.model.evict(name)
+	default:
+		return false
+	}
+	return true
+}
+
 func (r *runner) raise(name owner, o *modelOwner) error {
 	r.gen++
 	gen := r.gen
@@ -97,10 +121,18 @@ func (r *runner) value() []byte {
 // the digest is the one that its definition gives, and the books of the memory balance.
 func TestTableHoldsWhatAMapHolds(t *testing.T) {
 	seed := seedOf(t)
-	for round, size := range []struct{ owners, steps, check int }{
-		{3, 3000, 50}, {40, 6000, 300}, {5000, 30000, 15000}, {1, 1000, 50},
+	for round, size := range []struct {
+		owners, steps, check int
+		harsh                bool
+	}{
+		{3, 3000, 50, false},
+		{40, 6000, 300, true},
+		{5000, 20000, 10000, true},
+		{1, 1000, 50, false},
+		{20, 10000, 1000, true},
 	} {
 		r := newRunner(seed, uint64(round))
+		r.harsh = size.harsh
 		for step := range size.steps {
 			if err := r.step(size.owners); err != nil {
 				t.Fatalf("round %d, step %d: %v", round, step, err)
@@ -290,82 +322,6 @@ func TestRaiseKeepsTheEntityAlone(t *testing.T) {
 	}
 }
 
-// TestMemoryIsUsedAgain: a table whose records only change, go and come back doesn't grow.
-func TestMemoryIsUsedAgain(t *testing.T) {
-	table := New()
-	churn := func() {
-		for n := range 2000 {
-			o := table.Owner(id.KindItem, fmt.Sprint(n))
-			for _, size := range []int{10, 100, 1000, 90 << 10} {
-				if size > 1000 && n > 20 {
-					continue
-				}
-				table.Put(Key{algebra.KindCell, id.KindItem, o, "s"}, bytes.Repeat([]byte{1}, size))
-			}
-			table.Put(Key{algebra.KindCell, id.KindItem, o, "s"}, nil)
-		}
-	}
-	churn()
-	first, _, _ := table.Memory()
-	for range 10 {
-		churn()
-	}
-	if now, _, _ := table.Memory(); now != first {
-		t.Errorf("arena grew from %d to %d bytes", first, now)
-	}
-	if n := len(table.arena.large); n != 1 {
-		t.Errorf("%d numbers for one large block at a time", n)
-	}
-}
-
-// TestClassesHoldWhatTheyPromise: every size fits its class, with at most a quarter (or 15 bytes) to spare.
-func TestClassesHoldWhatTheyPromise(t *testing.T) {
-	for n := 1; n <= largestClass; n++ {
-		size := classBytes(classOf(n))
-		if size < n || size-n > max(15, n/4) || size%unit != 0 {
-			t.Fatalf("a block of %d bytes for %d", size, n)
-		}
-	}
-	if classOf(largestClass) >= maxClasses || classOf(largestClass+1) != largeClass {
-		t.Error("the largest class is not the last")
-	}
-}
-
-// TestIndexSurvivesCollisions: entries whose hashes share all bits that place them, or all bits, are found and removed
-// one by one in any order.
-func TestIndexSurvivesCollisions(t *testing.T) {
-	rng := rand.New(rand.NewPCG(seedOf(t), 0))
-	x, want := newIndex(), map[handle]uint32{}
-	for step := range 60000 {
-		h := handle(1 + rng.Uint32N(400))
-		hash, ok := want[h]
-		switch {
-		case !ok && len(want) < 300:
-			hash = []uint32{7, 7 + 64*rng.Uint32N(4), ^uint32(0) - rng.Uint32N(3), rng.Uint32N(128)}[rng.IntN(4)]
-			x.insert(hash, h)
-			want[h] = hash
-		case ok && rng.IntN(3) == 0 && want[h+400] == 0:
-			x.replace(hash, h, h+400)
-			x.replace(hash, h+400, h)
-		case ok:
-			x.remove(hash, h)
-			delete(want, h)
-		}
-		if step%500 != 0 {
-			continue
-		}
-		for h := handle(1); h <= 400; h++ {
-			hash, ok := want[h]
-			if got := x.find(hash, func(b handle) bool { return b == h }); (got == h) != ok {
-				t.Fatalf("step %d: entry %d found: %v, want %v", step, h, got == h, ok)
-			}
-		}
-		if x.count != len(want) {
-			t.Fatalf("step %d: counts %d, holds %d", step, x.count, len(want))
-		}
-	}
-}
-
 // FuzzTable: any sequence of calls leaves the table equal to its model.
 func FuzzTable(f *testing.F) {
 	f.Add([]byte{0, 1, 2, 3, 9, 40, 7, 0, 0, 5, 1, 1, 2, 200, 3})
@@ -379,13 +335,21 @@ func FuzzTable(f *testing.F) {
 			n, o := table.Owner(name.kind, name.name), m.owner(name.kind, name.name)
 			record := recordName{algebra.Kind(1 + kind%algebra.Kinds), subs[int(sub)%len(subs)]}
 			key := Key{record.kind, name.kind, n, record.sub}
-			switch op % 4 {
+			switch op % 8 {
+			case 6:
+				table.Evict(name.kind, n)
+				m.evict(name)
+			case 7:
+				if size == 0 {
+					table.Reset()
+					m = newModel()
+				}
 			case 0:
 				gen := hlc.Timestamp(size)
 				if got, want := table.Raise(name.kind, n, gen), o.raise(gen); got != want {
 					t.Fatalf("raise to %v counts: %v, want %v", gen, got, want)
 				}
-			case 1:
+			case 1, 2:
 				table.Put(key, nil)
 				delete(o.records, record)
 			default:
