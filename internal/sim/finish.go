@@ -10,6 +10,7 @@ func (w *world) finish() {
 	w.closing = true
 	w.disk.Calm()
 	w.disk.Interrupt(0)
+	w.keeper.faulty = false
 	w.trouble.slowUntil = 0
 	w.skew = w.trouble.ahead // nobody has to wait for a clock that was set back
 	w.tell("finish", 0, 0, "")

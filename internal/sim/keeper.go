@@ -27,7 +27,7 @@ type keeper struct {
 func newKeeper(w *world, rng *rand.Rand) *keeper {
 	k := &keeper{
 		rng: rng, report: &w.report, memory: store.NewMemory(), faulty: rng.IntN(3) == 0,
-		mean: []int64{0, 40 * milli, 400 * milli, 3 * second}[rng.IntN(4)],
+		mean: []int64{0, 200 * milli, 800 * milli, 3 * second}[rng.IntN(4)],
 	}
 	// The log goes at once, after a while, or never.
 	keep := []int64{1, 5000, 0}[rng.IntN(3)]
