@@ -147,7 +147,11 @@ func (r *verifyResult) readState(db *tidal.DB) error {
 	}
 	r.Schema = fmt.Sprintf("%s version %d (%s)", declared.Name, declared.Version, declared.Hash())
 	r.Vector = s.Vector.String()
-	r.Digest, r.DigestCells = db.Digest().String(), db.DigestCells().String()
+	digest := db.Digest()
+	if digest == (tidal.Digest{}) {
+		return errors.New("not all users can be read from the checkpoint")
+	}
+	r.Digest, r.DigestCells = digest.String(), db.DigestCells().String()
 	return nil
 }
 

@@ -162,7 +162,8 @@ type applier interface {
 
 func (x *entry) applyTo(t *testing.T, to applier) {
 	t.Helper()
-	res, err := engine.Result{}, error(nil)
+	var res engine.Result
+	var err error
 	if x.stretch != nil {
 		res, err = to.ApplyRange(x.stretch)
 	} else {

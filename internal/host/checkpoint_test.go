@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -43,8 +44,9 @@ func fill(t *testing.T, r *host.Replica, from, n int) (first replica.Receipt) {
 
 func TestTheLogGoesBehindTheCheckpoint(t *testing.T) {
 	opts := host.Options{FS: pebblevfs.NewMem(), Dir: "db", SegmentBytes: 4096, Retention: briefly, FinalBytes: 1 << 30}
-	clock := time.Unix(1_700_000_000, 0)
-	opts.Now = func() time.Time { clock = clock.Add(time.Millisecond); return clock }
+	var clock atomic.Int64 // milliseconds
+	clock.Store(1_700_000_000_000)
+	opts.Now = func() time.Time { return time.UnixMilli(clock.Add(1)) }
 	r := mustOpen(t, opts)
 	first := fill(t, r, 1, 1000) // more than a page of the lane's runs
 	mustCheckpoint(t, r)

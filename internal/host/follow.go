@@ -103,11 +103,11 @@ func (f *follower) checkpoint(ctx context.Context) error {
 // errStopped means that the replica is being closed. What was folded and not committed is folded again.
 var errStopped = fmt.Errorf("checkpoint: %w", fault.ErrClosed)
 
-// due reports whether a range should be committed: so much of the log is behind the checkpoint, or users take too much
-// memory.
+// due reports whether a range should be committed: so much of the log is behind the checkpoint, which below 0 it never
+// is, or users take too much memory.
 func (f *follower) due(bytes int64) bool {
 	behind := f.m.Behind()
-	return behind >= bytes || behind > 0 && f.urgent()
+	return bytes > 0 && behind >= bytes || behind > 0 && f.urgent()
 }
 
 // urgent reports whether writes may soon have to wait for the checkpoint.

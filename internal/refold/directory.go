@@ -1,6 +1,7 @@
 package refold
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/tidaldb/tidal/internal/engine"
 	"github.com/tidaldb/tidal/internal/host"
+	"github.com/tidaldb/tidal/schema"
 )
 
 // Options say how a directory is compared. The zero value is right for events of unknown order that fit into memory.
@@ -27,25 +29,27 @@ func Directory(ctx context.Context, dir string, o Options, fill func(*Fold) erro
 		return Result{}, fmt.Errorf("open %s: %w", dir, err)
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	err = r.Read(func(e *engine.Engine) error {
-		s, _ := e.Schema()
-		if s == nil {
-			return fmt.Errorf("%s holds no schema", dir)
-		}
-		of := max(1, o.Parts)
-		for n := range of {
-			f := New(s, o.Apart)
-			f.part = part{uint64(n), uint64(of)}
-			if err := fill(f); err != nil {
-				return err
-			}
-			got, err := f.Compare(e.Records)
-			if err != nil {
-				return err
-			}
-			result.Add(got)
-		}
+	var now *schema.Schema
+	_ = r.Read(func(e *engine.Engine) error {
+		now, _ = e.Schema()
 		return nil
 	})
-	return result, err
+	if now == nil {
+		return Result{}, fmt.Errorf("%s holds no schema", dir)
+	}
+	of := max(1, o.Parts)
+	for n := range of {
+		f := New(now, o.Apart)
+		f.part = part{uint64(n), uint64(of)}
+		if err := fill(f); err != nil {
+			return Result{}, err
+		}
+		var failed error
+		got, err := f.Compare(func(yield func(engine.Record) bool) { failed = r.Records(yield) })
+		if err := cmp.Or(failed, err); err != nil {
+			return Result{}, err
+		}
+		result.Add(got)
+	}
+	return result, nil
 }

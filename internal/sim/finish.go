@@ -3,6 +3,8 @@ package sim
 import (
 	"fmt"
 	"math/rand/v2"
+
+	"github.com/tidaldb/tidal/internal/engine"
 )
 
 // finish ends the clients' work: faults stop, what is open is answered, and the database is closed.
@@ -74,8 +76,10 @@ func (w *world) last() {
 		return
 	}
 	w.report.Events = len(w.ledger.events)
-	for range p.base.Engine.Records {
-		w.report.Records++
+	err := p.base.Records(func(engine.Record) bool { w.report.Records++; return true })
+	if err != nil {
+		w.breaks(err)
+		return
 	}
 	w.ended = true
 	if w.rng.IntN(3) > 0 {

@@ -20,8 +20,10 @@ type keeper struct {
 	mean      int64 // between checkpoints; 0 for never
 	faulty    bool
 	retention retention.Policy
-	strikes   int // failures that weren't excused yet
-	report    *NodeReport
+	// userMemory is too small for all users in most runs.
+	userMemory int64
+	strikes    int // failures that weren't excused yet
+	report     *NodeReport
 }
 
 func newKeeper(w *world, rng *rand.Rand) *keeper {
@@ -32,6 +34,7 @@ func newKeeper(w *world, rng *rand.Rand) *keeper {
 	// The log goes at once, after a while, or never.
 	keep := []int64{1, 5000, 0}[rng.IntN(3)]
 	k.retention = retention.Policy{Retention: keep, RetryHorizon: min(keep, 1)}
+	k.userMemory = []int64{0, 1, 500, 3000, 20000}[rng.IntN(5)]
 	k.memory.Fault = k.fault
 	return k
 }

@@ -101,7 +101,7 @@ func (l *ledger) audit(b *host.Base) error {
 	if err := l.reconcile(b); err != nil {
 		return err
 	}
-	return l.fold(b.Engine)
+	return l.fold(b)
 }
 
 // auditAfresh is audit, but that the oracle folds all events at once, in any order.
@@ -116,7 +116,7 @@ func (l *ledger) auditAfresh(b *host.Base, rng *rand.Rand) error {
 		return err
 	}
 	l.folded = len(events)
-	return l.fold(b.Engine)
+	return l.fold(b)
 }
 
 // reconcile reads the log and holds it against what was asked and answered, and against the process before.
@@ -130,7 +130,7 @@ func (l *ledger) reconcile(b *host.Base) error {
 	if got := b.Engine.Vector().Get(b.Origin()); got != l.last.seq {
 		return fmt.Errorf("state is at %d, its log at %d", got, l.last.seq)
 	}
-	return l.sameDigest(b.Engine)
+	return l.sameDigest(b)
 }
 
 // read takes in the log's batches. What was there at the last audit is compared and not decoded again.
@@ -313,26 +313,38 @@ func (l *ledger) asAsked(o *op) error {
 
 // sameDigest compares with what the last process knew, if both know the same. Apart from what was still on its way to
 // the disk they do.
-func (l *ledger) sameDigest(e *engine.Engine) error {
-	old := l.before.engine
-	l.before.engine = nil
-	if old == nil || !old.Vector().Equal(e.Vector()) {
+func (l *ledger) sameDigest(b *host.Base) error {
+	old := l.before
+	l.before.engine, l.before.known = nil, false
+	if old.engine == nil && !old.known || !old.vector.Equal(b.Engine.Vector()) {
 		return nil
 	}
-	if a, b := old.Digest(), e.Digest(); a != b {
-		return fmt.Errorf("digest was %v, and is %v after the replay of the same events", a, b)
+	if old.engine != nil {
+		old.digest = old.engine.Digest()
+	}
+	now, err := b.Digest()
+	if err != nil {
+		return err
+	}
+	if now != old.digest {
+		return fmt.Errorf("digest was %v, and is %v after the replay of the same events", old.digest, now)
 	}
 	return nil
 }
 
 // fold compares the state with what the definition makes of the log's events. Those of the last audit are known to be
 // the same: read has compared their bytes.
-func (l *ledger) fold(e *engine.Engine) error {
+func (l *ledger) fold(b *host.Base) error {
 	if err := l.state.Add(l.events[l.folded:]); err != nil {
 		return err
 	}
 	l.folded = len(l.events)
-	if err := l.state.Compare(e.Records); err != nil {
+	var failed error
+	err := l.state.Compare(func(yield func(engine.Record) bool) { failed = b.Records(yield) })
+	if failed != nil {
+		return failed
+	}
+	if err != nil {
 		return fmt.Errorf("state: %w", err)
 	}
 	return nil

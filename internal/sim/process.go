@@ -10,8 +10,10 @@ import (
 	"github.com/tidaldb/tidal/internal/engine"
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/host"
+	"github.com/tidaldb/tidal/internal/id"
 	"github.com/tidaldb/tidal/internal/replica"
 	"github.com/tidaldb/tidal/internal/sim/disk"
+	"github.com/tidaldb/tidal/internal/state"
 )
 
 // directory is where the database is on the simulated disk.
@@ -35,7 +37,10 @@ type process struct {
 
 // before is what the last process left, for comparison with what the next one finds.
 type before struct {
-	engine *engine.Engine
+	engine *engine.Engine // nil if some of its users were in the store alone, which is gone with it
+	vector id.VersionVector
+	digest state.Digest // if known
+	known  bool
 	clean  bool // it was closed in order: everything in its log is proven
 }
 
@@ -78,7 +83,7 @@ func (w *world) options() host.Options {
 		FS: w.disk, Dir: directory, SegmentBytes: w.trouble.segment, MaxWaiting: w.trouble.waiting,
 		Random: bytes.NewReader([]byte("one simulated cluster")),
 		Now:    func() time.Time { return time.Unix(0, w.clock().Wall) },
-		Store:  w.keeper.open, Retention: w.keeper.retention,
+		Store:  w.keeper.open, Retention: w.keeper.retention, UserMemory: w.keeper.userMemory,
 	}
 }
 
@@ -149,7 +154,12 @@ func (p *process) leave(clean bool) {
 			w.breaks(fmt.Errorf("illegal history: %w", err))
 		}
 	}
-	w.ledger.before = before{engine: p.base.Engine, clean: clean}
+	b := before{engine: p.base.Engine, vector: p.base.Engine.Vector(), clean: clean}
+	if !b.engine.AllResident() {
+		d, err := p.base.Digest()
+		b.engine, b.digest, b.known = nil, d, err == nil
+	}
+	w.ledger.before = b
 }
 
 // settle does what the core wants, and notices when it begins to stamp.
