@@ -152,7 +152,7 @@ func (f *follower) release() error {
 const maxRange = 64 << 20
 
 // busyPercent is how much of its time the loop works when writes need the processors more than the checkpoint does.
-const busyPercent = 60
+const busyPercent = 30
 
 // lookInterval is how often that is looked at.
 const lookInterval = 100 * time.Millisecond
