@@ -1,6 +1,7 @@
 package tidal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,16 +59,24 @@ func (db *DB) writeOnce(ctx context.Context, r *Request) (Receipt, error) {
 		return Receipt{}, err
 	}
 	req.Records = make([]record.Proposed, len(r.Records))
+	var gone error // the log doesn't have the original of an undo any more
 	for i, rec := range r.Records {
-		if err := db.propose(&req.Records[i], rec, current); err != nil {
+		p := &req.Records[i]
+		err := db.propose(p, rec, current)
+		if errors.Is(err, fault.ErrNotFound) && !p.Compensation.Original.IsZero() {
+			gone = cmp.Or(gone, fault.At(i, err))
+		} else if err != nil {
 			return Receipt{}, fault.At(i, err)
 		}
-		req.Records[i].Trace = r.Trace
+		p.Trace = r.Trace
 	}
 	if err := replica.Check(req, current); err != nil {
 		return Receipt{}, err
 	}
 	req.Content = record.ContentHash(req.Records)
+	if gone != nil {
+		return db.acceptedBefore(req, gone)
+	}
 	got, err := db.host.Write(ctx, req)
 	if err != nil {
 		return Receipt{}, err
@@ -119,6 +128,7 @@ func (db *DB) proposeUndo(p *record.Proposed, x *Undo) error {
 	}
 	p.Kind = record.KindCompensate
 	p.Compensation, err = db.host.Original(at)
+	p.Compensation.Original = at // which is all that tells one undo from another
 	return err
 }
 
@@ -220,6 +230,22 @@ func proposeMark(p *record.Proposed, x *SetMark) error {
 	}
 	p.Kind, p.Mark = record.KindMark, record.Mark{Which: kind, On: !x.Off, User: x.User, Item: x.Item}
 	return nil
+}
+
+// acceptedBefore answers a request that can't be made any more, which may be the retry of one that was accepted.
+func (db *DB) acceptedBefore(r *replica.Request, gone error) (out Receipt, err error) {
+	err = db.read(func(e *engine.Engine) error {
+		v, err := e.Lanes().Check(r.Producer, r.Number, r.Content)
+		switch {
+		case r.Producer == "" || err == nil && !v.Duplicate:
+			return gone
+		case err != nil:
+			return err
+		}
+		out = Receipt{Position: v.Position, Count: int(v.Count), Duplicate: true}
+		return nil
+	})
+	return out, err
 }
 
 func isErase(r Record) bool {
