@@ -46,6 +46,7 @@ var (
 	ErrUnknown      = fault.ErrUnknown      // the write may or may not be durable; retry it under its lane
 	ErrNotFound     = fault.ErrNotFound     // no such item, user or position
 	ErrUndone       = fault.ErrUndone       // the event was undone before
+	ErrOutOfStep    = fault.ErrOutOfStep    // checkpoint and log are of two times or histories; see the text
 	ErrSchemaChange = fault.ErrSchema       // the schema differs in more than additions
 )
 

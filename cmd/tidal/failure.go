@@ -60,7 +60,11 @@ var failings = []failing{
 	},
 	{
 		tidal.ErrLocked, "locked", exitLocked,
-		"wait for the other process, or end it; get, top and verify work meanwhile",
+		"wait for the other process, or end it; get, top and verify work meanwhile, unless the log's beginning is gone",
+	},
+	{
+		tidal.ErrOutOfStep, "out_of_step", exitDamaged,
+		"nothing was changed. Restore the folders store and wal from one backup",
 	},
 	{tidal.ErrFormat, "newer_format", exitFormat, "nothing was changed. Use the newer tidal that wrote this"},
 	{tidal.ErrForeign, "foreign", exitFormat, "nothing was changed. Name another --dir, or use it as what it is"},

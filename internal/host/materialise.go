@@ -2,11 +2,13 @@ package host
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/tidaldb/tidal/internal/algebra"
 	"github.com/tidaldb/tidal/internal/consensus"
 	"github.com/tidaldb/tidal/internal/engine"
+	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/hlc"
 	"github.com/tidaldb/tidal/internal/id"
 	"github.com/tidaldb/tidal/internal/planted"
@@ -106,7 +108,7 @@ func (m *Materialiser) Commit() error {
 	if s == nil {
 		var err error
 		if s, err = m.base.makeStore(); err != nil {
-			return m.fail(fmt.Errorf("make a checkpoint: %w", err))
+			return m.fail(fmt.Errorf("make a checkpoint: %w", ofDisk(err)))
 		}
 		m.base.store.Store(s)
 	}
@@ -130,6 +132,16 @@ func (m *Materialiser) Commit() error {
 	m.committed, m.until, m.bytes = m.index, m.index, 0
 	m.base.stored(m.committed)
 	return nil
+}
+
+// ofDisk says that a failure is the disk's, unless it is of a kind of its own.
+func ofDisk(err error) error {
+	for _, known := range []error{fault.ErrDisk, fault.ErrForeign, fault.ErrCorrupt, fault.ErrFormatTooNew, fault.ErrLocked} {
+		if errors.Is(err, known) {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: %w", fault.ErrDisk, err)
 }
 
 // Flush makes durable what was committed. The log may go up to [Materialiser.Flushed] then.
