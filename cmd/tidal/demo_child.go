@@ -86,6 +86,10 @@ func (d *demoChild) run(ctx context.Context) error {
 	if err := d.seed(ctx, began); err != nil {
 		return fmt.Errorf("seed: %w", err)
 	}
+	// What comes back after the kill comes from both, the checkpoint and the log behind it.
+	if err := d.db.Checkpoint(ctx); err != nil {
+		return err
+	}
 	if err := d.out.Encode(demoStep{
 		Step: "seeded", Items: demoItems, Signals: d.signals,
 		Took: d.now().Sub(began),

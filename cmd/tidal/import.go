@@ -167,7 +167,7 @@ func (a *app) runImport(c *cobra.Command, f *importFlags, names []string) (err e
 }
 
 // manyRows is from how many imported rows on a checkpoint is made, so that whoever opens the database next needn't wait.
-const manyRows = 50_000
+const manyRows = 1000
 
 // importInto opens the database, imports, and closes it.
 func (a *app) importInto(c *cobra.Command, f *importFlags, names []string, lane string, size int64, acks *acks) (
