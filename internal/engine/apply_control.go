@@ -37,6 +37,9 @@ func (e *Engine) learn(encoded []byte) (*version, error) {
 		e.versions[v.hash] = v
 		if v.supersedes(e.current) {
 			e.current = v
+			if e.items.views != nil {
+				e.items.views.Schema(s)
+			}
 		}
 	}
 	return v, nil

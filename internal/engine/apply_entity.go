@@ -2,6 +2,7 @@ package engine
 
 import (
 	"github.com/tidaldb/tidal/internal/algebra"
+	"github.com/tidaldb/tidal/internal/id"
 	"github.com/tidaldb/tidal/internal/planted"
 	"github.com/tidaldb/tidal/internal/record"
 )
@@ -38,5 +39,8 @@ func (e *Engine) applyEntity(ev *event, kind record.Kind, x *record.Entity) erro
 	}
 	h.scratch.bytes = entity.AppendBinary(h.scratch.bytes[:0])
 	at.table.Put(key, h.scratch.bytes)
+	if x.Kind == id.KindItem && h.views != nil {
+		h.views.Entity(owner, &entity)
+	}
 	return nil
 }

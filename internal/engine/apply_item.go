@@ -12,7 +12,7 @@ import (
 // applyItem is a signal's effect on its item: cells, cohort cells, engagers. It reads nothing of the user.
 func (h *half) applyItem(ev *event, s *record.Signal) error {
 	item := h.table.Owner(id.KindItem, s.Item)
-	if !h.table.Raise(id.KindItem, item, s.ItemGen) {
+	if !h.raiseItem(item, s.ItemGen) {
 		h.stale++
 		return nil
 	}
@@ -53,6 +53,7 @@ func (h *half) count(key state.Key, ev *event, s *record.Signal, user uint64) er
 		cell.AddUnique(user)
 	}
 	h.store(key, at, cell)
+	h.changed(key.Ord, key.Kind, key.Sub, cell)
 	return nil
 }
 

@@ -22,7 +22,7 @@ func (e *Engine) applyCompensate(ev *event, c *record.Compensation) error {
 	}
 	s := &c.Signal
 	item := e.table.Owner(id.KindItem, s.Item)
-	if e.table.Raise(id.KindItem, item, s.ItemGen) {
+	if e.items.raiseItem(item, s.ItemGen) {
 		if err := e.items.uncount(cellKey(item, rules.name), rules, c); err != nil {
 			return err
 		}
@@ -55,6 +55,7 @@ func (h *half) uncount(key state.Key, rules *typeRules, c *record.Compensation) 
 	}
 	cell.Subtract(rules.shape, c.Time, c.Signal.Weight)
 	h.store(key, at, cell)
+	h.changed(key.Ord, key.Kind, key.Sub, cell)
 	return nil
 }
 

@@ -170,6 +170,9 @@ func (c *cold) enqueue(name string) (*half, state.Ord) {
 
 // raise is [state.Table.Raise] at an owner's place.
 func (h *half) raise(kind id.Kind, n state.Ord, gen hlc.Timestamp) bool {
+	if kind == id.KindItem {
+		return h.raiseItem(n, gen)
+	}
 	counts := h.table.Raise(kind, n, gen)
 	if counts && gen != 0 && h.queue {
 		h.cold.bury(h.table.Name(kind, n), gen)

@@ -127,7 +127,7 @@ func (e *Engine) mergeEntry(x *algebra.RangeEntry) error {
 		return err
 	}
 	t.Set(key, place, merged)
-	return nil
+	return e.look(&key, merged)
 }
 
 // enterRange enters what a range brings beside its effects.

@@ -18,6 +18,8 @@ type Config struct {
 	Lanes lane.Options
 	// UserMemory is how many bytes users may take, beyond which they become cold; 0 is no bound. See [Engine.Warm].
 	UserMemory int64
+	// Views are told what changes about items; nil is nobody.
+	Views Views
 	// Both calls two functions and returns when both have returned. It may call them at the same time, on two
 	// goroutines; nil calls one after the other.
 	Both func(a, b func())
@@ -58,6 +60,7 @@ type half struct {
 	deleted []ownerRef // since the range of a Fold began
 	cold    *cold      // of users, if there is a budget
 	queue   bool       // the table isn't the engine's, but has effects on cold users
+	views   Views      // of items
 }
 
 // half returns the side that entities of a kind are on.
@@ -102,7 +105,7 @@ func New(cfg Config) *Engine {
 	e := &Engine{
 		cfg:      cfg,
 		table:    table,
-		items:    half{table: table},
+		items:    half{table: table, views: cfg.Views},
 		users:    half{table: table},
 		lanes:    lane.New(cfg.Lanes),
 		versions: map[schema.Hash]*version{},

@@ -26,6 +26,7 @@ type Fold struct {
 // [Fold.Loaded], behind a checkpoint.
 func NewFold(cfg Config) *Fold {
 	cfg.UserMemory = 0 // of a range everything is here
+	cfg.Views = nil    // they follow the whole
 	f := &Fold{engine: New(cfg), stored: map[string]bool{}}
 	f.engine.folding = true
 	f.engine.lanes.Track()

@@ -60,6 +60,20 @@ const (
 	levelOwner  = "level"
 )
 
+// parted takes apart what joined put together.
+func parted[T string | []byte](sub T) (first, second T) {
+	n, k := 0, 0
+	for shift := 0; ; shift += 7 {
+		b := sub[k]
+		k++
+		n |= int(b&0x7f) << shift
+		if b < 0x80 {
+			break
+		}
+	}
+	return sub[k : k+n], sub[k+n:]
+}
+
 // joined is the first part behind its length, then the second: two parts can't be taken for two others.
 func joined(first, second string) string {
 	b := make([]byte, 0, len(first)+len(second)+2)

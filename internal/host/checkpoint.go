@@ -39,7 +39,7 @@ func (b *Base) checkpoint() (consensus.Restored, error) {
 	cfg := engine.Config{Origin: b.Origin()}
 	b.makeFold = func() *engine.Fold { return engine.NewFold(cfg) }
 	whole := cfg
-	whole.Both, whole.UserMemory = b.opts.both, max(0, b.opts.UserMemory)
+	whole.Both, whole.UserMemory, whole.Views = b.opts.both, max(0, b.opts.UserMemory), b.opts.Views
 	b.Engine = engine.New(whole)
 	b.makeStore = func() (*store.Store, error) { return b.opts.Store(who, true) }
 	s, err := b.opts.Store(who, false)
@@ -126,7 +126,10 @@ func (b *Base) load(s *store.Store) error {
 	b.Engine.Loaded(v)
 	b.Engine.Stored(s.Meta().Applied)
 	b.fold.Loaded(v)
-	return ended()
+	if err := ended(); err != nil {
+		return err
+	}
+	return b.Engine.Show()
 }
 
 func (b *Base) enter(r engine.Record) error {

@@ -56,6 +56,9 @@ type Options struct {
 	// Retention says how long the log is kept behind the checkpoint; the zero value is seven days.
 	Retention retention.Policy
 
+	// Views follow what is applied about items, guarded as the engine is; nil is nobody.
+	Views engine.Views
+
 	// both does two halves at the same time; nil does one after the other, as the simulator wants it.
 	both func(a, b func())
 }

@@ -199,6 +199,11 @@ func (t *Table) Find(kind id.Kind, name string) (Ord, bool) {
 	return t.owners[kind].lookup(name, uint32(xxh3.HashString(name)))
 }
 
+// FindBytes is [Table.Find] for an id in bytes.
+func (t *Table) FindBytes(kind id.Kind, name []byte) (Ord, bool) {
+	return t.owners[kind].lookup(string(name), uint32(xxh3.Hash(name)))
+}
+
 // Name returns the id of an ordinal, "" of one that isn't live. It is a copy.
 func (t *Table) Name(kind id.Kind, n Ord) string { return string(t.owners[kind].name(n)) }
 
