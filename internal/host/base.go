@@ -1,7 +1,6 @@
 package host
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -108,11 +107,7 @@ func (b *Base) identify() error {
 	}
 	b.identity, err = readIdentity(fsys, dir)
 	if errors.Is(err, fault.ErrNotFound) {
-		random := b.opts.Random
-		if random == nil {
-			random = rand.Reader
-		}
-		b.identity, err = makeIdentity(fsys, dir, random)
+		b.identity, err = makeIdentity(fsys, dir, b.opts.random())
 	}
 	return err
 }

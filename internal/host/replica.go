@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"io"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"github.com/tidaldb/tidal/internal/replica"
 	"github.com/tidaldb/tidal/internal/retention"
 	"github.com/tidaldb/tidal/internal/state"
+	"github.com/tidaldb/tidal/internal/token"
 	"github.com/tidaldb/tidal/internal/vfs"
 	"github.com/tidaldb/tidal/internal/wal"
 	"github.com/tidaldb/tidal/lifecycle"
@@ -29,7 +31,7 @@ type Options struct {
 	ReadOnly bool
 	// Now is the wall clock; nil is time.Now.
 	Now func() time.Time
-	// Random is where a new directory's cluster id is drawn from; nil is the operating system.
+	// Random is where a new directory's cluster id and keys are drawn from; nil is the operating system.
 	Random io.Reader
 	// Tracer receives every transition, from one goroutine; nil is off.
 	Tracer lifecycle.Tracer
@@ -61,6 +63,14 @@ type Options struct {
 
 	// both does two halves at the same time; nil does one after the other, as the simulator wants it.
 	both func(a, b func())
+}
+
+// random is where what nobody may guess is drawn from.
+func (o *Options) random() io.Reader {
+	if o.Random == nil {
+		return rand.Reader
+	}
+	return o.Random
 }
 
 func (o *Options) complete() {
@@ -97,6 +107,11 @@ type Replica struct {
 	loop    *loop // nil when read only
 	closing sync.Once
 	closed  error
+
+	keys struct {
+		sync.Mutex
+		list token.Keys // nil before somebody asks
+	}
 }
 
 // Open opens a directory. When it returns, everything that was acknowledged before is visible, and the replica
