@@ -11,6 +11,10 @@ import (
 
 // Decode reads what [Schema.Encode] wrote. It accepts the encoding of valid schemas only, and returns
 // [fault.ErrFormatTooNew] for a later format and a [fault.Corrupt] for everything else.
+//
+// Two things that [Schema.Validate] refuses are accepted here: a profile that names what isn't there, since a [Union]
+// may have taken it away, and the fields [ExpiresField] and [PublishedField] with a type other than time, which were
+// fields like all others once.
 func Decode(b []byte) (*Schema, error) {
 	d := &decoder{b: b}
 	s := d.schema()
@@ -20,7 +24,8 @@ func Decode(b []byte) (*Schema, error) {
 	if d.off != len(b) {
 		return nil, fault.Damaged("", int64(d.off), "schema: %d bytes are left over", len(b)-d.off)
 	}
-	if err := s.Validate(); err != nil {
+	s.normalise()
+	if err := s.checkForm(); err != nil {
 		return nil, fault.Damaged("", 0, "schema is not valid: %v", err)
 	}
 	if !bytes.Equal(s.append(nil), b) {
@@ -42,7 +47,8 @@ func (d *decoder) schema() *Schema {
 		d.fail("magic is not %q", encodingMagic)
 		return s
 	}
-	if format := d.byte("format"); d.err == nil && format > encodingFormat {
+	format := d.byte("format")
+	if d.err == nil && format > formatRanked {
 		d.err = fmt.Errorf("decode schema of format %d: %w", format, fault.ErrFormatTooNew)
 		return s
 	} else if format == 0 {
@@ -56,6 +62,15 @@ func (d *decoder) schema() *Schema {
 		s.Signals = append(s.Signals, d.signal())
 	}
 	s.Items, s.Users, s.Creators = d.entity(), d.entity(), d.entity()
+	if format < formatRanked {
+		return s
+	}
+	for range d.count("profiles", maxProfiles) {
+		s.Profiles = append(s.Profiles, d.profile())
+	}
+	for range d.count("cohorts", maxCohorts) {
+		s.Cohorts = append(s.Cohorts, Cohort{Name: d.name("cohort name"), Where: d.text("filter", MaxExpression)})
+	}
 	return s
 }
 
@@ -102,7 +117,11 @@ func (d *decoder) count(what string, most int) int {
 }
 
 func (d *decoder) name(what string) string {
-	return string(d.take(int(d.number("length of "+what, MaxName)), what))
+	return d.text(what, MaxName)
+}
+
+func (d *decoder) text(what string, most uint64) string {
+	return string(d.take(int(d.number("length of "+what, most)), what))
 }
 
 func (d *decoder) number(what string, most uint64) uint64 {

@@ -1,6 +1,6 @@
-// Package schema says what a database holds: which signals applications write and what each of them does, and which
-// fields and embeddings items, users and creators have. It's the first thing that an application declares, and the one
-// thing that every node must agree upon before it reads the log.
+// Package schema says what a database holds: which signals applications write and what each of them does, which fields
+// and embeddings items, users and creators have, the application's ways to rank, and its groups of users. It's the
+// first thing that an application declares, and the one thing that every node must agree upon before it reads the log.
 //
 // Most programs keep the schema in a YAML file and read it once:
 //
@@ -22,6 +22,9 @@
 // A schema only grows. [Schema.Extend] makes the next version, [Extends] names what stands against it, and [Union]
 // joins two additions that two regions made at the same time. Versions are told apart by their [Hash]; a record names
 // the hash and the index of its signal type, so it has for ever the effects of the version that it was written under.
+//
+// A [Profile] is a way to rank and a [Cohort] a group of users. Both are data here: their expressions and filters are
+// texts that packages rank and query understand. A version of a profile, and a cohort, is added and never changed.
 //
 // [Value] is one field of one entity: typed, immutable, comparable with ==, and with exactly one encoding.
 //

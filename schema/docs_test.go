@@ -3,6 +3,7 @@ package schema
 import (
 	"fmt"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -17,6 +18,8 @@ func TestTheExamplesInTheDocumentationAreRead(t *testing.T) {
 	if len(blocks) < 2 {
 		t.Fatalf("found %d examples", len(blocks))
 	}
+	var profiles []Profile
+	var cohorts []Cohort
 	for i, block := range blocks {
 		text, _, ok := strings.Cut(block, "```")
 		if !ok {
@@ -29,6 +32,16 @@ func TestTheExamplesInTheDocumentationAreRead(t *testing.T) {
 		}
 		if i == 0 && (len(s.Signals) < 6 || len(s.Items.Fields) < 8 || len(s.Items.Embeddings) == 0) {
 			t.Error("the first example isn't the full one")
+		}
+		profiles, cohorts = append(profiles, s.Profiles...), append(cohorts, s.Cohorts...)
+	}
+	if len(profiles) != 1 || len(cohorts) < 2 {
+		t.Fatalf("the examples have %d profiles and %d cohorts", len(profiles), len(cohorts))
+	}
+	parts := reflect.ValueOf(profiles[0])
+	for i := range parts.NumField() {
+		if parts.Field(i).IsZero() {
+			t.Errorf("the example of a profile doesn't show %s", parts.Type().Field(i).Name)
 		}
 	}
 }
@@ -43,6 +56,8 @@ func TestTheDocumentationNamesEveryWord(t *testing.T) {
 	for _, words := range [][]string{
 		schemaKeys[:], signalKeys[:], entityKeys[:], meaningWords[:], markWords[:],
 		typeWords[:], windowWords[:], reservedEverywhere[:], reservedForFields[:],
+		profileKeys[:], sourceKeys[:], stepKeys[:], diversityKeys[:], atLeastKeys[:], slotKeys[:], cohortKeys[:],
+		sourceWords[:], opWords[:], poolWords[:], {CreatorField, PublishedField, ExpiresField},
 	} {
 		all = append(all, words...)
 	}

@@ -8,18 +8,29 @@ import (
 // The bytes of a schema. Numbers are unsigned varints unless a width is given; a string is its length and its bytes;
 // a list is its length and its elements. docs/schema.md has the same as a table.
 //
-//	schema    magic "TSCH" · format 1 byte (1) · name · version · parent 16 bytes · future bound in nanoseconds ·
-//	          list of signals · items · users · creators
+//	schema    magic "TSCH" · format 1 byte (1 or 2) · name · version · parent 16 bytes · future bound in nanoseconds ·
+//	          list of signals · items · users · creators · in format 2: list of profiles · list of cohorts
 //	signal    name · flags 1 byte · meaning 1 byte · list of sets, 1 byte each · list of clears, 1 byte each ·
 //	          list of windows, 1 byte each · list of half-lives in nanoseconds
 //	flags     1 permanent · 2 velocity · 4 unique users · 8 seen
 //	entity    list of fields (name · type 1 byte) · list of slots (name · dimensions)
+//	profile   name · version · list of sources · first · list of steps · list of gates · diversity · list of slots
+//	source    kind 1 byte · signal · half-life in nanoseconds · limit
+//	step      name · operation 1 byte · expression
+//	diversity list of most per value (field · number) · list of shares (field · part 8 bytes) ·
+//	          list of at least (field · value · number) · relevance 8 bytes · embedding
+//	slot      name · share 8 bytes · pool 1 byte · within in nanoseconds
+//	cohort    name · filter
+//
+// Format 2 is that of a schema with profiles or cohorts; one without has the bytes, and with them the hash, that it
+// always had. Numbers with fractions are IEEE 754, little endian.
 //
 // Durations are whole milliseconds in every valid schema. They are nanoseconds here so that the encoding of an invalid
 // one is never that of a valid one: Encode can't fail, and Decode refuses what Validate would.
 const (
-	encodingMagic  = "TSCH"
-	encodingFormat = 1
+	encodingMagic = "TSCH"
+	formatPlain   = 1
+	formatRanked  = 2 // with profiles and cohorts
 )
 
 const (
@@ -32,7 +43,7 @@ const (
 // Encode returns the canonical encoding: equal schemas have equal bytes, different ones have different bytes.
 //
 // A schema that wasn't validated is encoded as if its defaults were filled in; if it isn't valid, [Decode] refuses
-// the bytes.
+// the bytes, unless profiles name what isn't there.
 func (s *Schema) Encode() []byte {
 	n := s.Clone()
 	n.normalise()
@@ -41,7 +52,7 @@ func (s *Schema) Encode() []byte {
 
 func (s *Schema) append(b []byte) []byte {
 	b = append(b, encodingMagic...)
-	b = append(b, encodingFormat)
+	b = append(b, s.format())
 	b = appendString(b, s.Name)
 	b = binary.AppendUvarint(b, uint64(s.Version))
 	b = append(b, s.Parent[:]...)
@@ -52,7 +63,26 @@ func (s *Schema) append(b []byte) []byte {
 	}
 	b = s.Items.append(b)
 	b = s.Users.append(b)
-	return s.Creators.append(b)
+	b = s.Creators.append(b)
+	if s.format() == formatPlain {
+		return b
+	}
+	b = binary.AppendUvarint(b, uint64(len(s.Profiles)))
+	for i := range s.Profiles {
+		b = s.Profiles[i].append(b)
+	}
+	b = binary.AppendUvarint(b, uint64(len(s.Cohorts)))
+	for _, c := range s.Cohorts {
+		b = c.append(b)
+	}
+	return b
+}
+
+func (s *Schema) format() byte {
+	if len(s.Profiles) == 0 && len(s.Cohorts) == 0 {
+		return formatPlain
+	}
+	return formatRanked
 }
 
 func (t *SignalType) append(b []byte) []byte {

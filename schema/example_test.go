@@ -99,6 +99,38 @@ func ExampleSchema_Extend() {
 	// extend schema: schema is not compatible: signals.rating.meaning: was positive, would be negative
 }
 
+// A profile is a way to rank. What ranks differently is another version.
+func ExampleProfile() {
+	first := schema.Events()
+	second, err := first.Extend(func(s *schema.Schema) {
+		s.Profiles = append(s.Profiles, schema.Profile{
+			Name: "morning", Version: 1,
+			Candidates: []schema.Source{{Kind: schema.FromHead, Signal: "view"}, {Kind: schema.FromNewest, Limit: 200}},
+			Score: []schema.Step{
+				{Name: "views", Op: schema.Add, Expr: "score(view, 1d)"},
+				{Name: "freshness", Op: schema.Multiply, Expr: "1 / (1 + age / 24h)"},
+			},
+			Diversity: schema.Diversity{MaxPer: []schema.MaxPer{{Field: "creator", N: 2}}},
+		})
+	})
+	fmt.Println(len(second.Profiles), err)
+
+	_, err = second.Extend(func(s *schema.Schema) { s.Profiles[0].Diversity.MaxPer[0].N = 3 })
+	fmt.Println(err)
+
+	_, err = second.Extend(func(s *schema.Schema) {
+		next := s.Profiles[0]
+		next.Version = 2
+		next.Diversity.MaxPer = []schema.MaxPer{{Field: "author", N: 3}}
+		s.Profiles = append(s.Profiles, next)
+	})
+	fmt.Println(err)
+	// Output:
+	// 1 <nil>
+	// extend schema: schema is not compatible: profiles.morning.1.diversity.max_per[0]: was creator: 2, would be creator: 3
+	// extend schema: refused: profiles[1].diversity.max_per[0]: "author" is no field of items
+}
+
 // Values are checked against the field that they are meant for.
 func ExampleField_Check() {
 	price := schema.Field{Name: "price", Type: schema.TypeFloat}

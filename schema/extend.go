@@ -9,9 +9,9 @@ import (
 	"github.com/tidaldb/tidal/internal/fault"
 )
 
-// Extends reports whether child only adds to parent: signal types, fields and slots behind those that are there, and
-// half-lives, windows and unique users of the types that are there. It returns nil if so, and otherwise an error for
-// each difference, with its path and both values, that matches [fault.ErrSchema].
+// Extends reports whether child only adds to parent: signal types, fields and slots behind those that are there,
+// half-lives, windows and unique users of the types that are there, versions of profiles, and cohorts. It returns nil if
+// so, and otherwise an error for each difference, with its path and both values, that matches [fault.ErrSchema].
 //
 // Both must be valid. Version and Parent aren't looked at: what's asked is whether the content allows the step.
 func Extends(parent, child *Schema) error {
@@ -30,12 +30,15 @@ func Extends(parent, child *Schema) error {
 	c.entity("items", &parent.Items, &child.Items)
 	c.entity("users", &parent.Users, &child.Users)
 	c.entity("creators", &parent.Creators, &child.Creators)
+	c.profiles(parent, child)
+	c.cohorts(parent, child)
 	return errors.Join(c.errs...)
 }
 
 // Extend returns the next version: a copy of s to which change has made additions. Version and Parent are filled in;
 // what change does to them is overwritten. The error is that of [Schema.Validate] or of [Extends]; a change that adds
-// nothing is refused, too. s itself must be valid and stays as it is.
+// nothing is refused, too. s itself must be valid, or a [Union] or from [Decode], and stays as it is: what a profile of
+// s names isn't looked at again.
 func (s *Schema) Extend(change func(next *Schema)) (*Schema, error) {
 	if s.Version == 1<<32-1 {
 		return nil, fault.Refuse("version", "is the last one")
@@ -45,7 +48,8 @@ func (s *Schema) Extend(change func(next *Schema)) (*Schema, error) {
 	next := parent.Clone()
 	change(next)
 	next.Version, next.Parent = parent.Version+1, parent.Hash()
-	if err := next.Validate(); err != nil {
+	next.normalise()
+	if err := next.check(parent); err != nil {
 		return nil, fmt.Errorf("extend schema: %w", err)
 	}
 	if err := Extends(parent, next); err != nil {

@@ -81,8 +81,11 @@ func drawEntity(t *rapid.T) EntityType {
 }
 
 func drawField(t *rapid.T, name string) Field {
-	if name == CreatorField {
+	switch name {
+	case CreatorField:
 		return Field{name, TypeKeyword}
+	case ExpiresField, PublishedField:
+		return Field{name, TypeTime}
 	}
 	return Field{name, FieldType(rapid.Uint8Range(1, 8).Draw(t, "type"))}
 }
@@ -104,7 +107,117 @@ func drawSchema(t *rapid.T) *Schema {
 	for _, name := range drawNames(t, 6) {
 		s.Signals = append(s.Signals, drawSignal(t, name))
 	}
+	s.Profiles, s.Cohorts = drawProfiles(t, s), drawCohorts(t)
 	return s
+}
+
+// drawProfiles draws profiles that name only what s has.
+func drawProfiles(t *rapid.T, s *Schema) []Profile {
+	var drawn []Profile
+	for i := range rapid.IntRange(0, 4).Draw(t, "profiles") {
+		p := Profile{
+			Name:    rapid.SampledFrom([]string{"a", "b", "yes", "nan"}).Draw(t, "profile"),
+			Version: rapid.SampledFrom([]uint32{1, 2, 3, math.MaxUint32}).Draw(t, "profile version"),
+		}
+		same := func(q Profile) bool { return compareProfiles(p, q) == 0 }
+		if slices.ContainsFunc(drawn, same) || slices.ContainsFunc(s.Profiles, same) {
+			continue
+		}
+		fillProfile(t, s, &p)
+		if rapid.IntRange(0, 9).Draw(t, "empty lists") == i {
+			p.Gates, p.Explore = []string{}, []Slot{}
+		}
+		drawn = append(drawn, p)
+	}
+	return drawn
+}
+
+func fillProfile(t *rapid.T, s *Schema, p *Profile) {
+	for range rapid.IntRange(0, 3).Draw(t, "sources") {
+		p.Candidates = append(p.Candidates, drawSource(t, s))
+	}
+	if rapid.Bool().Draw(t, "first") {
+		p.First = drawExpression(t)
+	}
+	for _, name := range drawNames(t, 3) {
+		p.Score = append(p.Score, Step{name, rapid.SampledFrom([]StepOp{Add, Multiply}).Draw(t, "op"), drawExpression(t)})
+	}
+	p.Gates = rapid.SliceOfN(rapid.Custom(drawExpression), 0, 2).Draw(t, "gates")
+	for _, f := range s.Items.Fields {
+		value := ""
+		switch f.Type {
+		case TypeKeyword, TypeTags:
+			value = drawExpression(t)
+		case TypeBool:
+			value = "false"
+		case TypeInt:
+			value = fmt.Sprint(rapid.Int64().Draw(t, "value"))
+		default:
+			continue
+		}
+		d, n := &p.Diversity, rapid.IntRange(1, maxTaken).Draw(t, "n")
+		switch rapid.IntRange(0, 3).Draw(t, "rule") {
+		case 1:
+			d.MaxPer = append(d.MaxPer, MaxPer{f.Name, n})
+		case 2:
+			d.Shares = append(d.Shares, Share{f.Name, rapid.Float64Range(1e-9, 1).Draw(t, "most")})
+		case 3:
+			d.AtLeast = append(d.AtLeast, AtLeast{f.Name, value, n})
+		}
+	}
+	p.Diversity.Relevance = rapid.SampledFrom([]float64{0, 0, 1}).Draw(t, "relevance")
+	if len(s.Items.Embeddings) > 0 && rapid.Bool().Draw(t, "slot") {
+		p.Diversity.Relevance = rapid.Float64Range(0, 1).Draw(t, "lambda")
+		p.Diversity.Embedding = s.Items.Embeddings[0].Name
+	}
+	for _, name := range drawNames(t, 3) {
+		slot := Slot{Name: name, Share: rapid.Float64Range(1e-9, 0.16).Draw(t, "share")}
+		if slot.Pool = Pool(rapid.Uint8Range(1, 4).Draw(t, "pool")); slot.Pool == PoolNew {
+			slot.Within = drawHalfLife(t)
+		}
+		p.Explore = append(p.Explore, slot)
+	}
+}
+
+func drawSource(t *rapid.T, s *Schema) Source {
+	c := Source{Kind: SourceKind(rapid.Uint8Range(1, 8).Draw(t, "source"))}
+	if c.Kind != FromAll {
+		c.Limit = rapid.IntRange(0, maxTaken).Draw(t, "limit")
+	}
+	if len(s.Signals) == 0 {
+		return c
+	}
+	switch signal := rapid.SampledFrom(s.Signals).Draw(t, "signal"); {
+	case c.Kind == FromRising:
+		c.Signal = signal.Name
+	case c.Kind == FromHead && len(signal.HalfLives) > 0:
+		c.Signal = signal.Name
+		c.HalfLife = rapid.SampledFrom(append([]time.Duration{0}, signal.HalfLives...)).Draw(t, "head half-life")
+	}
+	return c
+}
+
+// drawExpression draws what YAML has most trouble with.
+func drawExpression(t *rapid.T) string {
+	return rapid.OneOf(
+		rapid.SampledFrom([]string{
+			"age", "1", "true", "null", "~", "- x", "a: b", "a #b", `"`, "'", `\`, "{", "[x", "\n x \t", "it's \"so\"", "…", "  a ",
+			"&a", "*a", "!a", "|", ">", "%", "@", "---", "\n---\n", "a\n\n\n b", "1e-7", "0x1", ".nan", "? ", "a, b", "\\n",
+		}),
+		rapid.StringN(1, 30, 200),
+	).Filter(func(s string) bool {
+		v := &validator{}
+		v.expression("", s)
+		return v.errs == nil
+	}).Draw(t, "expression")
+}
+
+func drawCohorts(t *rapid.T) []Cohort {
+	var drawn []Cohort
+	for _, name := range drawNames(t, 3) {
+		drawn = append(drawn, Cohort{name, drawExpression(t)})
+	}
+	return drawn
 }
 
 // drawAddition makes random additions to next, which is a copy of a valid schema.
@@ -140,6 +253,12 @@ func drawAddition(t *rapid.T, next *Schema) {
 			default:
 				e.Fields = append(e.Fields, drawField(t, name))
 			}
+		}
+	}
+	next.Profiles = append(next.Profiles, drawProfiles(t, next)...)
+	for _, c := range drawCohorts(t) {
+		if _, taken := next.Cohort(c.Name); !taken {
+			next.Cohorts = append(next.Cohorts, c)
 		}
 	}
 }

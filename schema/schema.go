@@ -26,13 +26,38 @@ const (
 	maxFutureBound     = 24 * time.Hour
 )
 
+// Limits of profiles and cohorts.
+const (
+	// MaxExpression is the longest expression of a profile and the longest filter of a cohort, in bytes.
+	MaxExpression = 4 << 10
+
+	maxProfiles = 256 // versions of all names together
+	maxCohorts  = 64
+	maxSources  = 16
+	maxSteps    = 64
+	maxGates    = 32
+	maxRules    = 16 // of each kind of diversity
+	maxSlots    = 8
+
+	// All profiles together, and all cohorts, as encoded; and what profiles consist of: sources, steps, gates, rules of
+	// diversity and slots. They keep a schema within the record that carries it, and its YAML within what is read.
+	maxProfileBytes = 96 << 10
+	maxCohortBytes  = 32 << 10
+	maxParts        = 3072
+
+	maxTaken      = 10_000 // items that a source takes, and that a rule of diversity counts
+	maxSlotShares = 0.5    // what a profile's slots take of a list
+	maxSlotWithin = maxHalfLife
+)
+
 // CreatorField is the name of the item field that holds the id of the item's creator. It's optional; where it's
 // declared it's a keyword. Signals on an item without it have no effect on a creator.
 const CreatorField = "creator"
 
 // Schema is one version of what a database holds.
 //
-// The order of signals, fields and slots is kept and is part of the hash. A valid schema that nobody changes any more
+// The order of signals, fields and slots is kept and is part of the hash; profiles and cohorts are sets and stand in
+// order of name and version. A valid schema that nobody changes any more
 // may be shared between goroutines.
 type Schema struct {
 	// Name is the name of the schema: a lower-case letter, then letters, digits and underscores, at most [MaxName].
@@ -48,6 +73,10 @@ type Schema struct {
 	// FutureBound is how far ahead of the stamping leader's clock an event time may lie before it's set back to that
 	// bound; whole milliseconds, at most 24 hours. 0 stands for 2 seconds.
 	FutureBound time.Duration
+	// Profiles are the ways to rank that the application defines, beside the built-in ones; at most 256 versions.
+	Profiles []Profile
+	// Cohorts are the groups of users that signals count for by themselves, at most 64.
+	Cohorts []Cohort
 }
 
 // SignalType declares one kind of signal: what's kept about it per item, and what it means for its user.
@@ -148,6 +177,11 @@ func (s *Schema) Clone() *Schema {
 		c.Signals[i] = c.Signals[i].clone()
 	}
 	c.Items, c.Users, c.Creators = s.Items.clone(), s.Users.clone(), s.Creators.clone()
+	c.Profiles = slices.Clone(s.Profiles)
+	for i := range c.Profiles {
+		c.Profiles[i] = c.Profiles[i].clone()
+	}
+	c.Cohorts = slices.Clone(s.Cohorts)
 	return &c
 }
 
@@ -162,7 +196,7 @@ func (e EntityType) clone() EntityType {
 	return EntityType{Fields: slices.Clone(e.Fields), Embeddings: slices.Clone(e.Embeddings)}
 }
 
-// normalise brings s into the form that is encoded: defaults filled in, sets of numbers ascending, empty lists nil.
+// normalise brings s into the form that is encoded: defaults filled in, sets ascending, empty lists nil.
 // It writes only where something differs, so that a normal schema may be validated while it's shared.
 func (s *Schema) normalise() {
 	if s.Version == 0 {
@@ -183,6 +217,17 @@ func (s *Schema) normalise() {
 		e := s.Entity(kind)
 		dropEmpty(&e.Fields)
 		dropEmpty(&e.Embeddings)
+	}
+	dropEmpty(&s.Profiles)
+	for i := range s.Profiles {
+		s.Profiles[i].normalise()
+	}
+	if !slices.IsSortedFunc(s.Profiles, compareProfiles) {
+		slices.SortStableFunc(s.Profiles, compareProfiles)
+	}
+	dropEmpty(&s.Cohorts)
+	if !slices.IsSortedFunc(s.Cohorts, compareCohorts) {
+		slices.SortStableFunc(s.Cohorts, compareCohorts)
 	}
 }
 

@@ -3,6 +3,7 @@ package schema
 import (
 	"bytes"
 	"errors"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -231,16 +232,69 @@ func TestTheLargestSchemaFits(t *testing.T) {
 			e.Embeddings = append(e.Embeddings, Embedding{long(maxFields + i), maxDimensions})
 		}
 	}
-	if err := s.Validate(); err != nil {
-		t.Fatal(err)
+	for i := range maxCohorts {
+		s.Cohorts = append(s.Cohorts, Cohort{long(i), strings.Repeat("\n\"", 220) + "x"})
 	}
-	if n := len(s.Encode()); n > 128<<10 {
-		t.Errorf("encoding has %d bytes", n)
-	}
-	if text := s.YAML(); len(text) > maxYAML/2 {
-		t.Errorf("YAML has %d bytes", len(text))
-	} else if back, err := ParseYAML("large.yaml", text); err != nil || !reflect.DeepEqual(back, s) {
-		t.Errorf("YAML doesn't read back: %v", err)
+	s.Users.Fields[0].Name = "a"
+	s.Items.Fields[0].Name, s.Items.Fields[1].Name = "a", "b"
+	for what, fill := range map[string]func(p *Profile){
+		"lines": func(p *Profile) { // few bytes each
+			p.Score = []Step{{"a", Multiply, "x"}, {"b", Multiply, "x"}}
+			p.Gates = slices.Repeat([]string{"x"}, 8)
+			p.Candidates = []Source{{Kind: FromAll}, {Kind: FromAll}}
+			p.Diversity = Diversity{Relevance: 1}
+		},
+		"long": func(p *Profile) { // texts that need more when they're quoted
+			p.First = strings.Repeat("\"\\\n\t", 64)
+			p.Score = []Step{{"a", Multiply, strings.Repeat("\n'", 20)}}
+			p.Diversity = Diversity{Relevance: 0.12345678901234567, Embedding: s.Items.Embeddings[0].Name}
+		},
+		"rules": func(p *Profile) { // the most that is printed for a byte
+			for i := range 10 {
+				p.Diversity.AtLeast = append(p.Diversity.AtLeast, AtLeast{"a", strings.Repeat("\n", i+1), 1})
+				p.Diversity.AtLeast[i].Value += "x"
+			}
+			p.Candidates = []Source{{Kind: FromHead, Signal: long(0), HalfLife: maxHalfLife, Limit: maxTaken}}
+			p.Explore = []Slot{{"a", 0.12345678901234567, PoolNew, maxHalfLife - time.Millisecond}}
+		},
+		"slots": func(p *Profile) {
+			for i := range maxSlots {
+				name := string(rune('a' + i))
+				p.Explore = append(p.Explore, Slot{name, 0.012345678901234567, PoolNew, maxHalfLife - time.Millisecond})
+			}
+			p.First = strings.Repeat("\n\"", 98) + "x"
+			p.Gates = []string{"x", "x", "x", "x"}
+			p.Diversity = Diversity{Relevance: 0.12345678901234567}
+		},
+	} {
+		s.Profiles = nil
+		size, parts := 0, 0
+		for i := range maxProfiles {
+			p := Profile{Name: "a", Version: math.MaxUint32 - uint32(i)}
+			fill(&p)
+			size, parts = size+len(p.append(nil)), parts+p.parts()
+			if size <= maxProfileBytes && parts <= maxParts {
+				s.Profiles = append(s.Profiles, p)
+			}
+		}
+		if err := s.Validate(); err != nil {
+			t.Fatal(err)
+		}
+		enc, text := s.Encode(), s.YAML()
+		t.Logf("%s: %d profiles, %d bytes, YAML %d bytes in %d lines", what, len(s.Profiles), len(enc), len(text),
+			bytes.Count(text, []byte("\n")))
+		if len(enc) > 256<<10 {
+			t.Errorf("%s: encoding has %d bytes", what, len(enc))
+		}
+		if len(text) > maxYAML/5*4 {
+			t.Errorf("%s: YAML has %d bytes", what, len(text))
+		}
+		if n := bytes.Count(text, []byte("\n")); n > maxYAMLLines/5*4 {
+			t.Errorf("%s: YAML has %d lines", what, n)
+		}
+		if back, err := ParseYAML("large.yaml", text); err != nil || !reflect.DeepEqual(back, s) {
+			t.Errorf("%s: YAML doesn't read back: %.1000v", what, err)
+		}
 	}
 }
 
@@ -265,6 +319,31 @@ func TestWordsReadBack(t *testing.T) {
 			t.Errorf("type %s: %v, %v", f, got, err)
 		}
 	}
+	for k := FromAll; k <= FromSimilar; k++ {
+		if got, err := ParseSourceKind(k.String()); err != nil || got != k {
+			t.Errorf("source %s: %v, %v", k, got, err)
+		}
+	}
+	for o := Add; o <= Multiply; o++ {
+		if got, err := ParseStepOp(o.String()); err != nil || got != o {
+			t.Errorf("operation %s: %v, %v", o, got, err)
+		}
+	}
+	for p := PoolNew; p <= PoolAll; p++ {
+		if got, err := ParsePool(p.String()); err != nil || got != p {
+			t.Errorf("pool %s: %v, %v", p, got, err)
+		}
+	}
+	for _, bad := range []string{"", "heads", "Add", "pool(9)"} {
+		_, source := ParseSourceKind(bad)
+		_, op := ParseStepOp(bad)
+		_, pool := ParsePool(bad)
+		for _, err := range []error{source, op, pool} {
+			if !errors.Is(err, fault.ErrInput) {
+				t.Errorf("%q: %v", bad, err)
+			}
+		}
+	}
 	for _, bad := range []string{"", "2h", "ALL", "window(9)"} {
 		if _, err := ParseWindow(bad); !errors.Is(err, fault.ErrInput) {
 			t.Errorf("window %q: %v", bad, err)
@@ -276,8 +355,8 @@ func TestWordsReadBack(t *testing.T) {
 			t.Errorf("%s has %s, want %s", Window(w), got, d)
 		}
 	}
-	if !slices.Equal([]string{Window(6).String(), Mark(0).String(), FieldType(9).String()},
-		[]string{"window(6)", "mark(0)", "type(9)"}) {
+	if !slices.Equal([]string{Window(6).String(), Mark(0).String(), FieldType(9).String(), SourceKind(9).String(), StepOp(0).String(),
+		Pool(5).String()}, []string{"window(6)", "mark(0)", "type(9)", "source(9)", "operation(0)", "pool(5)"}) {
 		t.Error("unknown numbers don't print as numbers")
 	}
 }

@@ -10,9 +10,9 @@ import (
 	"github.com/tidaldb/tidal/internal/fault"
 )
 
-// Union joins two additions to the same base, made without knowing of each other. All three must be valid, and a and b
-// must extend base; if one doesn't, the error is that of [Extends]. The result extends base and has everything that a
-// and b add, united by name:
+// Union joins two additions to the same base, made without knowing of each other. All three must be valid, or unions
+// themselves, and a and b must extend base; if one doesn't, the error is that of [Extends]. The result extends base and
+// has everything that a and b add, united by name:
 //
 //   - Types, fields and slots of base keep their index. What a and b add follows in order of name, so the index of an
 //     addition may differ from the one it has in a or b.
@@ -22,14 +22,20 @@ import (
 //     whose effects have the larger bytes, with half-lives, windows and unique users from that side alone.
 //   - A new field that both add with different types gets the type with the larger number, a new slot the larger
 //     number of dimensions. Where one adds a field and the other a slot of the same name, the field stays.
-//   - Over the limits of 64 types, 256 fields and 8 slots, the first in order stay.
+//   - A new version of a profile, or a new cohort, that both add with different content is the one with the larger
+//     bytes.
+//   - Over the limits of 64 types, 256 fields, 8 slots, and of profiles and cohorts, the first in order stay.
 //
 // Version is one more than the larger of the two and Parent the smaller of their hashes; but where the result has
 // nothing that a or b hasn't, it's that version itself, and of two versions with equal content the one with the larger
 // Version, then the smaller hash.
 //
+// A profile may come to name what the result hasn't: a half-life, a type or a slot that gave way to the other side's. It
+// stays, since versions never change, and is of no use: who asks for it is told what's missing. [Schema.Validate]
+// refuses the result until there's a newer version of that profile; [Decode] and [Schema.Extend] take it.
+//
 // The result is the same for (a, b) and (b, a). With several additions to one base it has the same content, order
-// included, in whichever order they are united, short of the limit of fields.
+// included, in whichever order they are united, short of the limits of fields, profiles and cohorts.
 func Union(base, a, b *Schema) (*Schema, error) {
 	if err := Extends(base, a); err != nil {
 		return nil, fmt.Errorf("unite schemas: %w", err)
@@ -61,7 +67,8 @@ func Union(base, a, b *Schema) (*Schema, error) {
 	if bytes.Compare(hb[:], ha[:]) < 0 {
 		u.Parent = hb
 	}
-	if err := u.Validate(); err != nil {
+	u.normalise()
+	if err := u.checkForm(); err != nil {
 		panic("schema: the union of valid schemas isn't valid: " + err.Error())
 	}
 	return u, nil
@@ -78,6 +85,7 @@ func unite(base, a, b *Schema) *Schema {
 	u.Items = uniteEntity(&base.Items, &a.Items, &b.Items)
 	u.Users = uniteEntity(&base.Users, &a.Users, &b.Users)
 	u.Creators = uniteEntity(&base.Creators, &a.Creators, &b.Creators)
+	u.Profiles, u.Cohorts = uniteProfiles(base, a, b), uniteCohorts(base, a, b)
 	return u
 }
 

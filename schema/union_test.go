@@ -55,8 +55,11 @@ func TestUnionIsTheSameFromBothSides(t *testing.T) {
 		if err := Extends(base, u); err != nil {
 			t.Fatal(err)
 		}
-		if err := u.Clone().Validate(); err != nil {
+		if err := u.checkForm(); err != nil {
 			t.Fatal(err)
+		}
+		if back, err := Decode(u.Encode()); err != nil || !bytes.Equal(back.Encode(), u.Encode()) {
+			t.Fatalf("doesn't decode: %v", err)
 		}
 	})
 }
@@ -102,6 +105,18 @@ func TestUnionLosesNothingThatFits(t *testing.T) {
 					if n := len(uniteSets(got.HalfLives, s.HalfLives)); n != len(got.HalfLives) && len(got.HalfLives) < 3 {
 						t.Fatalf("half-lives of %s are gone", s.Name)
 					}
+				}
+			}
+			for i := range from.Profiles {
+				p := &from.Profiles[i]
+				got, ok := u.Profile(p.Name, p.Version)
+				if !ok || bytes.Compare(got.append(nil), p.append(nil)) < 0 {
+					t.Fatalf("of %s %d there is %v", p.Name, p.Version, got)
+				}
+			}
+			for _, c := range from.Cohorts {
+				if got, ok := u.Cohort(c.Name); !ok || bytes.Compare(got.append(nil), c.append(nil)) < 0 {
+					t.Fatalf("of %s there is %v", c.Name, got)
 				}
 			}
 			for _, f := range from.Items.Fields {

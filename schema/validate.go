@@ -21,12 +21,38 @@ var (
 
 // Validate brings s into normal form and reports every problem it has, nil if there is none.
 //
-// Normal form means: the defaults of Version and FutureBound filled in; half-lives, windows and marks ascending. A
-// schema that's in normal form isn't written to. The error joins one [fault.Input] per problem, each with the path of
-// what's wrong, such as "signals[2].half_lives[0]".
+// Normal form means: the defaults of Version and FutureBound filled in; half-lives, windows and marks ascending;
+// profiles in order of name and version, cohorts in order of name. A schema that's in normal form isn't written to. The
+// error joins one [fault.Input] per problem, each with the path of what's wrong, such as "signals[2].half_lives[0]".
+//
+// Expressions of profiles and filters of cohorts are texts here: packages rank and query say whether they mean
+// something. What else a profile names must exist for the newest version of each name; an older one may have lost it
+// in a [Union], and has been replaced.
 func (s *Schema) Validate() error {
 	s.normalise()
+	return s.check(nil)
+}
+
+// check reports all that's wrong with s in normal form. parent is the version that s adds to, nil if that isn't known:
+// what it has was looked at when it was added.
+func (s *Schema) check(parent *Schema) error {
 	v := &validator{}
+	v.form(s)
+	v.references(s, parent)
+	return errors.Join(v.errs...)
+}
+
+// checkForm reports what's wrong with s in normal form, apart from references. All that was ever entered passes.
+func (s *Schema) checkForm() error {
+	v := &validator{}
+	v.form(s)
+	return errors.Join(v.errs...)
+}
+
+// validator collects problems in the order in which they are found.
+type validator struct{ errs []error }
+
+func (v *validator) form(s *Schema) {
 	v.name("name", s.Name, nil)
 	switch {
 	case s.Version == 1 && !s.Parent.IsZero():
@@ -53,11 +79,9 @@ func (s *Schema) Validate() error {
 		v.refuse(fmt.Sprintf("items.fields[%d].type", slices.Index(s.Items.Fields, f)),
 			"is %s; the field %q holds the id of the item's creator and must be keyword", f.Type, CreatorField)
 	}
-	return errors.Join(v.errs...)
+	v.profiles(s.Profiles)
+	v.cohorts(s.Cohorts)
 }
-
-// validator collects problems in the order in which they are found.
-type validator struct{ errs []error }
 
 func (v *validator) refuse(path, format string, args ...any) {
 	v.errs = append(v.errs, fault.Refuse(path, format, args...))

@@ -55,13 +55,20 @@ const (
 	TypeTags FieldType = 8
 )
 
-func (m Meaning) String() string   { return wordOf("meaning", meaningWords[:], 0, uint8(m)) }
-func (m Mark) String() string      { return wordOf("mark", markWords[:], 1, uint8(m)) }
-func (t FieldType) String() string { return wordOf("type", typeWords[:], 1, uint8(t)) }
+func (m Meaning) String() string    { return wordOf("meaning", meaningWords[:], 0, uint8(m)) }
+func (m Mark) String() string       { return wordOf("mark", markWords[:], 1, uint8(m)) }
+func (t FieldType) String() string  { return wordOf("type", typeWords[:], 1, uint8(t)) }
+func (k SourceKind) String() string { return wordOf("source", sourceWords[:], 1, uint8(k)) }
+func (o StepOp) String() string     { return wordOf("operation", opWords[:], 1, uint8(o)) }
+func (p Pool) String() string       { return wordOf("pool", poolWords[:], 1, uint8(p)) }
 
 func (m Meaning) valid() bool   { return m <= HardNegative }
 func (m Mark) valid() bool      { return m >= Liked && m <= InProgress }
 func (t FieldType) valid() bool { return t >= TypeKeyword && t <= TypeTags }
+
+func (k SourceKind) valid() bool { return k >= FromAll && k <= FromSimilar }
+func (o StepOp) valid() bool     { return o == Add || o == Multiply }
+func (p Pool) valid() bool       { return p >= PoolNew && p <= PoolAll }
 
 // ParseMeaning reads what [Meaning.String] writes: neutral, positive, negative or hard_negative.
 func ParseMeaning(s string) (Meaning, error) {
@@ -81,11 +88,35 @@ func ParseFieldType(s string) (FieldType, error) {
 	return FieldType(n), err
 }
 
+// ParseSourceKind reads what [SourceKind.String] writes: all, head, rising, newest, followed, interests, co_engaged or
+// similar.
+func ParseSourceKind(s string) (SourceKind, error) {
+	n, err := numberOf("source", sourceWords[:], 1, s)
+	return SourceKind(n), err
+}
+
+// ParseStepOp reads what [StepOp.String] writes: add or multiply.
+func ParseStepOp(s string) (StepOp, error) {
+	n, err := numberOf("operation", opWords[:], 1, s)
+	return StepOp(n), err
+}
+
+// ParsePool reads what [Pool.String] writes: new, unfollowed, candidates or all.
+func ParsePool(s string) (Pool, error) {
+	n, err := numberOf("pool", poolWords[:], 1, s)
+	return Pool(n), err
+}
+
 // The words, in the order of their numbers; they are constant tables.
 var (
 	meaningWords = [...]string{"neutral", "positive", "negative", "hard_negative"}
 	markWords    = [...]string{"liked", "saved", "in_progress"}
 	typeWords    = [...]string{"keyword", "text", "int", "float", "bool", "time", "geo", "tags"}
+	sourceWords  = [...]string{
+		"all", "head", "rising", "newest", "followed", "interests", "co_engaged", "similar",
+	}
+	opWords   = [...]string{"add", "multiply"}
+	poolWords = [...]string{"new", "unfollowed", "candidates", "all"}
 )
 
 // wordOf returns the word of a number, where first is the number of the first word.

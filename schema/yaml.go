@@ -5,20 +5,24 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/scanner"
+	"github.com/goccy/go-yaml/token"
 
 	"github.com/tidaldb/tidal/internal/fault"
 )
 
-// Bounds on a YAML document. The largest valid schema prints in less than half of maxYAML and maxYAMLLines. The parser
-// takes time that grows with the square of the lines, and it recurses: a hostile document must not get far in either.
+// Bounds on a YAML document. The largest valid schema prints in less than four fifths of maxYAML and maxYAMLLines.
+// The parser takes time that grows with the square of the lines, and it recurses: a hostile document must not get far in
+// either.
 const (
-	maxYAML       = 256 << 10
+	maxYAML       = 640 << 10
 	maxYAMLLines  = 8192
 	maxYAMLDepth  = 64
 	maxYAMLErrors = 20
@@ -30,7 +34,7 @@ const (
 // up to 20 problems, each with file, line and column, path, and what was expected; with errors.As it leads to the
 // [fault.Input] of the first. docs/schema.md describes the language.
 func ParseYAML(name string, data []byte) (*Schema, error) {
-	r := &yamlReader{file: name, at: make(map[string]place)}
+	r := &yamlReader{file: name, at: make(map[string]place), moved: make(map[string]string)}
 	root, err := r.parse(data)
 	if err != nil {
 		return nil, err
@@ -52,8 +56,10 @@ type place struct{ line, column int }
 type yamlReader struct {
 	file string
 	at   map[string]place
-	errs []problem
-	full bool // there were more problems than are reported
+	// moved has paths of elements in normal form, where they are others in the document.
+	moved map[string]string
+	errs  []problem
+	full  bool // there were more problems than are reported
 }
 
 // problem is one thing that's wrong, and where.
@@ -70,7 +76,8 @@ func (r *yamlReader) parse(data []byte) (root ast.Node, err error) {
 	if n := bytes.Count(data, []byte("\n")) + bytes.Count(data, []byte("\r")); n > maxYAMLLines {
 		return nil, r.document("has %d ends of lines, at most %d", n, maxYAMLLines)
 	}
-	if !shallow(data) {
+	tokens, ok := shallow(data)
+	if !ok {
 		return nil, r.document("is nested deeper than a schema can be")
 	}
 	// The parser is another's and has panicked on odd input before; a schema file must not take a process down.
@@ -79,7 +86,7 @@ func (r *yamlReader) parse(data []byte) (root ast.Node, err error) {
 			root, err = nil, r.document("isn't YAML: %v", p)
 		}
 	}()
-	file, err := parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey())
+	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		var syntax yaml.Error
 		if errors.As(err, &syntax) && syntax.GetToken() != nil {
@@ -112,7 +119,11 @@ func (r *yamlReader) validate(s *Schema) {
 	for _, e := range err.(interface{ Unwrap() []error }).Unwrap() {
 		var in *fault.Input
 		if errors.As(e, &in) {
-			r.add(r.nearest(in.Field), in.Field, "%s", in.Reason)
+			path := in.Field
+			if end := strings.IndexByte(path, ']') + 1; r.moved[path[:end]] != "" {
+				path = r.moved[path[:end]] + path[end:]
+			}
+			r.add(r.nearest(path), path, "%s", in.Reason)
 		}
 	}
 }
@@ -188,27 +199,43 @@ func placeOf(n ast.Node) place {
 	return place{max(t.Position.Line, 1), max(t.Position.Column, 1)}
 }
 
-// shallow reports whether no line of data can open more than maxYAMLDepth levels and no indentation is deeper than
-// that many levels could need. It counts also what stands in strings and comments, so it may refuse a document that's
-// merely odd.
-func shallow(data []byte) bool {
-	open := 0
-	for line := range bytes.Lines(data) {
-		indent := len(line) - len(bytes.TrimLeft(line, " "))
-		nested := 0
-		for _, c := range line {
-			switch c {
-			case '[', '{':
+// shallow takes a document apart and reports whether it's nested so little that the parser, which recurses, may have
+// it: brackets open no more than maxYAMLDepth levels, no line opens more than twice as many in other ways, and no line
+// begins further to the right than that many levels could need. It stops at the first that does.
+func shallow(data []byte) (token.Tokens, bool) {
+	var s scanner.Scanner
+	s.Init(string(data))
+	var tokens token.Tokens
+	open, nested, line := 0, 0, 0
+	for {
+		next, err := s.Scan()
+		if errors.Is(err, io.EOF) { // other errors are tokens, too, which the parser refuses
+			return tokens, true
+		}
+		tokens.Add(next...)
+		for _, t := range next {
+			if t.Position.Line != line {
+				line, nested = t.Position.Line, 0
+				if t.Position.Column > 8*maxYAMLDepth {
+					return nil, false
+				}
+			}
+			switch t.Type {
+			case token.SequenceStartType, token.MappingStartType:
 				open++
-			case ']', '}':
+			case token.SequenceEndType, token.MappingEndType:
 				open = max(open-1, 0)
-			case '-', '?', ':', '&', '*', '!', '|', '>':
+			case token.MappingValueType:
+				if open == 0 { // between brackets, entries stand beside each other
+					nested++
+				}
+			case token.SequenceEntryType, token.MappingKeyType, token.AnchorType, token.AliasType, token.TagType,
+				token.LiteralType, token.FoldedType:
 				nested++
 			}
-		}
-		if open > maxYAMLDepth || indent > 8*maxYAMLDepth || open == 0 && nested > 2*maxYAMLDepth {
-			return false
+			if open > maxYAMLDepth || nested > 2*maxYAMLDepth {
+				return nil, false
+			}
 		}
 	}
-	return true
 }

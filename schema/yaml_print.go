@@ -24,6 +24,18 @@ func (s *Schema) YAML() []byte {
 	printEntity(&b, "items", &n.Items)
 	printEntity(&b, "users", &n.Users)
 	printEntity(&b, "creators", &n.Creators)
+	if len(n.Profiles) > 0 {
+		b.WriteString("profiles:\n")
+	}
+	for i := range n.Profiles {
+		printProfile(&b, &n.Profiles[i])
+	}
+	if len(n.Cohorts) > 0 {
+		b.WriteString("cohorts:\n")
+	}
+	for _, c := range n.Cohorts {
+		fmt.Fprintf(&b, "  %s: %s\n", c.Name, yamlText(c.Where))
+	}
 	return []byte(b.String())
 }
 

@@ -12,7 +12,10 @@ import (
 
 // The keys of the language; constant tables.
 var (
-	schemaKeys = [...]string{"name", "version", "parent", "future_bound", "signals", "items", "users", "creators"}
+	schemaKeys = [...]string{
+		"name", "version", "parent", "future_bound", "signals", "items", "users", "creators",
+		"profiles", "cohorts",
+	}
 	signalKeys = [...]string{
 		"half_life", "half_lives", "permanent", "windows", "velocity", "unique_users", "meaning", "seen", "sets",
 		"clears",
@@ -20,6 +23,13 @@ var (
 	entityKeys    = [...]string{"fields", "embeddings"}
 	fieldKeys     = [...]string{"type"}
 	embeddingKeys = [...]string{"dimensions"}
+	profileKeys   = [...]string{"version", "candidates", "first", "score", "gates", "diversity", "explore"}
+	sourceKeys    = [...]string{"from", "signal", "half_life", "limit"}
+	stepKeys      = [...]string{"add", "multiply"}
+	diversityKeys = [...]string{"max_per", "share", "at_least", "relevance", "embedding"}
+	atLeastKeys   = [...]string{"field", "value", "n"}
+	slotKeys      = [...]string{"slot", "share", "pool", "within"}
+	cohortKeys    = [...]string{"where"}
 )
 
 // pair is one entry of a mapping.
@@ -41,7 +51,7 @@ func (r *yamlReader) schema(root ast.Node) *Schema {
 		case "parent":
 			s.Parent = r.hash(p.value, p.key)
 		case "future_bound":
-			s.FutureBound = r.futureBound(p.value, p.key)
+			s.FutureBound = r.span(p.value, p.key)
 		case "signals":
 			r.named(p.value, p.key, "signal types", "view:", signalKeys[:], func(path, name string, n ast.Node) {
 				s.Signals = append(s.Signals, r.signal(path, name, n))
@@ -52,6 +62,10 @@ func (r *yamlReader) schema(root ast.Node) *Schema {
 			s.Users = r.entity(p.value, p.key)
 		case "creators":
 			s.Creators = r.entity(p.value, p.key)
+		case "profiles":
+			s.Profiles = r.profiles(p.value, p.key)
+		case "cohorts":
+			s.Cohorts = r.cohorts(p.value, p.key)
 		}
 	}
 	return s
@@ -69,8 +83,8 @@ func (r *yamlReader) hash(n ast.Node, path string) Hash {
 	return h
 }
 
-// futureBound refuses 0, which in Go stands for the default: who writes it means something else.
-func (r *yamlReader) futureBound(n ast.Node, path string) time.Duration {
+// span refuses 0, which in Go stands for the default: who writes it means something else.
+func (r *yamlReader) span(n ast.Node, path string) time.Duration {
 	d, ok := r.duration(n, path)
 	if ok && d == 0 {
 		r.refuse(n, path, "must be more than 0")

@@ -47,6 +47,13 @@ func TestYAMLBoundsWhatItReads(t *testing.T) {
 		"returns":      strings.Repeat("x: 1\r", 20_000),
 		"quotes":       `name: "` + strings.Repeat(`\u0041`, 30_000),
 		"documents":    strings.Repeat("---\n", 60_000),
+		"flow keys":    "a: {" + strings.Repeat("b: ", 200_000),
+		"flow entries": "a: {" + strings.Repeat("b: 1,", 30_000) + "}",
+		"flow dashes":  "a: [" + strings.Repeat("- ", 100_000) + "]",
+		"open dashes":  "a: [" + strings.Repeat("- ", 100_000),
+		"flow askings": "a: [" + strings.Repeat("? b,", 50_000) + "]",
+		"open askings": "a: {" + strings.Repeat("? ", 300_000),
+		"quoted flows": strings.Repeat("'x: \"', [", 60_000),
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := ParseYAML("s.yaml", []byte(text))
@@ -72,6 +79,7 @@ func FuzzParseYAML(f *testing.F) {
 	f.Add([]byte("name: a"))
 	f.Add(MovieLens().YAML())
 	f.Add(fullSchema(f).YAML())
+	f.Add(rankedSchema(f).YAML())
 	f.Add([]byte("name: a\nsignals:\n- name: view\n  half_lives: [7d, '1h']\n  sets: [liked]\nitems: {fields: {a: {type: int}}}"))
 	f.Add([]byte("&a name: *a\n? [b]\n: !!int 'x'\n---\n<<: {name: |\n  x}"))
 	f.Fuzz(func(t *testing.T, text []byte) {
