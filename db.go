@@ -13,6 +13,7 @@ import (
 	"github.com/tidaldb/tidal/internal/host"
 	"github.com/tidaldb/tidal/internal/record"
 	"github.com/tidaldb/tidal/internal/replica"
+	"github.com/tidaldb/tidal/internal/ranker"
 	"github.com/tidaldb/tidal/internal/retention"
 	"github.com/tidaldb/tidal/schema"
 )
@@ -24,6 +25,16 @@ type DB struct {
 	closed atomic.Bool
 
 	growing sync.Mutex // held while a schema version is made and entered
+
+	// Of queries: what is kept beside the engine, guarded as that is; how many are under way, and from how many on less is
+	// done for each; hidden items that a finished list held.
+	views    *ranker.Views
+	ranking  atomic.Int64
+	degrade  [3]int
+	hidden   atomic.Uint64
+	programs programs
+	rankers  sync.Pool
+	opened   time.Time
 }
 
 // Open opens the database in a directory. A directory without one gets one, with the schema s; s nil is refused then
@@ -47,16 +58,17 @@ func Open(dir string, s *schema.Schema, opts *Options) (*DB, error) {
 			return nil, fmt.Errorf("open %s: %w", dir, err)
 		}
 	}
+	views := ranker.NewViews()
 	r, err := host.Open(context.Background(), host.Options{
 		Dir: dir, MustExist: s == nil, ReadOnly: o.ReadOnly, Now: o.Now, Tracer: o.Tracer,
 		SegmentBytes: o.SegmentBytes, MaxWaiting: o.MaxWaiting, UserMemory: o.UserMemory,
 		Retention:  retention.Policy{Retention: o.Retention.Milliseconds()},
-		RangeBytes: o.CheckpointBytes, LagBytes: o.CheckpointLag,
+		RangeBytes: o.CheckpointBytes, LagBytes: o.CheckpointLag, Views: views,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", dir, err)
 	}
-	db := &DB{host: r, now: o.Now}
+	db := &DB{host: r, now: o.Now, views: views, degrade: o.Degrade.levels(), opened: time.Now()}
 	if err := db.adopt(context.Background(), s); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", dir, err), db.Close())
 	}
@@ -93,6 +105,9 @@ func (db *DB) adopt(ctx context.Context, s *schema.Schema) error {
 	current := db.Schema()
 	next, err := reconcileSchemas(current, s)
 	if err != nil || next == nil {
+		return err
+	}
+	if err := checkRanking(current, next); err != nil {
 		return err
 	}
 	records := []record.Proposed{{
@@ -231,6 +246,7 @@ func (db *DB) Stats() Stats {
 				Resident: m.Resident, Cold: m.Cold, Bytes: m.Bytes, Queued: m.QueuedBytes, Budget: m.Budget,
 				Evicted: m.Evicted, Warmed: m.Warmed,
 			},
+			ViewBytes: db.views.Memory(),
 		}
 		if c.HasNewest {
 			s.Newest = time.UnixMilli(c.Newest).UTC()
@@ -238,5 +254,6 @@ func (db *DB) Stats() Stats {
 		return nil
 	})
 	s.LogBytes = db.host.LogBytes()
+	s.HiddenServed = db.hidden.Load()
 	return s
 }

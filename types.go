@@ -74,6 +74,29 @@ type Options struct {
 	// processors busy, up to CheckpointLag gather; 0 is 512 MiB. Opening a directory after a crash applies that much
 	// again.
 	CheckpointBytes, CheckpointLag int64
+	// Degrade says from how many queries at the same time on less is done for each.
+	Degrade Degrade
+}
+
+// Degrade is how a database does less for each query when many are under way: from so many on, each step beside those
+// before it. 0 stands for 200, 500 and 1,000; less than 0 is never.
+type Degrade struct {
+	// FewerCandidates takes 40 % of the candidates and scores half as many.
+	FewerCandidates int
+	// CoarseCounts takes counts within windows from decayed scores.
+	CoarseCounts int
+	// NoMixing leaves out diversity and exploration.
+	NoMixing int
+}
+
+func (d Degrade) levels() [3]int {
+	out := [3]int{d.FewerCandidates, d.CoarseCounts, d.NoMixing}
+	for i, standard := range [3]int{200, 500, 1000} {
+		if out[i] == 0 {
+			out[i] = standard
+		}
+	}
+	return out
 }
 
 // Signal is one event: a user did something with an item.
@@ -116,7 +139,8 @@ type Request struct {
 // TraceID is a 128-bit trace id, as in W3C Trace Context.
 type TraceID = [16]byte
 
-// Record is one record of a [Request]: a [Signal], [Put], [Patch], [Delete], [Erase], [Relate], [SetMark] or [Undo].
+// Record is one record of a [Request]: a [Signal], [Put], [Patch], [Delete], [Erase], [Relate], [Collect], [SetMark] or
+// [Undo].
 type Record interface{ record() }
 
 // EntityKind is the kind of an entity.
@@ -189,6 +213,19 @@ type Relate struct {
 	Off    bool
 }
 
+// Collect puts an item into one of the user's collections, lists with a name of their own such as "later", or takes it
+// out with Off. A collection begins with its first item and is gone with its last. An item that is put where it is
+// already becomes the one put there last.
+type Collect struct {
+	User string
+	// Collection is the name, 1 to 64 bytes of UTF-8 without control characters.
+	Collection string
+	// Item is the item's id; name and id have at most 511 bytes together. It need not exist, and it stays if the item is
+	// deleted: then no query serves it.
+	Item string
+	Off  bool
+}
+
 // SetMark sets or clears a mark of a user on an item, without counting as a signal.
 type SetMark struct {
 	User, Item string
@@ -216,6 +253,7 @@ func (Patch) record()   {}
 func (Delete) record()  {}
 func (Erase) record()   {}
 func (Relate) record()  {}
+func (Collect) record() {}
 func (SetMark) record() {}
 func (Undo) record()    {}
 
@@ -284,8 +322,12 @@ type Stats struct {
 	Parked int
 	// Vector is the set of events held.
 	Vector VersionVector
-	// LogBytes is the size of the log's files; StateBytes the memory of the state.
-	LogBytes, StateBytes int64
+	// LogBytes is the size of the log's files; StateBytes the memory of the state, and ViewBytes that of what is kept beside
+	// it for ranking.
+	LogBytes, StateBytes, ViewBytes int64
+	// HiddenServed counts hidden items that were found in lists when these were looked through once more. They were taken
+	// out; that they had come so far is a mistake of ours, so it is 0.
+	HiddenServed uint64
 	// UserMemory says where users are.
 	UserMemory UserMemory
 }

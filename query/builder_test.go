@@ -119,7 +119,7 @@ func TestMistakesInGoAreReportedByPath(t *testing.T) {
 			"diversify.at_least[0].value: is no value: string \"\\xff\" is not UTF-8",
 			Rank("").AtLeast("creator", "\xff", 1),
 		},
-		{"cursor: has 16385 bytes; there are at most 16384", Rank("").After(strings.Repeat("x", 16385))},
+		{"cursor: has 40961 bytes; there are at most 40960", Rank("").After(strings.Repeat("x", 40961))},
 		{"exclude: has 1001 items; a query has at most 1000", Rank("").Exclude(make([]string, 1001)...)},
 		{"pins: has 101 pins; a query has at most 100", pinned(101)},
 		{"bury: has 101 items; a query has at most 100", Rank("").Bury(make([]string, 101)...)},

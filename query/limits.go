@@ -37,5 +37,5 @@ const (
 	// maxName is the longest name of a cohort, a collection or a profile, in bytes.
 	maxName = 512
 	// maxToken is the longest cursor or reference to an earlier list, in bytes.
-	maxToken = 16 << 10
+	maxToken = 40 << 10
 )

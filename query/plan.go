@@ -19,8 +19,8 @@ type Plan struct {
 	Fingerprint Fingerprint
 }
 
-// Fingerprint is the same for two plans if they ask the same, apart from limit, cursor and explain: two pages of one
-// list have the same. It's the first 16 bytes of the SHA-256 of the normal form's text without these clauses.
+// Fingerprint is the same for two plans if they ask the same, apart from limit, cursor, as-of and explain: two pages of
+// one list have the same. It's the first 16 bytes of the SHA-256 of the normal form's text without these clauses.
 type Fingerprint [16]byte
 
 // String is the fingerprint in hexadecimal digits.

@@ -52,7 +52,9 @@ func (q *Query) appendText(dst []byte, page bool) []byte {
 	if page {
 		dst = appendClause(dst, " CURSOR ", q.Cursor)
 	}
-	dst = appendClause(dst, " ASOF ", q.AsOf)
+	if page {
+		dst = appendClause(dst, " ASOF ", q.AsOf)
+	}
 	if page && q.Explain {
 		dst = append(dst, " EXPLAIN"...)
 	}

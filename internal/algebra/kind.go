@@ -18,7 +18,7 @@ const (
 	KindCell          Kind = 1  // SignalState of (item, signal type)
 	KindCohortCell    Kind = 2  // SignalState of (cohort, item, signal type)
 	KindCreatorCell   Kind = 3  // SignalState of (user, creator, signal type)
-	KindRecents       Kind = 4  // TopN: the interactions of a user
+	KindRecents       Kind = 4  // TopN: the items that a user met
 	KindPairMarks     Kind = 5  // PairMarks of (user, item)
 	KindRelation      Kind = 6  // MaxPair of (user, relation, target): hide, mute, block, follow
 	KindEngagers      Kind = 7  // TopN: the users who met an item
@@ -32,8 +32,8 @@ const (
 // Kinds is the number of kinds; they run from 1 to Kinds.
 const Kinds = 12
 
-// The bounds of stored lists. A change of any of these changes what stored bytes mean, and needs a new version of the
-// algebra.
+// The bounds of stored lists. A change of any of these, as of the rules in [Kind.List], changes what stored bytes mean,
+// and needs a new version of the algebra: store.Algebra.
 const (
 	listLength    = 64
 	listRetention = 366 * 24 * 3600 * 1000 // a year, in milliseconds, before the newest entry
@@ -76,13 +76,12 @@ func (k Kind) Valid() bool { return k >= 1 && k <= Kinds }
 // All other kinds are joins.
 func (k Kind) Sum() bool { return k == KindCell || k == KindCohortCell || k == KindCreatorCell }
 
-// List returns the rule of a kind of list: the 64 newest interactions of the year before the newest one; for
-// [KindEngagers] of different users. It panics for a kind that isn't a list.
+// List returns the rule of a kind of list: for [KindRecents] the 64 newest different items, for [KindEngagers] the 64
+// newest different users, each with its newest interaction, of the year before the newest one. It panics for a kind that
+// isn't a list.
 func (k Kind) List() ListRule {
 	switch k {
-	case KindRecents:
-		return ListRule{N: listLength, Retention: listRetention}
-	case KindEngagers:
+	case KindRecents, KindEngagers:
 		return ListRule{N: listLength, Distinct: true, Retention: listRetention}
 	}
 	panic("algebra: " + k.String() + " is not a list")

@@ -107,6 +107,9 @@ func (e *Engine) applyBatch(origin id.Origin, b *record.Batch) (hlc.Timestamp, e
 		err = e.unpark()
 	}
 	e.Trim(trimForBatch + trimForRecord*int(b.Header.Count))
+	if err == nil {
+		err = e.applied()
+	}
 	return highest, err
 }
 

@@ -56,6 +56,9 @@ func (e *Engine) ApplyRange(c *Compacted) (Result, error) {
 	}
 	res.Outcome, res.Highest = Applied, c.Highest
 	e.Trim(trimForBatch + trimForRecord*len(r.Entries))
+	if err := e.applied(); err != nil {
+		return res, err
+	}
 	return res, e.unpark()
 }
 

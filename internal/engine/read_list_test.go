@@ -58,7 +58,8 @@ func TestTiesFollowWhatWasAppliedLast(t *testing.T) {
 			mark(record.MarkKind(2+rng.IntN(3)), on, "u", item),
 			signal(view, "u", item),
 			signal(hide, "u", item),
-		}[rng.IntN(5)]
+			relation(record.CollectItem, on, "u", record.CollectionTarget(fmt.Sprint("list ", rng.IntN(3)), item)),
+		}[rng.IntN(6)]
 		from := own
 		if rng.IntN(2) == 0 {
 			from = far
@@ -72,15 +73,21 @@ func TestTiesFollowWhatWasAppliedLast(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		related := holding(t, e, name, record.HideItem)
-		if len(related) > 0 || !m.Seen.IsZero() || m.Liked.On || m.Saved.On || m.InProgress.On {
-			want = append(want, fmt.Sprint(id.KindItem, name, related, m))
+		related, lists := holding(t, e, name, record.HideItem), []string(nil)
+		for k := range 3 {
+			list := fmt.Sprint("list ", k)
+			if len(holding(t, e, record.CollectionTarget(list, name), record.CollectItem)) > 0 {
+				lists = append(lists, list)
+			}
+		}
+		if len(related)+len(lists) > 0 || !m.Seen.IsZero() || m.Liked.On || m.Saved.On || m.InProgress.On {
+			want = append(want, fmt.Sprint(id.KindItem, name, related, m, lists))
 		}
 	}
 	for n := range 5 {
 		name := fmt.Sprint("c", n)
 		if related := holding(t, e, name, record.MuteCreator, record.BlockCreator, record.FollowCreator); len(related) > 0 {
-			want = append(want, fmt.Sprint(id.KindCreator, name, related, engine.Tie{}.Marks))
+			want = append(want, fmt.Sprint(id.KindCreator, name, related, engine.Tie{}.Marks, []string(nil)))
 		}
 	}
 	var got []string
@@ -90,7 +97,7 @@ func TestTiesFollowWhatWasAppliedLast(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, tie := range page {
-			got = append(got, fmt.Sprint(tie.Kind, tie.ID, tie.Relations, tie.Marks))
+			got = append(got, fmt.Sprint(tie.Kind, tie.ID, tie.Relations, tie.Marks, tie.Collections))
 		}
 		if len(page) < 4 {
 			break

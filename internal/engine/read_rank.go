@@ -20,11 +20,16 @@ func (e *Engine) ItemOrdOf(item []byte) (state.Ord, bool) {
 // ItemID returns the id of an ordinal.
 func (e *Engine) ItemID(n state.Ord) string { return e.table.Name(id.KindItem, n) }
 
+// CompareItems compares the ids of two items.
+func (e *Engine) CompareItems(a, b state.Ord) int { return e.table.CompareNames(id.KindItem, a, b) }
+
 // ItemOrds is the bound of items' ordinals: they run from 0 to one below.
 func (e *Engine) ItemOrds() state.Ord { return e.table.Owners(id.KindItem) }
 
 // ItemGeneration returns an item's generation.
-func (e *Engine) ItemGeneration(n state.Ord) uint64 { return uint64(e.table.Generation(id.KindItem, n)) }
+func (e *Engine) ItemGeneration(n state.Ord) uint64 {
+	return uint64(e.table.Generation(id.KindItem, n))
+}
 
 // ItemCell reads an item's cell of a type, or of a cohort and a type if cohort isn't empty: an empty cell if it has none.
 func (e *Engine) ItemCell(n state.Ord, cohort, typeName string, into *algebra.SignalState) error {
@@ -34,6 +39,12 @@ func (e *Engine) ItemCell(n state.Ord, cohort, typeName string, into *algebra.Si
 	}
 	v, _ := e.table.Get(key)
 	return algebra.ViewSignalState(v, into)
+}
+
+// HasCohortCell reports whether a cohort has sent signals of a type about an item.
+func (e *Engine) HasCohortCell(n state.Ord, cohort, typeName string) bool {
+	_, ok := e.table.Get(cohortKey(n, cohort, typeName))
+	return ok
 }
 
 // Engagers lends the encoded list of those who met an item last, nil if nobody did.
@@ -50,13 +61,24 @@ func (e *Engine) WalkUser(user string, yield func(kind algebra.Kind, sub, value 
 	}
 }
 
-// RecentsOf lends the encoded list of the newest interactions of a user whom nobody asked for: nil, too, if they are
-// cold, or if their generation isn't the one given any more. It doesn't count as a touch.
-func (e *Engine) RecentsOf(user []byte, gen uint64) []byte {
-	n, ok := e.table.FindBytes(id.KindUser, user)
+// ItemHash is the hash by which an item's id is looked up; [Engine.ItemOfHash] returns an item that has it, and two may.
+func (e *Engine) ItemHash(n state.Ord) uint32 { return e.table.Hash(id.KindItem, n) }
+
+// ItemOfHash returns an item by the hash of its id.
+func (e *Engine) ItemOfHash(hash uint32) (state.Ord, bool) { return e.table.FindHash(id.KindItem, hash) }
+
+// Resident returns the place of a user whom nobody asked for, which doesn't count as a touch, and how many records there
+// are of them. It's false if they are cold, or if their generation isn't the one given any more.
+func (e *Engine) Resident(user []byte, gen uint64) (n state.Ord, records int, ok bool) {
+	n, ok = e.table.FindBytes(id.KindUser, user)
 	if !ok || uint64(e.table.Generation(id.KindUser, n)) != gen {
-		return nil
+		return 0, 0, false
 	}
+	return n, e.table.Records(id.KindUser, n), true
+}
+
+// RecentsOfOrd lends the encoded list of the newest interactions of a resident user.
+func (e *Engine) RecentsOfOrd(n state.Ord) []byte {
 	v, _ := e.table.Get(recentsKey(n))
 	return v
 }

@@ -16,8 +16,10 @@ import (
 type Tie struct {
 	Kind id.Kind
 	ID   string
-	// Relations are those that hold, in ascending order.
+	// Relations are those that hold, in ascending order, collections apart.
 	Relations []record.RelationKind
+	// Collections are the names of the user's collections that an item is in, in ascending order.
+	Collections []string
 	// Marks are those on an item; zero for a creator.
 	Marks algebra.PairMarks
 }
@@ -41,7 +43,7 @@ func (e *Engine) Ties(user string, kind id.Kind, after string, limit int) ([]Tie
 		}
 	}
 	slices.SortFunc(parts, func(a, b Tie) int {
-		return cmp.Or(a.compare(&b), slices.Compare(a.Relations, b.Relations))
+		return cmp.Or(a.compare(&b), slices.Compare(a.Relations, b.Relations), slices.Compare(a.Collections, b.Collections))
 	})
 	return united(parts, limit), nil
 }
@@ -66,17 +68,23 @@ func tieIn(key state.Key, v []byte) (t Tie, holds bool, err error) {
 			return Tie{}, false, err
 		}
 		which := record.RelationKind(key.Sub[0])
+		if which == record.CollectItem {
+			name, item, err := collectedIn(key.Sub)
+			return Tie{Kind: id.KindItem, ID: item, Collections: []string{name}}, pair.Holds(), err
+		}
 		return Tie{Kind: which.Target(), ID: key.Sub[1:], Relations: []record.RelationKind{which}}, pair.Holds(), nil
 	}
 	return Tie{}, false, nil
 }
 
-// united joins the parts of each tie, which stand side by side: the marks first, which are one record, then relations.
+// united joins the parts of each tie, which stand side by side: the marks first, which are one record, then collections
+// and relations.
 func united(parts []Tie, limit int) []Tie {
 	var out []Tie
 	for _, t := range parts {
 		if last := len(out) - 1; last >= 0 && out[last].compare(&t) == 0 {
 			out[last].Relations = append(out[last].Relations, t.Relations...)
+			out[last].Collections = append(out[last].Collections, t.Collections...)
 			continue
 		}
 		if len(out) == limit {

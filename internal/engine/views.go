@@ -25,6 +25,8 @@ type Views interface {
 	CohortCell(n state.Ord, cohort, typeName string, cell *algebra.SignalState)
 	// Dropped tells that an item's cells are gone: it was deleted.
 	Dropped(n state.Ord)
+	// Applied ends what belongs together: a batch, a range, or all that was loaded. The engine may be read meanwhile.
+	Applied(e *Engine) error
 }
 
 // raiseItem raises an item's generation, and tells views when that dropped its cells.
@@ -84,6 +86,17 @@ func (e *Engine) Show() error {
 				return fmt.Errorf("show item %q to the views: %w", e.table.Name(id.KindItem, n), err)
 			}
 		}
+	}
+	return v.Applied(e)
+}
+
+// applied tells views that something is whole.
+func (e *Engine) applied() error {
+	if e.items.views == nil {
+		return nil
+	}
+	if err := e.items.views.Applied(e); err != nil {
+		return fmt.Errorf("bring views up to date: %w", err)
 	}
 	return nil
 }

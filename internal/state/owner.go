@@ -1,6 +1,7 @@
 package state
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 
@@ -206,6 +207,48 @@ func (t *Table) FindBytes(kind id.Kind, name []byte) (Ord, bool) {
 
 // Name returns the id of an ordinal, "" of one that isn't live. It is a copy.
 func (t *Table) Name(kind id.Kind, n Ord) string { return string(t.owners[kind].name(n)) }
+
+// Hash is the lower half of the XXH3-64 of an ordinal's id, by which ids are looked up.
+func (t *Table) Hash(kind id.Kind, n Ord) uint32 { return t.owners[kind].slot(n).hash }
+
+// FindHash returns an ordinal whose id has a hash: one of them, if several have it.
+func (t *Table) FindHash(kind id.Kind, hash uint32) (Ord, bool) {
+	s := t.owners[kind].byID.table(hash)
+	if s == nil {
+		return 0, false
+	}
+	mask := uint32(len(s.slots) - 1)
+	for i := hash & mask; s.slots[i] != 0; i = (i + 1) & mask {
+		if e := s.slots[i]; uint32(e>>32) == hash {
+			return Ord(uint32(e) - 1), true
+		}
+	}
+	return 0, false
+}
+
+// Records returns how many records an owner has.
+func (t *Table) Records(kind id.Kind, n Ord) (sum int) {
+	os := &t.owners[kind]
+	h := os.slot(n).head
+	if h == 0 {
+		return 0
+	}
+	b := os.arena.bytes(h)
+	at := contents(b)
+	if !isWide(b) {
+		return bagCount(b, at)
+	}
+	for i := range leaves(b) {
+		sum += bagCount(os.arena.bytes(leafHandle(b, at, i)), leafBag)
+	}
+	return sum
+}
+
+// CompareNames compares the ids of two ordinals as bytes.
+func (t *Table) CompareNames(kind id.Kind, a, b Ord) int {
+	os := &t.owners[kind]
+	return bytes.Compare(os.name(a), os.name(b))
+}
 
 func (os *owners) name(n Ord) []byte {
 	h := os.slot(n).head

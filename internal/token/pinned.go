@@ -47,8 +47,13 @@ type PinnedItem struct {
 	Propensity float64
 }
 
-// MaxPinned is how many items a pinned list holds at most.
-const MaxPinned = 1000
+// The bounds of pinned lists: how many items they hold, and how many bytes those take together, if each takes ItemSize
+// beside its texts. So a list fits the text of a query.
+const (
+	MaxPinned = 1000
+	MaxItems  = 29 << 10
+	ItemSize  = 16
+)
 
 // Text returns the list as a text in the alphabet of URLs.
 func (p *Pinned) Text(keys Keys) string {

@@ -1,0 +1,276 @@
+package ranker
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"github.com/tidaldb/tidal/internal/heads"
+	"github.com/tidaldb/tidal/internal/state"
+	"github.com/tidaldb/tidal/internal/vector"
+	"github.com/tidaldb/tidal/schema"
+)
+
+// accept reports whether an item may be a candidate: it exists, passes the filter, and the user hasn't hidden it.
+func (r *Ranker) accept(n state.Ord) bool {
+	return r.filter.Match(n) && !r.excluded.has(n) && !r.who.hidden(r.job.Views, n)
+}
+
+// offer takes an item that was accepted for a candidate, once.
+func (r *Ranker) offer(n state.Ord) {
+	if r.passed.add(n) {
+		r.found = append(r.found, candidate{n: n, first: -float64(len(r.found)), propensity: 1})
+	}
+}
+
+// tryIt is accept and offer for sources that yield items one by one.
+func (r *Ranker) tryIt(n state.Ord) bool {
+	r.tried++
+	return r.accept(n)
+}
+
+// gather fills found from the profile's sources. A filter that leaves few items is a source by itself: those are taken,
+// all of them, whatever the profile's sources are, so that a narrow question is answered from everything it is about.
+func (r *Ranker) gather() error {
+	if set, ok := r.filter.Superset(); ok && set.GetCardinality() <= fewItems {
+		it := set.Iterator()
+		for it.HasNext() {
+			if n := state.Ord(it.Next()); r.tryIt(n) {
+				r.offer(n)
+			}
+		}
+		return nil
+	}
+	for _, s := range r.job.Program.Sources() {
+		if r.job.Effort >= FewerCandidates && s.Kind != schema.FromAll {
+			s.Limit = max(1, s.Limit*2/5)
+		}
+		r.source(&s)
+	}
+	return r.err
+}
+
+// fewItems is how many items a filter leaves at most to be a source by itself.
+const fewItems = 2000
+
+func (r *Ranker) source(s *schema.Source) {
+	v := r.job.Views
+	switch s.Kind {
+	case schema.FromAll:
+		r.filter.Each(func(n state.Ord) bool {
+			if r.tryIt(n) {
+				r.offer(n)
+			}
+			return true
+		})
+	case schema.FromHead:
+		r.fromHead(s)
+	case schema.FromRising:
+		r.fromRising(s)
+	case schema.FromNewest:
+		r.ords = v.Index.Newest(r.ords[:0], s.Limit, r.job.At, r.tryIt)
+		r.offerAll()
+	case schema.FromFollowed:
+		r.fromFollowed(s.Limit)
+	case schema.FromInterests:
+		r.fromInterests(s.Limit)
+	case schema.FromCoEngaged:
+		r.fromScores(&r.co.scores, s.Limit)
+	case schema.FromSimilar:
+		if r.feat.subject != nil {
+			r.fromVector(r.feat.subject, s.Limit)
+		}
+		r.fromScores(&r.cosim.scores, s.Limit)
+	}
+}
+
+func (r *Ranker) offerAll() {
+	for _, n := range r.ords {
+		r.offer(n)
+	}
+}
+
+func (r *Ranker) fromHead(s *schema.Source) {
+	i, ok := r.job.Views.types[s.Signal]
+	if !ok {
+		return
+	}
+	h := r.job.Views.Heads
+	typ, halfLife := r.job.Views.columns[i], halfLifeOf(&r.job.Views.schema.Signals[i], s.HalfLife)
+	if cohort := r.job.Ask.Cohort; cohort != "" {
+		var exact bool
+		if r.ranked, exact = h.CohortTop(cohort, typ, halfLife, s.Limit, r.tryIt, r.ranked[:0]); !exact {
+			r.ranked = r.scanCohort(s.Signal, halfLife, s.Limit)
+		}
+		r.offerRanked()
+		return
+	}
+	if c, ok := h.Column(typ, halfLife); ok {
+		r.fromColumn(c, s.Limit)
+	}
+}
+
+// fromColumn takes the best of a column: from its head, or where a filter has left too little of that, from all.
+func (r *Ranker) fromColumn(c heads.Column, limit int) {
+	var exact bool
+	if r.ranked, exact = c.Top(limit, r.tryIt, r.ranked[:0]); !exact {
+		r.ranked = c.Scan(limit, r.tryIt, r.ranked[:0])
+	}
+	r.offerRanked()
+}
+
+func (r *Ranker) offerRanked() {
+	for i := range r.ranked {
+		r.offer(r.ranked[i].Ord)
+	}
+}
+
+// scanCohort reads the cells of a cohort of all items that are accepted, and keeps the best.
+func (r *Ranker) scanCohort(signal string, halfLife int64, limit int) []heads.Ranked {
+	all := r.ranked[:0]
+	cell := &r.feat.cell
+	r.filter.Each(func(n state.Ord) bool {
+		if !r.job.Engine.HasCohortCell(n, r.job.Ask.Cohort, signal) || !r.tryIt(n) {
+			return true
+		}
+		if r.err = r.job.Engine.ItemCell(n, r.job.Ask.Cohort, signal, cell); r.err != nil {
+			return false
+		}
+		if log, ok := cell.LogScore(halfLife); ok {
+			all = append(all, heads.Ranked{Ord: n, LogScore: log})
+		}
+		return true
+	})
+	slices.SortFunc(all, func(a, b heads.Ranked) int {
+		return cmp.Or(cmp.Compare(b.LogScore, a.LogScore), cmp.Compare(a.Ord, b.Ord))
+	})
+	return all[:min(limit, len(all))]
+}
+
+func (r *Ranker) fromRising(s *schema.Source) {
+	v := r.job.Views
+	for i := range v.schema.Signals {
+		t := &v.schema.Signals[i]
+		if s.Signal != "" && t.Name != s.Signal || s.Signal == "" && t.Meaning != schema.Positive {
+			continue
+		}
+		if c, ok := v.Heads.Rising(v.columns[i]); ok && r.job.Ask.Cohort == "" {
+			r.fromColumn(c, s.Limit)
+		}
+	}
+}
+
+// fromFollowed takes the newest items of all creators whom the user follows. Each creator is asked for a few; those
+// whose few are all newer than the last one that counts are asked for as many as could count.
+func (r *Ranker) fromFollowed(limit int) {
+	const few = 16
+	x, column := r.job.Views.Index, []dated{}
+	creators, ok := x.Creators()
+	if !ok {
+		return
+	}
+	ask := func(code uint32, k int) (full bool, oldest int64) {
+		r.ords = x.NewestBy(r.ords[:0], creators.Text(code), k, r.job.At, r.tryIt)
+		for _, n := range r.ords {
+			oldest = x.PublishedAt(n)
+			column = append(column, dated{n, oldest})
+		}
+		return len(r.ords) == k && k < limit, oldest
+	}
+	type open struct {
+		code   uint32
+		oldest int64
+	}
+	var more []open
+	for _, code := range r.who.follows {
+		if full, oldest := ask(code, min(few, limit)); full {
+			more = append(more, open{code, oldest})
+		}
+	}
+	bar := int64(math.MinInt64)
+	if len(column) >= limit {
+		slices.SortFunc(column, dated.compare)
+		bar = column[limit-1].time
+	}
+	for _, o := range more {
+		if o.oldest >= bar {
+			ask(o.code, limit)
+		}
+	}
+	slices.SortFunc(column, dated.compare)
+	taken := 0
+	for i, d := range column {
+		if i > 0 && column[i-1].n == d.n {
+			continue
+		}
+		if taken++; taken > limit {
+			break
+		}
+		r.offer(d.n)
+	}
+}
+
+type dated struct {
+	n    state.Ord
+	time int64
+}
+
+func (d dated) compare(o dated) int {
+	return cmp.Or(cmp.Compare(o.time, d.time), cmp.Compare(d.n, o.n))
+}
+
+// fromInterests takes the nearest items of each interest, as many as its part of all.
+func (r *Ranker) fromInterests(limit int) {
+	total := float32(0)
+	for i := range r.feat.interests {
+		total += r.feat.interests[i].Mass
+	}
+	for i := range r.feat.interests {
+		part := r.feat.interests[i].Mass / total
+		r.fromVector(r.feat.interests[i].Vector, max(1, int(float32(limit)*part)))
+	}
+}
+
+func (r *Ranker) fromVector(q []float32, k int) {
+	filter := vector.Filter{Accept: r.tryIt}
+	if set, ok := r.filter.Superset(); ok {
+		filter.In = set
+	}
+	r.hits = vector.Exact{Set: r.feat.set}.Search(q, k, filter, r.hits[:0])
+	for i := range r.hits {
+		r.offer(r.hits[i].Ord)
+	}
+}
+
+// fromScores takes the items with the highest scores of a table.
+func (r *Ranker) fromScores(t *table[float32], limit int) {
+	all := r.ranked[:0]
+	t.each(func(n uint32, score *float32) {
+		if *score > 0 && r.tryIt(state.Ord(n)) {
+			all = append(all, heads.Ranked{Ord: state.Ord(n), LogScore: int64(math.Float32bits(*score))})
+		}
+	})
+	slices.SortFunc(all, func(a, b heads.Ranked) int {
+		return cmp.Or(cmp.Compare(b.LogScore, a.LogScore), cmp.Compare(a.Ord, b.Ord))
+	})
+	r.ranked = all
+	for i := range all[:min(limit, len(all))] {
+		r.offer(all[i].Ord)
+	}
+}
+
+// keep takes the candidates of an earlier page. The filter was theirs, so only what was hidden or taken out since is left
+// out.
+func (r *Ranker) keep() {
+	for i := range r.job.Kept {
+		k := &r.job.Kept[i]
+		r.tried++
+		n, ok := r.job.Engine.ItemOrd(k.ID)
+		if !ok || !r.job.Views.Index.Served(n, r.job.At) || r.who.hidden(r.job.Views, n) || r.excluded.has(n) {
+			continue
+		}
+		if r.passed.add(n) {
+			r.found = append(r.found, candidate{n: n, first: k.Score, slot: k.Slot, propensity: k.Propensity})
+		}
+	}
+}

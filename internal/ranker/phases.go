@@ -1,0 +1,160 @@
+package ranker
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/tidaldb/tidal/rank"
+)
+
+// most is how many candidates the second phase takes.
+func (r *Ranker) most() int {
+	limit := r.job.Ask.Limit
+	most := max(secondMost, limit+secondExtra)
+	if r.job.Effort >= FewerCandidates {
+		most = max(most/2, limit)
+	}
+	return most
+}
+
+// cut is the first phase: candidates that gates hold back are dropped, and of the others the best are left.
+func (r *Ranker) cut() {
+	p := r.job.Program
+	kept := r.found[:0]
+	fresh := len(r.job.Kept) == 0
+	for _, c := range r.found {
+		r.feat.first(c.n, r.values)
+		if !p.PassEarly(r.values) {
+			continue
+		}
+		if p.HasFirst() && fresh {
+			c.first = p.First(r.values)
+		}
+		kept = append(kept, c)
+	}
+	r.found = kept
+	if most := r.most(); fresh && len(r.found) > most {
+		r.selectBest(most)
+		r.found = r.found[:most]
+	}
+}
+
+// before orders candidates by the first phase, ties by id, so that every replica cuts at the same place.
+func (r *Ranker) before(a, b *candidate) bool {
+	if a.first != b.first {
+		return a.first > b.first
+	}
+	return r.job.Engine.CompareItems(a.n, b.n) < 0
+}
+
+// selectBest brings the best k candidates to the front, in no order (C. A. R. Hoare, "Algorithm 65: Find", CACM 4, 1961).
+func (r *Ranker) selectBest(k int) {
+	list := r.found
+	lo, hi := 0, len(list)-1
+	for lo < hi {
+		pivot := list[lo+(hi-lo)/2]
+		i, j := lo, hi
+		for i <= j {
+			for r.before(&list[i], &pivot) {
+				i++
+			}
+			for r.before(&pivot, &list[j]) {
+				j--
+			}
+			if i <= j {
+				list[i], list[j] = list[j], list[i]
+				i++
+				j--
+			}
+		}
+		switch {
+		case k-1 <= j:
+			hi = j
+		case k-1 >= i:
+			lo = i
+		default:
+			return
+		}
+	}
+}
+
+// second computes every feature of the candidates that are left, drops those that gates hold back, and scores the others.
+func (r *Ranker) second() error {
+	kept := r.found[:0]
+	for _, c := range r.found {
+		pass, err := r.score(&c)
+		if err != nil {
+			return err
+		}
+		if pass {
+			kept = append(kept, c)
+		}
+	}
+	r.found = kept
+	if !r.job.AsShown {
+		r.sort()
+	}
+	return nil
+}
+
+// score scores one candidate, and reports whether it passes the gates.
+func (r *Ranker) score(c *candidate) (pass bool, err error) {
+	if err := r.feat.all(c.n, r.values); err != nil {
+		return false, err
+	}
+	p := r.job.Program
+	if !p.Pass(r.values) {
+		return false, nil
+	}
+	c.score = p.Score(r.values)
+	for i, f := range r.boosts {
+		if f.Match(c.n) {
+			c.score, _ = rank.Boosted(c.score, "boost", r.job.Ask.Boosts[i].Factor)
+		}
+	}
+	c.buried = r.buried(c)
+	return true, nil
+}
+
+func (r *Ranker) buried(c *candidate) bool {
+	if len(r.job.Ask.Buries) == 0 {
+		return false
+	}
+	return slices.Contains(r.job.Ask.Buries, r.job.Engine.ItemID(c.n))
+}
+
+// sort orders by score, buried items last, ties by id.
+func (r *Ranker) sort() {
+	slices.SortFunc(r.found, func(a, b candidate) int {
+		if a.buried != b.buried {
+			if a.buried {
+				return 1
+			}
+			return -1
+		}
+		if c := cmp.Compare(b.score, a.score); c != 0 {
+			return c
+		}
+		return r.job.Engine.CompareItems(a.n, b.n)
+	})
+}
+
+// explain says what an item's score is made of.
+func (r *Ranker) explain(c *candidate) ([]rank.Term, error) {
+	if err := r.feat.all(c.n, r.values); err != nil {
+		return nil, err
+	}
+	terms := r.job.Program.Explain(nil, r.values)
+	score := 0.0
+	for _, t := range terms {
+		score += t.Delta
+	}
+	for i, f := range r.boosts {
+		if f.Match(c.n) {
+			var t rank.Term
+			score, t = rank.Boosted(score, "boost "+r.job.Ask.Boosts[i].Where.String(), r.job.Ask.Boosts[i].Factor)
+			terms = append(terms, t)
+		}
+	}
+	return terms, nil
+}
