@@ -10,14 +10,13 @@ import (
 
 // The constants of for_you. Each is the weight of a step whose value is about 0 to 1, or the half-life of one.
 const (
-	weightCoEngaged  = 1.0
-	weightInterest   = 0.5
-	weightAffinity   = 0.2
-	weightDisliked   = 0.5 // of this the score of what a disliked creator made is cut at most
-	weightPopularity = 0.1
-	weightVelocity   = 0.3
-	weightFreshness  = 0.2
-	halfFreshness    = 7 * day
+	weightCoEngaged = 1.0
+	weightInterest  = 0.5
+	weightAffinity  = 0.2
+	weightDisliked  = 0.5 // of this the score of what a disliked creator made is cut at most
+	weightTrend     = 0.1
+	weightFreshness = 0.2
+	halfFreshness   = 7 * day
 
 	// For a user of whom nothing is known; tidalDB states the weights.
 	coldTrending   = 0.4
@@ -32,10 +31,9 @@ const (
 // forYou is a feed for one user. What the user and others with like interests did comes first, then what's popular and
 // fresh:
 //
-//	1.0 · co_engaged + 0.5 · max(interest, 0) + 0.2 · max(affinity, 0)/(1 + |affinity|) + 0.1 · log10(1 + popularity),
+//	1.0 · co_engaged + 0.5 · max(interest, 0) + 0.2 · max(affinity, 0)/(1 + |affinity|) + 0.1 · trend,
 //	times 1 + 0.5 · min(affinity, 0)/(1 + |affinity|)
-//	times 1 + 0.3 · velocity/(1 + velocity)
-//	times 1 + 0.2 · 2^(−age/7d)
+//	times 1 + 0.2 · 2^(−age/7d), where items have the field published
 //
 // No step can make the score negative, since a boost would lower it then; what speaks against an item is a factor. For
 // a user without a history it adds tidalDB's formula for cold users, 0.4 · velocity + 0.3 · completion rate + 0.3 ·
@@ -57,9 +55,9 @@ func forYou(s *schema.Schema) schema.Profile {
 		steps = append(steps, times("disliked_creator",
 			fmt.Sprintf("1 + %v * min(affinity, 0) / (1 + abs(affinity))", weightDisliked)))
 	}
-	steps = append(steps,
-		times("velocity", fmt.Sprintf("1 + %v * %s", weightVelocity, velocity)),
-		times("freshness", fmt.Sprintf("1 + %v * %s", weightFreshness, fading(halfFreshness))))
+	if _, ok := s.Items.Field(schema.PublishedField); ok {
+		steps = append(steps, times("freshness", fmt.Sprintf("1 + %v * %s", weightFreshness, fading(halfFreshness))))
+	}
 	sources := slices.Concat(personal(s), headsOf(s, "positive", 300), []schema.Source{newestItems(200)})
 	p := profile("for_you", sources, steps...)
 	p.First = first
@@ -78,7 +76,7 @@ func personalSteps(s *schema.Schema) []schema.Step {
 	if hasCreator(s) {
 		steps = append(steps, add("creator", fmt.Sprintf("%v * max(affinity, 0) / (1 + abs(affinity))", weightAffinity)))
 	}
-	return append(steps, add("popularity", fmt.Sprintf("%v * log10(1 + %s)", weightPopularity, popularity(s))))
+	return append(steps, add("trend", fmt.Sprintf("%v * trend", weightTrend)))
 }
 
 // saturated brings a number above 0 into [0, 1): ½ at 1.

@@ -53,6 +53,9 @@ const (
 	FeatureSimilar
 	// FeatureCoSimilar is how much those who engaged with the query's item engaged with this one, in [0, 1].
 	FeatureCoSimilar
+	// FeatureTrend is the item's decayed score of approval next to the highest of all items, in [0, 1]: summed over the
+	// types of the group approval, each under its longest half-life. It is never of a cohort.
+	FeatureTrend
 	// FeatureRandom is drawn uniformly from [0, 1) by the query's seed and the item's id; see [Uniform].
 	FeatureRandom
 )

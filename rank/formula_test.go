@@ -14,7 +14,7 @@ type facts struct {
 	age                                       float64 // hours
 	pos, neg, approval, views, starts, ends   float64 // totals
 	pos1h, pos24h, pos7d, neg7d               float64
-	share24h, view24h, uniqueViews, popular   float64
+	share24h, view24h, uniqueViews, trend     float64
 	coEngaged, interest, affinity, known      float64
 	similar, coSimilar, follows, random, seen float64
 }
@@ -30,7 +30,7 @@ func drawFacts(t *rapid.T) facts {
 		age: u("age", 0, 5000), pos: n("pos", 1e6), neg: n("neg", 1e5), approval: n("approval", 1e5), views: n("views", 1e6),
 		starts: n("starts", 1e4), ends: n("ends", 1e4), pos1h: n("pos 1h", 1e4), pos24h: n("pos 24h", 1e5),
 		pos7d: n("pos 7d", 1e5), neg7d: n("neg 7d", 1e4), share24h: n("share 24h", 1e4), view24h: n("view 24h", 1e5),
-		uniqueViews: n("unique", 1e6), popular: u("popular", 0, 1e5), coEngaged: u("co-engaged", 0, 1),
+		uniqueViews: n("unique", 1e6), trend: u("trend", 0, 1), coEngaged: u("co-engaged", 0, 1),
 		interest: u("interest", -1, 1), affinity: u("affinity", -50, 50), known: n("known", 1.5),
 		similar: u("similar", -1, 1), coSimilar: u("co-similar", 0, 1), follows: n("follows", 1.5),
 		random: u("random", 0, 0.999), seen: n("seen", 1.5),
@@ -44,7 +44,7 @@ func (x facts) values(t fataler, p *Program) []float64 {
 		"total(view)": x.views, "total(start)": x.starts, "total(complete)": x.ends, "count(positive, 1h)": x.pos1h,
 		"count(positive, 24h)": x.pos24h, "count(positive, 7d)": x.pos7d, "count(negative, 7d)": x.neg7d,
 		"count(share, 24h)": x.share24h, "count(view, 24h)": x.view24h, "unique(view)": x.uniqueViews,
-		"score(positive)": x.popular, "co_engaged": x.coEngaged, "interest": x.interest, "affinity": x.affinity,
+		"trend": x.trend, "score(positive)": 0, "co_engaged": x.coEngaged, "interest": x.interest, "affinity": x.affinity,
 		"known": x.known, "similar": x.similar, "co_similar": x.coSimilar, "follows": x.follows, "random": x.random,
 		"seen": x.seen, "score(share, 7d)": 0, "score(view, 1d)": 0,
 	}
@@ -96,11 +96,11 @@ func (x facts) want(name string) float64 {
 	case "notification":
 		return (x.coEngaged + 0.5*math.Max(x.interest, 0) + 0.4*x.follows + 0.3*liking/(1+liking)) * halved(12)
 	case "for_you":
-		s := x.coEngaged + 0.5*math.Max(x.interest, 0) + 0.2*liking/(1+liking) + 0.1*math.Log10(1+x.popular)
+		s := x.coEngaged + 0.5*math.Max(x.interest, 0) + 0.2*liking/(1+liking) + 0.1*x.trend
 		if x.known == 0 {
 			s += 0.4*velocity/(1+velocity) + 0.3*wilsonBySearch(x.ends, x.starts) + 0.3*halved(7*24)
 		}
-		return s * (1 + 0.5*disliking/(1-disliking)) * (1 + 0.3*velocity/(1+velocity)) * (1 + 0.2*halved(7*24))
+		return s * (1 + 0.5*disliking/(1-disliking)) * (1 + 0.2*halved(7*24))
 	}
 	panic("no formula for " + name)
 }
@@ -187,9 +187,9 @@ func TestBuiltinsPreferWhatTheyAreFor(t *testing.T) {
 		{"top", "approved above disputed", facts{pos7d: 100}, facts{pos7d: 150, neg7d: 80}},
 		{"trending", "shared above viewed", facts{share24h: 100}, facts{view24h: 100}},
 		{"for_you", "for a user with a history, what goes with it above what is popular",
-			facts{known: 1, coEngaged: 0.8}, facts{known: 1, popular: 10000, pos24h: 500}},
+			facts{known: 1, coEngaged: 0.8}, facts{known: 1, trend: 1, pos24h: 500}},
 		{"for_you", "for a new user, what is popular and fresh above what is neither",
-			facts{pos24h: 500, popular: 50, age: 5}, facts{pos24h: 1, popular: 5, age: 4000}},
+			facts{pos24h: 500, trend: 0.5, age: 5}, facts{pos24h: 1, trend: 0.1, age: 4000}},
 		{"for_you", "a neutral creator above a disliked one",
 			facts{known: 1, coEngaged: 0.5}, facts{known: 1, coEngaged: 0.5, affinity: -5}},
 	} {

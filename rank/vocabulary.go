@@ -51,6 +51,8 @@ var vocabulary = [...]word{
 	{name: "unique", args: []argument{argType}, feature: FeatureUnique, needs: "unique_users",
 		call: "unique(type)", doc: "estimated number of different users since the beginning, within about 3 %"},
 
+	{name: "trend", feature: FeatureTrend, call: "trend", needs: "half_lives",
+		doc: "decayed approval next to that of the item that has most of it, in [0, 1]; by the longest half-lives"},
 	{name: "age", feature: FeatureAge, call: "age",
 		doc: "seconds since the item's field `published`, or since its last change where it has none; never below 0"},
 	{name: "now", feature: FeatureNow, call: "now", doc: "the query's time, in Unix seconds"},

@@ -34,10 +34,13 @@ type features struct {
 
 	set       *vector.Set
 	interests []vector.Interest
+	trends    []heads.Scorer // of approval
+	trendMost float64        // the highest that an item has
 	subject   []float32 // the embedding of the query's item, nil for none
 	co, cosim *table[float32]
 
 	cell algebra.SignalState
+	best []heads.Ranked
 }
 
 // reading is how one feature is had.
@@ -165,6 +168,8 @@ func (f *features) reading(at int, x rank.Feature, ctx index.Context) (r reading
 			}
 			r.types = append(r.types, t)
 		}
+	case rank.FeatureTrend:
+		f.planTrend()
 	case rank.FeatureField:
 		var ok bool
 		if r.numbers, ok = f.v.Index.Numeric(x.Field); !ok {
@@ -233,6 +238,8 @@ func (f *features) read(r *reading, n state.Ord) float64 {
 		return f.totals(r, n)
 	case rank.FeatureCount:
 		return f.estimate(r, n)
+	case rank.FeatureTrend:
+		return f.trend(n)
 	case rank.FeatureAge:
 		return float64(max(0, f.q-f.v.Index.PublishedAt(n))) / 1000
 	case rank.FeatureNow:
@@ -334,6 +341,41 @@ func (f *features) estimate(r *reading, n state.Ord) (sum float64) {
 		sum += min(all, t.scorer.Score(n)*math.Ln2/float64(t.halfLife)*1000*span)
 	}
 	return sum
+}
+
+// planTrend makes ready to compare items with the one that has most approval.
+func (f *features) planTrend() {
+	f.trends, f.trendMost = f.trends[:0], 0
+	for i := range f.v.schema.Signals {
+		t := &f.v.schema.Signals[i]
+		if t.Meaning != schema.Positive || f.v.approves && t.Seen || len(t.HalfLives) == 0 {
+			continue
+		}
+		c, ok := f.v.Heads.Column(f.v.columns[i], t.HalfLives[len(t.HalfLives)-1].Milliseconds())
+		if !ok {
+			continue
+		}
+		s := c.At(f.q)
+		best, exact := c.Top(1, nil, f.best[:0])
+		if !exact {
+			best = c.Scan(1, nil, f.best[:0])
+		}
+		f.best = best
+		if len(best) > 0 {
+			f.trendMost += s.Score(best[0].Ord)
+		}
+		f.trends = append(f.trends, s)
+	}
+}
+
+func (f *features) trend(n state.Ord) (sum float64) {
+	if f.trendMost == 0 {
+		return 0
+	}
+	for i := range f.trends {
+		sum += f.trends[i].Score(n)
+	}
+	return min(1, sum/f.trendMost)
 }
 
 func (f *features) field(r *reading, n state.Ord) float64 {

@@ -47,8 +47,8 @@ const (
 	// popularity is discounted by (number + popularShift)^−¼.
 	popularShift = 10
 	// nearest is how many neighbours are asked, of the preselected ones who share most.
-	nearest     = 96
-	preselected = 256
+	nearest     = 128
+	preselected = 512
 	// closeness is the part of a score that depends on how close an item stands to what both met, in the neighbour's
 	// sequence; behind it counts full, before it half. It falls by e in closenessSpan places.
 	closeness     = 0.75

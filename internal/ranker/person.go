@@ -31,6 +31,7 @@ const (
 type met struct {
 	n    state.Ord
 	time int64
+	seq  uint64 // of the event that the time is of: it orders what happened in one instant
 	// liking is above 0 if what the user did there says that they like it, below 0 if that they don't.
 	liking int8
 }
@@ -127,7 +128,7 @@ func (p *person) readMarks(e *engine.Engine, item, value []byte) error {
 	if bits == 0 {
 		return nil
 	}
-	t := m.Seen.Time
+	t, seq := m.Seen.Time, uint64(m.Seen.Seq)
 	if m.Seen.IsZero() {
 		// Registers have stamps, not times of events; where nothing else is known that is when it was written.
 		t = max(m.Liked.Stamp.HLC, m.Saved.Stamp.HLC, m.InProgress.Stamp.HLC).Millis()
@@ -136,7 +137,7 @@ func (p *person) readMarks(e *engine.Engine, item, value []byte) error {
 	if bits&(markLiked|markSaved) != 0 {
 		liking = 1
 	}
-	p.meet(n, t, liking, !m.Seen.IsZero())
+	p.meet(n, t, seq, liking, !m.Seen.IsZero())
 	return nil
 }
 
@@ -223,7 +224,7 @@ func (p *person) readRecents(e *engine.Engine, s *schema.Schema, list []byte, un
 		if t := typeNamed(s, m.Type); t != nil {
 			liking = likingOf(t)
 		}
-		p.meet(n, m.Time, liking, true)
+		p.meet(n, m.Time, uint64(m.Seq), liking, true)
 		return true
 	})
 }
@@ -252,16 +253,16 @@ func typeNamed(s *schema.Schema, name []byte) *schema.SignalType {
 
 // meet enters an item into the history, or adds to what is known of it there. Registers' times count only where nothing
 // else has one.
-func (p *person) meet(n state.Ord, t int64, liking int8, timed bool) {
+func (p *person) meet(n state.Ord, t int64, seq uint64, liking int8, timed bool) {
 	at := p.byItem.at(uint32(n))
 	if *at == 0 {
-		p.history = append(p.history, met{n: n, time: t, liking: liking})
+		p.history = append(p.history, met{n: n, time: t, seq: seq, liking: liking})
 		*at = int32(len(p.history))
 		return
 	}
 	m := &p.history[*at-1]
-	if timed {
-		m.time = max(m.time, t)
+	if timed && (t > m.time || t == m.time && seq > m.seq) {
+		m.time, m.seq = t, seq
 	}
 	// What was said most clearly rules; against it counts more than for it.
 	if abs8(liking) > abs8(m.liking) || abs8(liking) == abs8(m.liking) && liking < m.liking {
@@ -274,7 +275,7 @@ func abs8(x int8) int8 { return max(x, -x) }
 // finish brings the history in order.
 func (p *person) finish() {
 	slices.SortFunc(p.history, func(a, b met) int {
-		return cmp.Or(cmp.Compare(b.time, a.time), cmp.Compare(a.n, b.n))
+		return cmp.Or(cmp.Compare(b.time, a.time), cmp.Compare(b.seq, a.seq), cmp.Compare(a.n, b.n))
 	})
 	p.known = p.known || len(p.history) > 0
 }

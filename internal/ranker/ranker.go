@@ -212,6 +212,9 @@ func (r *Ranker) begin() error {
 	r.passed.reset()
 	r.excluded.reset()
 	r.who.wanted = collectionsIn(ask.Filter, r.who.wanted[:0])
+	for i := range ask.Boosts {
+		r.who.wanted = collectionsIn(ask.Boosts[i].Where, r.who.wanted)
+	}
 	if err := r.who.read(j.Engine, v, v.schema, ask.User, j.At); err != nil {
 		return err
 	}
