@@ -37,10 +37,10 @@ func (e *Engine) applyEntity(ev *event, kind record.Kind, x *record.Entity) erro
 			}
 		}
 	}
+	if x.Kind == id.KindItem && h.views != nil {
+		h.views.Entity(owner, &entity) // before the record is put: the fields' values lie in what it takes the place of
+	}
 	h.scratch.bytes = entity.AppendBinary(h.scratch.bytes[:0])
 	at.table.Put(key, h.scratch.bytes)
-	if x.Kind == id.KindItem && h.views != nil {
-		h.views.Entity(owner, &entity)
-	}
 	return nil
 }

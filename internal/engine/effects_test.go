@@ -138,7 +138,10 @@ func TestEachKindOfRecordHasItsEffect(t *testing.T) {
 		"unhide and hide again": {[]written{
 			plain(signal(hide, "u", "i")), plain(relation(record.HideItem, false, "u", "i")), plain(signal(hide, "u",
 				"i")),
-		}, "hide hide:2 recents:2"},
+		}, "hide hide:2 recents:1"},
+		"two items": {[]written{
+			plain(signal(view, "u", "i")), plain(signal(view, "u", "j")), plain(signal(hide, "u", "i")),
+		}, "hide hide:1 recents:2 seen view:1"},
 
 		"put":          {[]written{put("creator", "c", "title", "t")}, "by:c item(t)"},
 		"put replaces": {[]written{put("creator", "c", "title", "t"), put("title", "u")}, "item(u)"},

@@ -16,6 +16,19 @@ import (
 // ReadCell returns the cell of an item under a signal type of the current schema, and that type. An item that has
 // events, but none of the type, has an empty cell; fault.ErrNotFound means that item or type is unknown.
 func (e *Engine) ReadCell(item, typeName string, into *algebra.SignalState) (*schema.SignalType, error) {
+	return e.readCell(item, typeName, into, func(n state.Ord, t *schema.SignalType) state.Key { return cellKey(n, t.Name) })
+}
+
+// ReadCohortCell is [Engine.ReadCell] for what a cohort sent. A cohort that sent nothing has an empty cell.
+func (e *Engine) ReadCohortCell(cohort, item, typeName string, into *algebra.SignalState) (*schema.SignalType, error) {
+	return e.readCell(item, typeName, into, func(n state.Ord, t *schema.SignalType) state.Key {
+		return cohortKey(n, cohort, t.Name)
+	})
+}
+
+func (e *Engine) readCell(item, typeName string, into *algebra.SignalState,
+	key func(state.Ord, *schema.SignalType) state.Key,
+) (*schema.SignalType, error) {
 	t, err := e.signalType(typeName)
 	if err != nil {
 		return nil, err
@@ -24,7 +37,7 @@ func (e *Engine) ReadCell(item, typeName string, into *algebra.SignalState) (*sc
 	if !ok {
 		return nil, fmt.Errorf("item %q: %w", item, fault.ErrNotFound)
 	}
-	v, _ := e.table.Get(cellKey(n, t.Name))
+	v, _ := e.table.Get(key(n, t))
 	return t, algebra.DecodeSignalState(v, into)
 }
 
@@ -130,7 +143,7 @@ func (e *Engine) Relation(user string, what byte, target string) (algebra.MaxPai
 	return algebra.DecodeMaxPair(v)
 }
 
-// Recents returns a user's newest interactions, newest first.
+// Recents returns a user's newest interactions, one for each item, newest first.
 func (e *Engine) Recents(user string) (algebra.TopN, error) {
 	n, ok := e.user(user)
 	if !ok {

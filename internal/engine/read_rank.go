@@ -65,7 +65,9 @@ func (e *Engine) WalkUser(user string, yield func(kind algebra.Kind, sub, value 
 func (e *Engine) ItemHash(n state.Ord) uint32 { return e.table.Hash(id.KindItem, n) }
 
 // ItemOfHash returns an item by the hash of its id.
-func (e *Engine) ItemOfHash(hash uint32) (state.Ord, bool) { return e.table.FindHash(id.KindItem, hash) }
+func (e *Engine) ItemOfHash(hash uint32) (state.Ord, bool) {
+	return e.table.FindHash(id.KindItem, hash)
+}
 
 // Resident returns the place of a user whom nobody asked for, which doesn't count as a touch, and how many records there
 // are of them. It's false if they are cold, or if their generation isn't the one given any more.
@@ -77,7 +79,7 @@ func (e *Engine) Resident(user []byte, gen uint64) (n state.Ord, records int, ok
 	return n, e.table.Records(id.KindUser, n), true
 }
 
-// RecentsOfOrd lends the encoded list of the newest interactions of a resident user.
+// RecentsOfOrd lends the encoded list of the newest interactions of a resident user, one for each item.
 func (e *Engine) RecentsOfOrd(n state.Ord) []byte {
 	v, _ := e.table.Get(recentsKey(n))
 	return v

@@ -95,7 +95,8 @@ func united(parts []Tie, limit int) []Tie {
 	return out
 }
 
-// Interactions returns a user's newest interactions, newest first, without those with items that were deleted since.
+// Interactions returns a user's newest interactions, one for each item, newest first, without those with items that were
+// deleted since.
 func (e *Engine) Interactions(user string) (algebra.TopN, error) {
 	all, err := e.Recents(user)
 	if err != nil {
@@ -104,6 +105,14 @@ func (e *Engine) Interactions(user string) (algebra.TopN, error) {
 	return slices.DeleteFunc(all, func(x algebra.Interaction) bool {
 		return x.Gen < e.Generation(id.KindItem, x.ID)
 	}), nil
+}
+
+// UserFields calls yield with the name and the encoded value of each field that a user has, lent.
+func (e *Engine) UserFields(user string, yield func(name, value []byte)) {
+	if n, ok := e.user(user); ok {
+		v, _ := e.table.Get(entityKey(id.KindUser, n))
+		algebra.ScanEntity(v, yield)
+	}
 }
 
 // Knows reports whether anything is known of a user: fields, interactions, marks, relations.

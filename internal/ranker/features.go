@@ -36,7 +36,7 @@ type features struct {
 	interests []vector.Interest
 	trends    []heads.Scorer // of approval
 	trendMost float64        // the highest that an item has
-	subject   []float32 // the embedding of the query's item, nil for none
+	subject   []float32      // the embedding of the query's item, nil for none
 	co, cosim *table[float32]
 
 	cell algebra.SignalState
