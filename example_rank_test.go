@@ -60,6 +60,6 @@ func ExampleDB_Rank() {
 	}
 	show()
 	// Output:
-	// giant-steps kind-of-blue
+	// kind-of-blue giant-steps
 	// giant-steps
 }

@@ -15,11 +15,28 @@ import (
 // Cell reads what was counted for an item under a signal type, as of a time; the zero time is now. An item without
 // events of the type has zeros; [ErrNotFound] means that the item, or the type, is unknown.
 func (db *DB) Cell(item, signalType string, at time.Time) (Cell, error) {
+	return db.cell(at, func(e *engine.Engine, cell *algebra.SignalState) (*schema.SignalType, error) {
+		return e.ReadCell(item, signalType, cell)
+	})
+}
+
+// CohortCell is [DB.Cell] for what a cohort sent alone: one of the schema's, or one that signals named. A cohort from
+// which nothing came has zeros.
+func (db *DB) CohortCell(cohort, item, signalType string, at time.Time) (Cell, error) {
+	if cohort == "" {
+		return Cell{}, fault.Refuse("cohort", "is empty; name one")
+	}
+	return db.cell(at, func(e *engine.Engine, cell *algebra.SignalState) (*schema.SignalType, error) {
+		return e.ReadCohortCell(cohort, item, signalType, cell)
+	})
+}
+
+func (db *DB) cell(at time.Time, read func(*engine.Engine, *algebra.SignalState) (*schema.SignalType, error)) (Cell, error) {
 	q := db.millis(at)
 	var out Cell
 	err := db.read(func(e *engine.Engine) error {
 		var cell algebra.SignalState
-		t, err := e.ReadCell(item, signalType, &cell)
+		t, err := read(e, &cell)
 		if err != nil {
 			return err
 		}
@@ -70,7 +87,8 @@ func cellOf(cell *algebra.SignalState, t *schema.SignalType, q int64) Cell {
 	return out
 }
 
-// Top returns the items with the highest decayed scores, highest first, ties by id. It looks at every item.
+// Top returns the items with the highest decayed scores, highest first, ties by id; also of items that were never put. By
+// the plain sum it looks at every item.
 func (db *DB) Top(q TopQuery) ([]Scored, error) {
 	if q.Limit == 0 {
 		q.Limit = 10
@@ -86,13 +104,22 @@ func (db *DB) Top(q TopQuery) ([]Scored, error) {
 				halfLife = t.HalfLives[0].Milliseconds()
 			}
 		}
-		best, err := e.Top(q.Type, halfLife, db.millis(q.At), q.Limit)
+		best, err := db.top(e, q.Type, halfLife, db.millis(q.At), q.Limit)
 		for _, b := range best {
 			out = append(out, Scored{Item: b.Item, Score: b.Score})
 		}
 		return err
 	})
 	return out, err
+}
+
+// top takes the best from a head, where there is one.
+func (db *DB) top(e *engine.Engine, signal string, halfLife, q int64, limit int) ([]engine.Scored, error) {
+	items, ok := db.views.Top(signal, halfLife, limit)
+	if !ok {
+		return e.Top(signal, halfLife, q, limit)
+	}
+	return e.ScoresOf(signal, halfLife, q, items, limit)
 }
 
 // Items calls yield with the id of every item that has an event or a field, in order.

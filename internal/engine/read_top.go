@@ -11,6 +11,8 @@ import (
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/fixed"
 	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/state"
+	"github.com/tidaldb/tidal/schema"
 )
 
 // Scored is one item of a list.
@@ -25,17 +27,11 @@ type Scored struct {
 // Top returns the items with the highest scores under one half-life of a type at time q, ties by id. A half-life of 0
 // ranks by the plain sum. Items without a positive score are left out.
 //
-// It looks at every item; the order index that spares this comes with the ranking layer.
+// It looks at every item. Where there are views, who asks for a half-life asks their heads first ([Engine.ScoresOf]).
 func (e *Engine) Top(typeName string, halfLife, q int64, limit int) ([]Scored, error) {
-	t, err := e.signalType(typeName)
+	t, err := e.ordersBy(typeName, halfLife)
 	if err != nil {
 		return nil, err
-	}
-	if halfLife == 0 && !t.Permanent {
-		return nil, fault.Refuse("half_life", "signal type %q keeps no plain sum; name one of its half-lives", t.Name)
-	}
-	if halfLife != 0 && !hasHalfLife(t.HalfLives, halfLife) {
-		return nil, fault.Refuse("half_life", "signal type %q has half-lives %v", t.Name, t.HalfLives)
 	}
 	best := topHeap{}
 	cell := &algebra.SignalState{}
@@ -59,6 +55,41 @@ func (e *Engine) Top(typeName string, halfLife, q int64, limit int) ([]Scored, e
 	}
 	slices.SortFunc(best, func(a, b Scored) int { return better(b, a) })
 	return best, nil
+}
+
+// ordersBy returns a signal type, if it can be ordered by a half-life; 0 is the plain sum.
+func (e *Engine) ordersBy(typeName string, halfLife int64) (*schema.SignalType, error) {
+	t, err := e.signalType(typeName)
+	switch {
+	case err != nil:
+		return nil, err
+	case halfLife == 0 && !t.Permanent:
+		return nil, fault.Refuse("half_life", "signal type %q keeps no plain sum; name one of its half-lives", t.Name)
+	case halfLife != 0 && !hasHalfLife(t.HalfLives, halfLife):
+		return nil, fault.Refuse("half_life", "signal type %q has half-lives %v", t.Name, t.HalfLives)
+	}
+	return t, nil
+}
+
+// ScoresOf is [Engine.Top] among the given items.
+func (e *Engine) ScoresOf(typeName string, halfLife, q int64, items []state.Ord, limit int) ([]Scored, error) {
+	t, err := e.ordersBy(typeName, halfLife)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Scored, 0, len(items))
+	cell := &algebra.SignalState{}
+	for _, n := range items {
+		if err := e.ItemCell(n, "", t.Name, cell); err != nil {
+			return nil, fmt.Errorf("cell %s of item %q: %w", t.Name, e.table.Name(id.KindItem, n), err)
+		}
+		if s, ok := scoreOf(cell, halfLife, q); ok {
+			s.Item = e.table.Name(id.KindItem, n)
+			out = append(out, s)
+		}
+	}
+	slices.SortFunc(out, func(a, b Scored) int { return better(b, a) })
+	return out[:min(limit, len(out))], nil
 }
 
 func scoreOf(cell *algebra.SignalState, halfLife, q int64) (Scored, bool) {

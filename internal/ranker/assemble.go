@@ -7,13 +7,13 @@ import (
 	"github.com/tidaldb/tidal/internal/diversity"
 	"github.com/tidaldb/tidal/internal/explore"
 	"github.com/tidaldb/tidal/internal/state"
+	"github.com/tidaldb/tidal/query"
 	"github.com/tidaldb/tidal/schema"
 )
 
 // mixing is what a list is put together from.
 type mixing struct {
 	extra  []candidate // at fixed places: pinned ones, and those that exploration drew
-	pinned int         // of them
 	fixed  []diversity.Fixed
 	ranks  []int
 	scores []float64
@@ -39,8 +39,6 @@ func (r *Ranker) assemble(out *List) error {
 	if err := r.pin(); err != nil {
 		return err
 	}
-	m.pinned = len(m.extra)
-	limit := min(r.job.Ask.Limit, len(r.found)+m.pinned)
 	rules := r.job.Ask.Diversity
 	if rules == nil {
 		own := r.job.Program.Diversity()
@@ -49,11 +47,9 @@ func (r *Ranker) assemble(out *List) error {
 	if r.job.Effort >= NoMixing {
 		rules = &schema.Diversity{}
 	} else {
-		drawn, err := r.explore(r.job.Ask.Limit)
-		if err != nil {
+		if err := r.explore(r.job.Ask.Limit); err != nil {
 			return err
 		}
-		limit = min(r.job.Ask.Limit, limit+drawn)
 	}
 	m.found, m.embedding = r.found, rules.Embedding
 	m.scores = m.scores[:0]
@@ -65,7 +61,8 @@ func (r *Ranker) assemble(out *List) error {
 		m.scores = append(m.scores, s)
 	}
 	in := diversity.Input{
-		Rules: rules, Minimums: m.plan(rules), Scores: m.scores, Items: m, Fixed: m.fixed, Limit: limit,
+		Rules: rules, Minimums: m.plan(rules), Scores: m.scores, Items: m, Fixed: m.fixed,
+		Limit: r.job.Ask.Limit,
 	}
 	var broken []diversity.Violation
 	m.picks, broken = r.mixer.Mix(&in, m.picks[:0])
@@ -93,7 +90,7 @@ func (r *Ranker) pin() error {
 			continue
 		}
 		c := candidate{n: n, propensity: 1}
-		if _, err := r.score(&c); err != nil {
+		if err := r.scoreShown(&c); err != nil {
 			return err
 		}
 		r.take(n)
@@ -144,8 +141,9 @@ func (r *Ranker) fill(out *List, shown []candidate) error {
 		c := &shown[i]
 		item := Item{
 			ID: r.job.Engine.ItemID(c.n), Score: c.score, Slot: c.slot, Propensity: c.propensity,
-			Pinned: slices.ContainsFunc(r.mix.extra[:r.mix.pinned], func(x candidate) bool { return x.n == c.n }),
 		}
+		item.Pinned = r.job.Page == 0 &&
+			slices.ContainsFunc(r.job.Ask.Pins, func(p query.Pin) bool { return p.Item == item.ID })
 		if Hidden(r.job.Engine, r.job.Ask.User, item.ID) {
 			out.Stats.Stopped++
 			continue
@@ -161,16 +159,16 @@ func (r *Ranker) fill(out *List, shown []candidate) error {
 	return nil
 }
 
-// explore gives places to items that slots draw, and returns how many those are beyond the candidates.
-func (r *Ranker) explore(limit int) (drawn int, err error) {
+// explore gives places to items that slots draw.
+func (r *Ranker) explore(limit int) error {
 	slots := r.slots()
 	if len(slots) == 0 {
-		return 0, nil
+		return nil
 	}
 	seed := r.job.Seed + uint64(r.job.Page)*0x9e3779b97f4a7c15
 	places := explore.Places(limit, slots, r.mix.ranks, seed)
 	if len(places) == 0 {
-		return 0, nil
+		return nil
 	}
 	pools := make([]explore.Pool, len(slots))
 	for _, p := range places {
@@ -183,19 +181,15 @@ func (r *Ranker) explore(limit int) (drawn int, err error) {
 		c := candidate{n: state.Ord(p.Item), slot: slots[p.Slot].Name, propensity: p.Propensity}
 		pass, err := r.score(&c)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		if !pass {
 			continue // the place goes back to the ranking
 		}
-		before := len(r.found)
 		r.take(c.n)
-		if len(r.found) == before {
-			drawn++
-		}
 		r.fix(c, p.Rank)
 	}
-	return drawn, nil
+	return nil
 }
 
 // slots are those of the profile, their shares brought to what the query asks for.
@@ -226,12 +220,12 @@ func (r *Ranker) slots() []schema.Slot {
 const poolMost = 256
 
 // pool returns the items that a slot draws from, in the order of their ids, which all replicas share. On later pages these
-// are candidates alone: nothing else is known not to have been shown before.
+// are candidates alone: nothing else is known not to have been shown before. Buried items are in no pool: they come last.
 func (r *Ranker) pool(s *schema.Slot) []uint32 {
 	var list []uint32
 	x := r.job.Views.Index
 	pass := func(n state.Ord) bool {
-		if r.job.Page > 0 && !r.passed.has(n) || !r.accept(n) {
+		if r.job.Page > 0 && !r.passed.has(n) || !r.accept(n) || r.buried(n) {
 			return false
 		}
 		r.feat.first(n, r.values)
@@ -240,8 +234,12 @@ func (r *Ranker) pool(s *schema.Slot) []uint32 {
 	switch s.Pool {
 	case schema.PoolNew:
 		oldest := r.job.At - s.Within.Milliseconds()
-		r.ords = x.Newest(r.ords[:0], poolMost, r.job.At, func(n state.Ord) bool { return x.PublishedAt(n) > oldest && pass(n) })
+		// Those that are too old come behind all others: they are let pass to end the search, and are left out.
+		r.ords = x.Newest(r.ords[:0], poolMost, r.job.At, func(n state.Ord) bool { return x.PublishedAt(n) <= oldest || pass(n) })
 		for _, n := range r.ords {
+			if x.PublishedAt(n) <= oldest {
+				break
+			}
 			list = append(list, uint32(n))
 		}
 	case schema.PoolAll:
@@ -254,7 +252,7 @@ func (r *Ranker) pool(s *schema.Slot) []uint32 {
 	default:
 		for i := range r.found {
 			t, _ := r.who.creators.get(r.job.Views.creatorOf(r.found[i].n))
-			if s.Pool != schema.PoolUnfollowed || !t.follows {
+			if !r.found[i].buried && (s.Pool != schema.PoolUnfollowed || !t.follows) {
 				list = append(list, uint32(r.found[i].n))
 			}
 		}

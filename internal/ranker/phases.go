@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/tidaldb/tidal/internal/state"
 	"github.com/tidaldb/tidal/rank"
 )
 
@@ -97,30 +98,44 @@ func (r *Ranker) second() error {
 	return nil
 }
 
-// score scores one candidate, and reports whether it passes the gates.
+// score scores one candidate, and reports whether it passes the gates; one that doesn't has no score. What is in a list
+// that is asked for again has passed them already.
 func (r *Ranker) score(c *candidate) (pass bool, err error) {
 	if err := r.feat.all(c.n, r.values); err != nil {
 		return false, err
 	}
-	p := r.job.Program
-	if !p.Pass(r.values) {
+	if !r.job.AsShown && !r.job.Program.Pass(r.values) {
 		return false, nil
 	}
-	c.score = p.Score(r.values)
+	r.scoreValues(c)
+	return true, nil
+}
+
+// scoreShown scores one candidate that is shown whether it passes the gates or not.
+func (r *Ranker) scoreShown(c *candidate) error {
+	if err := r.feat.all(c.n, r.values); err != nil {
+		return err
+	}
+	r.scoreValues(c)
+	return nil
+}
+
+// scoreValues scores a candidate whose features have been computed.
+func (r *Ranker) scoreValues(c *candidate) {
+	c.score = r.job.Program.Score(r.values)
 	for i, f := range r.boosts {
 		if f.Match(c.n) {
 			c.score, _ = rank.Boosted(c.score, "boost", r.job.Ask.Boosts[i].Factor)
 		}
 	}
-	c.buried = r.buried(c)
-	return true, nil
+	c.buried = r.buried(c.n)
 }
 
-func (r *Ranker) buried(c *candidate) bool {
+func (r *Ranker) buried(n state.Ord) bool {
 	if len(r.job.Ask.Buries) == 0 {
 		return false
 	}
-	return slices.Contains(r.job.Ask.Buries, r.job.Engine.ItemID(c.n))
+	return slices.Contains(r.job.Ask.Buries, r.job.Engine.ItemID(n))
 }
 
 // sort orders by score, buried items last, ties by id.

@@ -128,6 +128,27 @@ func (v *Views) Applied(e *engine.Engine) error {
 	return err
 }
 
+// Top returns the items with the highest scores under a half-life of a signal type, and whoever ties with the last of k; in
+// no order that replicas share. It's false if no such order is kept.
+func (v *Views) Top(signal string, halfLife int64, k int) (items []state.Ord, ok bool) {
+	typ, ok := v.Heads.Type(signal)
+	if !ok {
+		return nil, false
+	}
+	c, ok := v.Heads.Column(typ, halfLife)
+	if !ok {
+		return nil, false
+	}
+	best, exact := c.Top(k, nil, nil)
+	if !exact {
+		best = c.Scan(k, nil, nil)
+	}
+	for i := range best {
+		items = append(items, best[i].Ord)
+	}
+	return items, true
+}
+
 // Memory is what the views take, in bytes.
 func (v *Views) Memory() int64 {
 	sum := v.Index.Memory() + v.Heads.Memory()
