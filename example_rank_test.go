@@ -49,10 +49,9 @@ func ExampleDB_Rank() {
 		if err != nil {
 			panic(err)
 		}
-		for _, x := range a.Items {
-			fmt.Print(x.Item, " ")
+		for i, x := range a.Items {
+			fmt.Printf("%d. %s\n", i+1, x.Item)
 		}
-		fmt.Println()
 	}
 	show()
 	if _, err := db.Signal(ctx, tidal.Signal{Type: "hide", User: "ada", Item: "kind-of-blue"}); err != nil {
@@ -60,6 +59,7 @@ func ExampleDB_Rank() {
 	}
 	show()
 	// Output:
-	// kind-of-blue giant-steps
-	// giant-steps
+	// 1. kind-of-blue
+	// 2. giant-steps
+	// 1. giant-steps
 }
