@@ -10,6 +10,7 @@ import (
 
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/fixed"
+	"github.com/tidaldb/tidal/internal/id"
 )
 
 // cellShape has every part of a cell.
@@ -186,6 +187,34 @@ func TestSmallKinds(t *testing.T) {
 		}
 		if string(got) != c.want {
 			t.Errorf("%v: %q with %q is %q (%v), want %q", c.kind, c.a, c.b, got, err, c.want)
+		}
+	}
+}
+
+// TestListsHoldEachIDOnce: of what a user did to an item, and of a user's ways to meet it, the newest stays, whatever came
+// first; others move up.
+func TestListsHoldEachIDOnce(t *testing.T) {
+	at := func(time int64, name, what string) Interaction {
+		return Interaction{Order: Order{Time: time, Seq: id.Seq(time)}, ID: name, Type: what}
+	}
+	rating, like, other, again := at(1, "a", "rating"), at(2, "a", "like"), at(3, "b", "view"), at(4, "a", "view")
+	for _, kind := range []Kind{KindRecents, KindEngagers} {
+		rule := kind.List()
+		for _, c := range []struct{ events, want TopN }{
+			{TopN{rating, like}, TopN{like}},
+			{TopN{like, rating}, TopN{like}},
+			{TopN{rating, like, other}, TopN{other, like}},
+			{TopN{again, other, like, rating}, TopN{again, other}},
+			{TopN{rating, like, other, again}, TopN{again, other}},
+		} {
+			var merged, inserted []byte
+			for _, e := range c.events {
+				merged = mustMerge(t, kind, merged, TopN{e}.AppendBinary(nil))
+				inserted = rule.InsertEncoded(nil, inserted, e)
+			}
+			if want := c.want.AppendBinary(nil); !bytes.Equal(merged, want) || !bytes.Equal(inserted, want) {
+				t.Errorf("%v of %v: merged %x, inserted %x, want %x", kind, c.events, merged, inserted, want)
+			}
 		}
 	}
 }

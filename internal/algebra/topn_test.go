@@ -22,6 +22,7 @@ func testRules() map[string]ListRule {
 		"distinct, one":       {N: 1, Distinct: true},
 		"distinct, retained":  {N: 5, Distinct: true, Retention: 200},
 		"distinct, a moment":  {N: 64, Distinct: true, Retention: 1},
+		"plain, of a year":    {N: 64, Retention: listRetention},
 		"recents":             KindRecents.List(),
 		"engagers":            KindEngagers.List(),
 		"engagers, long past": {N: 64, Distinct: true, Retention: 1<<63 - 1},
@@ -229,16 +230,16 @@ func BenchmarkInsertEncoded(b *testing.B) {
 		rule, list, newest := fullList(kind)
 		late := newest
 		late.Time -= 30 * 60_000
-		again := newest
+		again, once := newest, newest
 		decoded, err := rule.Decode(list)
 		if err != nil {
 			b.Fatal(err)
 		}
-		again.ID = decoded[40].ID
+		again.ID, once.ID = decoded[40].ID, decoded[0].ID
 		for _, c := range []struct {
 			name string
 			e    Interaction
-		}{{"newest", newest}, {"late", late}, {"newest of a known id", again}} {
+		}{{"newest", newest}, {"late", late}, {"newest of a known id", again}, {"the first again", once}} {
 			b.Run(kind.String()+"/"+c.name, func(b *testing.B) {
 				b.ReportAllocs()
 				dst := make([]byte, 0, 2*len(list))

@@ -26,6 +26,9 @@ var (
 	ErrSessionGap = errors.New("session request skips a number")
 	// ErrFormatTooNew is returned for a file, a batch or a record kind that a newer tidal wrote.
 	ErrFormatTooNew = errors.New("format is newer than this program")
+	// ErrFormatTooOld is returned for a file whose bytes mean something else by now, so that this program can't go on
+	// with it. The text says what to do.
+	ErrFormatTooOld = errors.New("format is older than this program reads")
 	// ErrForked is returned when one position was received with two contents. Apply of that origin stops.
 	ErrForked = errors.New("one position holds two contents")
 	// ErrGap is returned when a batch of an origin skips sequence numbers. It is without effect.

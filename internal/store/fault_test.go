@@ -162,7 +162,8 @@ func TestDirectoriesThatAreNotAStoreAreRefused(t *testing.T) {
 		want   error
 	}{
 		"newer format":  {change(func(m map[string]any) { m["format"] = 2 }), fault.ErrFormatTooNew},
-		"newer algebra": {change(func(m map[string]any) { m["algebra"] = 2 }), fault.ErrFormatTooNew},
+		"newer algebra": {change(func(m map[string]any) { m["algebra"] = 3 }), fault.ErrFormatTooNew},
+		"older algebra": {change(func(m map[string]any) { m["algebra"] = 1 }), fault.ErrFormatTooOld},
 		"no format":     {change(func(m map[string]any) { delete(m, "format") }), fault.ErrCorrupt},
 		"no database":   {change(func(m map[string]any) { m["current"] = 0 }), fault.ErrCorrupt},
 		"a database that isn't there": {

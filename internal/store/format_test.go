@@ -94,7 +94,7 @@ func TestGoldenBytes(t *testing.T) {
 		t.Fatal(err)
 	}
 	fmt.Fprintf(&b, "snapshot\n%s", hex.Dump(whole.Bytes()))
-	const file, dir = "testdata/format.golden", "testdata/v1"
+	const file, dir = "testdata/format.golden", "testdata/v2"
 	if *updateGolden {
 		if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
 			t.Fatal(err)
@@ -112,10 +112,10 @@ func TestGoldenBytes(t *testing.T) {
 		t.Errorf("got\n%s", b.String())
 	}
 	mem := pebblevfs.NewMem()
-	if ok, err := pebblevfs.Clone(pebblevfs.Default, mem, filepath.FromSlash(dir), "v1"); !ok || err != nil {
+	if ok, err := pebblevfs.Clone(pebblevfs.Default, mem, filepath.FromSlash(dir), "v2"); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
-	old, err := Open(Options{FS: mem, Dir: "v1", Identity: goldenCheckpoint.identity})
+	old, err := Open(Options{FS: mem, Dir: "v2", Identity: goldenCheckpoint.identity})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,10 +125,47 @@ func TestGoldenBytes(t *testing.T) {
 	}
 	var again bytes.Buffer
 	if _, err := y.WriteTo(&again); err != nil || !bytes.Equal(again.Bytes(), whole.Bytes()) {
-		t.Errorf("the store of version 1 holds something else (%v)", err)
+		t.Errorf("the store of version 2 holds something else (%v)", err)
 	}
 	if err := errors.Join(y.Close(), old.Close(), x.Close(), s.Close()); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestOlderAlgebraIsRefused opens a store and a snapshot's head of algebra 1, whose recents meant something else: both are
+// refused with what to do, and the store is left as it was.
+func TestOlderAlgebraIsRefused(t *testing.T) {
+	for _, readOnly := range []bool{false, true} {
+		mem := pebblevfs.NewMem()
+		if ok, err := pebblevfs.Clone(pebblevfs.Default, mem, filepath.FromSlash("testdata/v1"), "v1"); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		before := mem.String()
+		_, err := Open(Options{FS: mem, Dir: "v1", Identity: goldenCheckpoint.identity, ReadOnly: readOnly})
+		if !errors.Is(err, fault.ErrFormatTooOld) || errors.Is(err, fault.ErrCorrupt) {
+			t.Fatalf("read-only %t: %v, want %v", readOnly, err, fault.ErrFormatTooOld)
+		}
+		for _, says := range []string{"v1/STORE", "algebra 1", "made again from the log"} {
+			if !strings.Contains(err.Error(), says) {
+				t.Errorf("%v doesn't say %q", err, says)
+			}
+		}
+		if after := mem.String(); after != before {
+			t.Errorf("it was changed from\n%s\nto\n%s", before, after)
+		}
+	}
+	head := goldenCheckpoint.append(nil)
+	head[1] = 1
+	s, err := OpenMemory(NewMemory(), goldenCheckpoint.identity)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := s.Installer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := in.Add(seal(nil, 0, 0, head)); !errors.Is(err, fault.ErrFormatTooOld) {
+		t.Errorf("head of algebra 1: %v, want %v", err, fault.ErrFormatTooOld)
 	}
 }
 
@@ -236,7 +273,8 @@ func FuzzDecodeCheckpoint(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c, err := decodeCheckpoint(b)
 		if err != nil {
-			if !errors.Is(err, fault.ErrCorrupt) && !errors.Is(err, fault.ErrFormatTooNew) {
+			if !errors.Is(err, fault.ErrCorrupt) && !errors.Is(err, fault.ErrFormatTooNew) &&
+				!errors.Is(err, fault.ErrFormatTooOld) {
 				t.Fatalf("%x: %v", b, err)
 			}
 			return

@@ -44,7 +44,7 @@ func (in *Installer) Meta() Meta { return in.cp.meta }
 
 // Add takes the next chunk. A chunk that is damaged is a *fault.Corrupt, one that isn't next is fault.ErrGap; neither
 // has an effect, and the right one may follow. A snapshot of another group is [fault.ErrForeign], a newer program's
-// [fault.ErrFormatTooNew], one behind the store [fault.ErrOutOfStep].
+// [fault.ErrFormatTooNew], an older one's [fault.ErrFormatTooOld], one behind the store [fault.ErrOutOfStep].
 func (in *Installer) Add(chunk []byte) error {
 	if in.complete {
 		return fmt.Errorf("chunk behind the last: %w", fault.ErrGap)

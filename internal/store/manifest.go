@@ -94,6 +94,9 @@ func decodeManifest(path string, b []byte) (manifest, error) {
 	}
 	if err := checkVersions(versions.Format, versions.Algebra); errors.Is(err, fault.ErrFormatTooNew) {
 		return manifest{}, fmt.Errorf("%s: open it with a newer tidal: %w", path, err)
+	} else if errors.Is(err, fault.ErrFormatTooOld) {
+		return manifest{}, fmt.Errorf("%s: move the folder that it is in away, and it is made again from the log, if that "+
+			"reaches back to its beginning; else open it with the tidal that wrote it: %w", path, err)
 	} else if err != nil {
 		return manifest{}, fault.Damaged(path, 0, "%v", err)
 	}

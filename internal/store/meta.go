@@ -9,12 +9,14 @@ import (
 	"github.com/tidaldb/tidal/internal/id"
 )
 
-// The versions of what a store holds. A program opens its own alone: a newer store is [fault.ErrFormatTooNew].
+// The versions of what a store holds. A program opens its own alone: a newer store is [fault.ErrFormatTooNew], an older
+// one [fault.ErrFormatTooOld].
 const (
 	// Format is the version of keys, of the meta record, of the STORE file and of snapshots.
 	Format = 1
-	// Algebra is the version of what values mean and how they merge. It is part of the merge operator's name.
-	Algebra = 1
+	// Algebra is the version of what values mean and how they merge. It is part of the merge operator's name. In
+	// version 1 a user's recents held an item as often as it was met.
+	Algebra = 2
 )
 
 // Identity says whose store it is: the group's, for all replicas of a group hold the same records.
@@ -103,6 +105,9 @@ func checkVersions(format, algebra uint64) error {
 	case format > Format || algebra > Algebra:
 		return fmt.Errorf("format %d and algebra %d, this program knows up to %d and %d: %w",
 			format, algebra, Format, Algebra, fault.ErrFormatTooNew)
+	case format < Format || algebra < Algebra:
+		return fmt.Errorf("format %d and algebra %d, this program reads %d and %d: %w",
+			format, algebra, Format, Algebra, fault.ErrFormatTooOld)
 	}
 	return nil
 }

@@ -48,8 +48,8 @@ const majorVersion = pebble.FormatColumnarBlocks
 
 // Open opens the store of a directory, or makes one. Databases that a crash left half-installed are removed.
 //
-// A store of another group is [fault.ErrForeign], a newer program's [fault.ErrFormatTooNew], and damage a
-// *fault.Corrupt; each names the directory.
+// A store of another group is [fault.ErrForeign], a newer program's [fault.ErrFormatTooNew], one of an older version
+// [fault.ErrFormatTooOld], and damage a *fault.Corrupt; each names the directory.
 func Open(o Options) (*Store, error) {
 	if o.FS == nil {
 		o.FS = vfs.Default
