@@ -25,10 +25,10 @@ type programKey struct {
 // mostPrograms is how many are kept; queries name signal types and windows of a schema, so there can't be many more.
 const mostPrograms = 1024
 
-// get returns the profile that a query names, compiled.
-func (p *programs) get(s *schema.Schema, plan *query.Plan, version uint32) (*rank.Program, error) {
+// get returns the profile that a query names, compiled for a kind of user.
+func (p *programs) get(s *schema.Schema, plan *query.Plan, version uint32, whom rank.Whom) (*rank.Program, error) {
 	key := programKey{plan.Profile, version, rank.Params{
-		Signal: plan.Signal, Window: plan.Window, Cohort: plan.Cohort != "",
+		Signal: plan.Signal, Window: plan.Window, Cohort: plan.Cohort != "", Whom: whom,
 	}}
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -58,7 +58,7 @@ func (db *DB) rankOnce(q *query.Query) (*Answer, error) {
 	if err := a.begin(db, plan, job); err != nil {
 		return nil, err
 	}
-	if job.Program, err = db.programs.get(s, plan, a.page.Version); err != nil {
+	if err := db.program(s, plan, a.page.Version, job); err != nil {
 		return nil, err
 	}
 	r, _ := db.rankers.Get().(*ranker.Ranker)
@@ -157,6 +157,19 @@ func (a *Answer) take(job *ranker.Job, list *ranker.List) {
 	}
 }
 
+// program finds the profile of a query, for those of whom something is known and for strangers.
+func (db *DB) program(s *schema.Schema, plan *query.Plan, version uint32, job *ranker.Job) (err error) {
+	if job.Stranger, err = db.programs.get(s, plan, version, rank.Stranger); err != nil {
+		return err
+	}
+	if plan.User == "" {
+		job.Program = job.Stranger
+		return nil
+	}
+	job.Program, err = db.programs.get(s, plan, version, rank.Known)
+	return err
+}
+
 func askOf(p *query.Plan) *ranker.Ask {
 	return &ranker.Ask{
 		User: p.User, Similar: p.Similar, Cohort: p.Cohort, Filter: p.Filter, Exclude: p.Exclude, Buries: p.Buries,
@@ -194,17 +207,17 @@ func (db *DB) QueryPlan(ctx context.Context, q *query.Query) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	program, err := db.programs.get(s, plan, plan.Version)
-	if err != nil {
+	job := &ranker.Job{Views: db.views, Ask: askOf(plan), At: db.millis(plan.At)}
+	if err := db.program(s, plan, plan.Version, job); err != nil {
 		return "", err
 	}
+	program := job.Program
 	var b strings.Builder
 	fmt.Fprintf(&b, "query        %s\nfingerprint  %s\nprofile      %s, version %d\n", plan.Query.String(), plan.Fingerprint,
 		program.Name(), program.Version())
 	for _, w := range program.Warnings() {
 		fmt.Fprintf(&b, "warning      %s\n", w)
 	}
-	job := &ranker.Job{Views: db.views, Program: program, Ask: askOf(plan), At: db.millis(plan.At)}
 	var r ranker.Ranker
 	err = db.readUser(plan.User, func(e *engine.Engine) error {
 		job.Engine = e

@@ -150,12 +150,12 @@ func risingOf(s *schema.Schema, limit int) []schema.Source {
 
 // personal are the sources that follow from what the user did.
 func personal(s *schema.Schema) []schema.Source {
-	sources := []schema.Source{{Kind: schema.FromCoEngaged, Limit: 1000}}
+	sources := []schema.Source{{Kind: schema.FromCoEngaged, Limit: 500}}
 	if hasEmbedding(s) {
-		sources = append(sources, schema.Source{Kind: schema.FromInterests, Limit: 500})
+		sources = append(sources, schema.Source{Kind: schema.FromInterests, Limit: 300})
 	}
 	if hasCreator(s) {
-		sources = append(sources, schema.Source{Kind: schema.FromFollowed, Limit: 300})
+		sources = append(sources, schema.Source{Kind: schema.FromFollowed, Limit: 200})
 	}
 	return sources
 }

@@ -23,14 +23,31 @@ func trending(s *schema.Schema) schema.Profile {
 	case keeps(s, "positive", Feature{Kind: FeatureUnique}):
 		reach = "unique(positive)"
 	}
-	sources := ranked(s, "positive", 500, append(risingOf(s, 500), newestItems(200))...)
-	p := profile("trending", sources,
+	p := profile("trending", trendingSources(s),
 		add("share_velocity", "0.5 * "+velocityOf(s, "share", "window(24h)")),
 		add("view_velocity", "0.3 * "+velocityOf(s, "view", "window(24h)")),
 		add("reach", "0.2 * log10(1 + "+reach+")"),
 	)
 	p.First = "0.5 * " + pace(s, "share") + " + 0.3 * " + pace(s, "view") + " + 0.2 * log10(1 + total(positive))"
 	return p
+}
+
+// trendingSources are the heads and the risers of the types that trending is about.
+func trendingSources(s *schema.Schema) []schema.Source {
+	const limit = 150
+	var sources []schema.Source
+	for _, name := range []string{"share", "view"} {
+		_, t, ok := s.Signal(name)
+		if !ok || len(t.Windows) == 0 || len(t.HalfLives) == 0 {
+			return ranked(s, "positive", limit, append(risingOf(s, limit), newestItems(limit))...)
+		}
+		for i, h := range t.HalfLives {
+			if i == 0 || i == len(t.HalfLives)-1 {
+				sources = append(sources, schema.Source{Kind: schema.FromHead, Signal: name, HalfLife: h, Limit: limit})
+			}
+		}
+	}
+	return append(sources, schema.Source{Kind: schema.FromRising, Signal: "view", Limit: limit / 2})
 }
 
 // rising is what stands out of its own day: with c the positive signals of the last hour and m the mean of the last 24
@@ -48,9 +65,11 @@ func rising(s *schema.Schema) schema.Profile {
 			add("standing_out", popularity(s)+" / sqrt(1 + age / 1h)"),
 			times("youth", "1 + 2 ^ (-age / 24h)"))
 	}
-	return profile("rising", append(risingOf(s, 1000), newestItems(500)),
+	p := profile("rising", append(risingOf(s, 1000), newestItems(500)),
 		add("standing_out", "max(count(positive, 1h) - count(positive, 24h) / 24, 0) / sqrt(count(positive, 24h) / 24 + 1)"),
 		times("youth", "1 + 2 ^ (-age / 24h)"))
+	p.First = "rising * (1 + 2 ^ (-age / 24h))"
+	return p
 }
 
 // hot is votes against age, with approval as votes for and negative signals as votes against:
@@ -61,7 +80,7 @@ func rising(s *schema.Schema) schema.Profile {
 // those of Hacker News (P. Graham's news.arc). tidalDB states |for − against|, by which what everybody dislikes is hot,
 // too; here it isn't.
 func hot(s *schema.Schema) schema.Profile {
-	return profile("hot", ranked(s, "approval", 1000, newestItems(1000)),
+	return profile("hot", ranked(s, "approval", 300, newestItems(5000)),
 		add("votes", "log10(max(total(approval) - total(negative), 1))"),
 		times("gravity", "1 / (age / 1h + 2) ^ 1.8"))
 }
@@ -80,7 +99,7 @@ func top(s *schema.Schema) schema.Profile {
 	if !keeps(s, "positive", counts) {
 		positive, negative = "total(positive)", "total(negative)"
 	}
-	p := profile("top", ranked(s, "positive", 1000), add("positive", positive))
+	p := profile("top", ranked(s, "positive", 400), add("positive", positive))
 	if strings.HasPrefix(negative, "total") || keeps(s, "negative", counts) {
 		p.Score = append(p.Score, add("negative", "-min("+negative+", "+positive+")"))
 	}
@@ -90,7 +109,7 @@ func top(s *schema.Schema) schema.Profile {
 
 // most is how often the query's signal came within its window, by default ever: most viewed, most liked, most shared.
 func most(*schema.Schema) schema.Profile {
-	p := profile("most", []schema.Source{{Kind: schema.FromHead, Signal: "signal", Limit: 2000}},
+	p := profile("most", []schema.Source{{Kind: schema.FromHead, Signal: "signal", Limit: 1000}},
 		add("count", "count(signal, window(all))"))
 	p.First = "score(signal)"
 	return p
@@ -104,7 +123,7 @@ func most(*schema.Schema) schema.Profile {
 // above a thousand against nine hundred; Reddit's "controversy" has the number of votes to the power of their balance
 // for that reason. The logarithm as a factor serves the same end and leaves the fraction readable.
 func controversial(s *schema.Schema) schema.Profile {
-	sources := ranked(s, "negative", 1000, headsOf(s, "approval", 1000)...)
+	sources := ranked(s, "negative", 1000, headsOf(s, "approval", 500)...)
 	return profile("controversial", sources,
 		add("balance", "total(approval) * total(negative) / (total(approval) + total(negative)) ^ 2"),
 		times("volume", "log10(1 + total(approval) + total(negative))"))
@@ -120,7 +139,7 @@ func hiddenGems(s *schema.Schema) schema.Profile {
 	if hasSignal(s, "view") {
 		views = "total(view)"
 	}
-	return profile("hidden_gems", ranked(s, "approval", 2000, newestItems(500)),
+	return profile("hidden_gems", ranked(s, "approval", 1000, newestItems(500)),
 		add("quality", wilsonQuality),
 		times("hidden", "1 / log10("+views+" + 10)"))
 }
@@ -133,7 +152,7 @@ func hiddenGems(s *schema.Schema) schema.Profile {
 // sampling in proportion to quality; that would be random^(1/quality) (P. Efraimidis and P. Spirakis, "Weighted random
 // sampling with a reservoir", 2006), in which a good item leads far more often.
 func shuffle(*schema.Schema) schema.Profile {
-	return profile("shuffle", []schema.Source{{Kind: schema.FromAll}},
+	return profile("shuffle", []schema.Source{{Kind: schema.FromSample, Limit: 2000}},
 		add("random", "random"),
 		times("quality", "sqrt("+laplaceQuality+")"))
 }

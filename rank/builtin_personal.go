@@ -58,7 +58,7 @@ func forYou(s *schema.Schema) schema.Profile {
 	if _, ok := s.Items.Field(schema.PublishedField); ok {
 		steps = append(steps, times("freshness", fmt.Sprintf("1 + %v * %s", weightFreshness, fading(halfFreshness))))
 	}
-	sources := slices.Concat(personal(s), headsOf(s, "positive", 300), []schema.Source{newestItems(200)})
+	sources := slices.Concat(personal(s), headsOf(s, "approval", 100), []schema.Source{newestItems(100)})
 	p := profile("for_you", sources, steps...)
 	p.First = first
 	p.Gates = []string{"not seen"}

@@ -56,6 +56,9 @@ const (
 	// FeatureTrend is the item's decayed score of approval next to the highest of all items, in [0, 1]: summed over the
 	// types of the group approval, each under its longest half-life. It is never of a cohort.
 	FeatureTrend
+	// FeatureRising is how much the last hour of the item stood out from its last day, as of its newest signals and halved
+	// with each hour since: summed over the positive types, each in units of its own deviation. It is never of a cohort.
+	FeatureRising
 	// FeatureRandom is drawn uniformly from [0, 1) by the query's seed and the item's id; see [Uniform].
 	FeatureRandom
 )
@@ -96,6 +99,15 @@ func (f Feature) Types() iter.Seq[int] {
 // computed once for the query. The others read the item's cells: counts within windows, sums and different users.
 func (f Feature) Cheap() bool {
 	return f.Kind != FeatureCount && f.Kind != FeatureSum && f.Kind != FeatureUnique
+}
+
+// personal reports whether the feature is about the query's user: 0 for a stranger.
+func (f Feature) personal() bool {
+	switch f.Kind {
+	case FeatureAffinity, FeatureFollows, FeatureSeen, FeatureMark, FeatureKnown, FeatureInterest, FeatureCoEngaged:
+		return true
+	}
+	return false
 }
 
 // ofSignals reports whether the feature is about signals, and so another one within a cohort.

@@ -44,7 +44,7 @@ func (x facts) values(t fataler, p *Program) []float64 {
 		"total(view)": x.views, "total(start)": x.starts, "total(complete)": x.ends, "count(positive, 1h)": x.pos1h,
 		"count(positive, 24h)": x.pos24h, "count(positive, 7d)": x.pos7d, "count(negative, 7d)": x.neg7d,
 		"count(share, 24h)": x.share24h, "count(view, 24h)": x.view24h, "unique(view)": x.uniqueViews,
-		"trend": x.trend, "score(positive)": 0, "co_engaged": x.coEngaged, "interest": x.interest, "affinity": x.affinity,
+		"trend": x.trend, "score(positive)": 0, "rising": 0, "co_engaged": x.coEngaged, "interest": x.interest, "affinity": x.affinity,
 		"known": x.known, "similar": x.similar, "co_similar": x.coSimilar, "follows": x.follows, "random": x.random,
 		"seen": x.seen, "score(share, 7d)": 0, "score(view, 1d)": 0,
 	}

@@ -26,7 +26,20 @@ type Params struct {
 	// Cohort says that signals are counted within one cohort. Their features are no longer cheap then: gates with them are
 	// left to the second phase, and a first phase with them is replaced by the order of the sources.
 	Cohort bool
+	// Whom says what is known of the query's user, so that what is for others isn't computed: terms for strangers are left
+	// out of lists for those who are known, and all that is personal of lists for strangers.
+	Whom Whom
 }
+
+// Whom is what is known of a query's user.
+type Whom uint8
+
+// What may be known.
+const (
+	Anybody  Whom = iota // it's asked for each list
+	Known                // there is a history that can rank
+	Stranger             // there is none, or no user
+)
 
 // Program is a compiled profile. It never changes and may be shared between goroutines.
 type Program struct {

@@ -28,6 +28,12 @@ func (c *checker) feature(w *word, x *syntax) *node {
 			return constant(0)
 		}
 	}
+	switch {
+	case c.params.Whom == Known && f.Kind == FeatureKnown:
+		return &node{op: opConst, cond: true, num: 1}
+	case c.params.Whom == Stranger && f.personal():
+		return &node{op: opConst, cond: w.cond}
+	}
 	return &node{op: opFeature, cond: w.cond, feat: f}
 }
 

@@ -42,7 +42,7 @@ func (c *compiler) resolveSources() {
 
 // source resolves one source to none, one or several.
 func (c *compiler) source(path string, src schema.Source) []schema.Source {
-	if src.Kind < schema.FromAll || src.Kind > schema.FromSimilar {
+	if src.Kind < schema.FromAll || src.Kind > schema.FromSample {
 		c.refuse(path+".kind", "%d is unknown", src.Kind)
 		return nil
 	}

@@ -53,6 +53,8 @@ var vocabulary = [...]word{
 
 	{name: "trend", feature: FeatureTrend, call: "trend", needs: "half_lives",
 		doc: "decayed approval next to that of the item that has most of it, in [0, 1]; by the longest half-lives"},
+	{name: "rising", feature: FeatureRising, call: "rising", needs: "windows",
+		doc: "by how many deviations the last hour of positive signals stood out from the last day, halved with each hour since"},
 	{name: "age", feature: FeatureAge, call: "age",
 		doc: "seconds since the item's field `published`, or since its last change where it has none; never below 0"},
 	{name: "now", feature: FeatureNow, call: "now", doc: "the query's time, in Unix seconds"},

@@ -53,6 +53,8 @@ const (
 	FromCoEngaged SourceKind = 7
 	// FromSimilar takes the items nearest to the query's item: by embedding, and by who met both.
 	FromSimilar SourceKind = 8
+	// FromSample draws items from all that pass the filter, by the query's seed. Which ones a seed gives is a replica's own.
+	FromSample SourceKind = 9
 )
 
 // Source is one source of candidates.

@@ -259,8 +259,18 @@ func timeFieldSays(name string) string {
 	return "when an item's age begins"
 }
 
+// isSignalGroup reports whether a name stands for the types of a meaning, or for the query's signal, as in expressions; a
+// type that is called so isn't reached by it.
+func isSignalGroup(name string) bool {
+	switch name {
+	case "positive", "negative", "approval", "signal":
+		return true
+	}
+	return false
+}
+
 func (v *validator) sourceSignal(path string, s *Schema, c Source) {
-	if c.Signal == "" {
+	if c.Signal == "" || isSignalGroup(c.Signal) {
 		return
 	}
 	_, t, ok := s.Signal(c.Signal)

@@ -319,7 +319,7 @@ func TestWordsReadBack(t *testing.T) {
 			t.Errorf("type %s: %v, %v", f, got, err)
 		}
 	}
-	for k := FromAll; k <= FromSimilar; k++ {
+	for k := FromAll; k <= FromSample; k++ {
 		if got, err := ParseSourceKind(k.String()); err != nil || got != k {
 			t.Errorf("source %s: %v, %v", k, got, err)
 		}

@@ -41,7 +41,7 @@ func (r *Ranker) assemble(out *List) error {
 	}
 	rules := r.job.Ask.Diversity
 	if rules == nil {
-		own := r.job.Program.Diversity()
+		own := r.program.Diversity()
 		rules = &own
 	}
 	if r.job.Effort >= NoMixing {
@@ -194,7 +194,7 @@ func (r *Ranker) explore(limit int) error {
 
 // slots are those of the profile, their shares brought to what the query asks for.
 func (r *Ranker) slots() []schema.Slot {
-	slots := r.job.Program.Explore()
+	slots := r.program.Explore()
 	want := r.job.Ask.Explore
 	if want == nil {
 		return slots
@@ -229,7 +229,7 @@ func (r *Ranker) pool(s *schema.Slot) []uint32 {
 			return false
 		}
 		r.feat.first(n, r.values)
-		return r.job.Program.PassEarly(r.values)
+		return r.program.PassEarly(r.values)
 	}
 	switch s.Pool {
 	case schema.PoolNew:

@@ -36,11 +36,13 @@ type features struct {
 	interests []vector.Interest
 	trends    []heads.Scorer // of approval
 	trendMost float64        // the highest that an item has
-	subject   []float32      // the embedding of the query's item, nil for none
+	risings   []heads.Scorer
+	subject   []float32 // the embedding of the query's item, nil for none
 	co, cosim *table[float32]
 
 	cell algebra.SignalState
 	best []heads.Ranked
+	some []float64
 }
 
 // reading is how one feature is had.
@@ -170,6 +172,8 @@ func (f *features) reading(at int, x rank.Feature, ctx index.Context) (r reading
 		}
 	case rank.FeatureTrend:
 		f.planTrend()
+	case rank.FeatureRising:
+		f.planRising()
 	case rank.FeatureField:
 		var ok bool
 		if r.numbers, ok = f.v.Index.Numeric(x.Field); !ok {
@@ -183,6 +187,48 @@ func (f *features) reading(at int, x rank.Feature, ctx index.Context) (r reading
 		r.filter, err = f.v.Index.Plan(query.Compare{Field: x.Field, Op: query.Equal, Value: schema.String(x.Value)}, ctx)
 	}
 	return r, err
+}
+
+// column reads one feature of many items.
+func (f *features) column(r *reading, items []state.Ord, out []float64) {
+	switch r.f.Kind {
+	case rank.FeatureScore:
+		clear(out)
+		for i := range r.types {
+			if t := &r.types[i]; t.halfLife > 0 {
+				f.addScores(&t.scorer, items, out)
+			}
+		}
+	case rank.FeatureTrend:
+		clear(out)
+		for i := range f.trends {
+			f.addScores(&f.trends[i], items, out)
+		}
+		for i := range out {
+			if f.trendMost > 0 {
+				out[i] = min(1, out[i]/f.trendMost)
+			} else {
+				out[i] = 0
+			}
+		}
+	case rank.FeatureRising:
+		clear(out)
+		for i := range f.risings {
+			f.addScores(&f.risings[i], items, out)
+		}
+	default:
+		for i, n := range items {
+			out[i] = f.read(r, n)
+		}
+	}
+}
+
+// addScores adds decayed scores, whose places in memory are read side by side.
+func (f *features) addScores(s *heads.Scorer, items []state.Ord, out []float64) {
+	f.some = s.Scores(items, f.some[:0])
+	for i := range out {
+		out[i] += f.some[i]
+	}
 }
 
 // first fills in the values that the first phase needs.
@@ -240,6 +286,8 @@ func (f *features) read(r *reading, n state.Ord) float64 {
 		return f.estimate(r, n)
 	case rank.FeatureTrend:
 		return f.trend(n)
+	case rank.FeatureRising:
+		return f.rising(n)
 	case rank.FeatureAge:
 		return float64(max(0, f.q-f.v.Index.PublishedAt(n))) / 1000
 	case rank.FeatureNow:
@@ -366,6 +414,25 @@ func (f *features) planTrend() {
 		}
 		f.trends = append(f.trends, s)
 	}
+}
+
+func (f *features) planRising() {
+	f.risings = f.risings[:0]
+	for i := range f.v.schema.Signals {
+		if f.v.schema.Signals[i].Meaning != schema.Positive {
+			continue
+		}
+		if c, ok := f.v.Heads.Rising(f.v.columns[i]); ok {
+			f.risings = append(f.risings, c.At(f.q))
+		}
+	}
+}
+
+func (f *features) rising(n state.Ord) (sum float64) {
+	for i := range f.risings {
+		sum += f.risings[i].Score(n)
+	}
+	return sum
 }
 
 func (f *features) trend(n state.Ord) (sum float64) {

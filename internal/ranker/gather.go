@@ -3,6 +3,7 @@ package ranker
 import (
 	"cmp"
 	"math"
+	"math/rand/v2"
 	"slices"
 
 	"github.com/tidaldb/tidal/internal/heads"
@@ -26,28 +27,37 @@ func (r *Ranker) offer(n state.Ord) {
 // tryIt is accept and offer for sources that yield items one by one.
 func (r *Ranker) tryIt(n state.Ord) bool {
 	r.tried++
-	return r.accept(n)
+	return r.passed.has(n) || r.accept(n)
 }
 
 // gather fills found from the profile's sources. A filter that leaves few items is a source by itself: those are taken,
-// all of them, whatever the profile's sources are, so that a narrow question is answered from everything it is about.
+// all of them, whatever the profile's sources are, so that a narrow question is answered from everything it is about. If
+// they will be cut down by the order in which they came, those of the sources still come first.
 func (r *Ranker) gather() error {
-	if set, ok := r.filter.Superset(); ok && set.GetCardinality() <= fewItems {
-		it := set.Iterator()
-		for it.HasNext() {
-			if n := state.Ord(it.Next()); r.tryIt(n) {
-				r.offer(n)
-			}
-		}
-		return nil
+	set, ok := r.filter.Superset()
+	few := ok && set.GetCardinality() <= fewItems
+	if !few || !r.program.HasFirst() && set.GetCardinality() > uint64(r.most()) {
+		r.sources()
 	}
-	for _, s := range r.job.Program.Sources() {
+	if !few || r.err != nil {
+		return r.err
+	}
+	it := set.Iterator()
+	for it.HasNext() {
+		if n := state.Ord(it.Next()); r.tryIt(n) {
+			r.offer(n)
+		}
+	}
+	return nil
+}
+
+func (r *Ranker) sources() {
+	for _, s := range r.program.Sources() {
 		if r.job.Effort >= FewerCandidates && s.Kind != schema.FromAll {
 			s.Limit = max(1, s.Limit*2/5)
 		}
 		r.source(&s)
 	}
-	return r.err
 }
 
 // fewItems is how many items a filter leaves at most to be a source by itself.
@@ -81,6 +91,8 @@ func (r *Ranker) source(s *schema.Source) {
 			r.fromVector(r.feat.subject, s.Limit)
 		}
 		r.fromScores(&r.cosim.scores, s.Limit)
+	case schema.FromSample:
+		r.fromSample(s.Limit)
 	}
 }
 
@@ -145,6 +157,26 @@ func (r *Ranker) scanCohort(signal string, halfLife int64, limit int) []heads.Ra
 		return cmp.Or(cmp.Compare(b.LogScore, a.LogScore), cmp.Compare(a.Ord, b.Ord))
 	})
 	return all[:min(limit, len(all))]
+}
+
+// sampleTries is how many draws a sample takes at most for each item that it wants.
+const sampleTries = 8
+
+// fromSample draws items. Where the filter has a set, and in a small catalogue, all are taken: what the score leaves of them
+// is as random.
+func (r *Ranker) fromSample(limit int) {
+	all := r.job.Engine.ItemOrds()
+	if _, ok := r.filter.Superset(); ok || int(all) <= 2*limit {
+		r.source(&schema.Source{Kind: schema.FromAll})
+		return
+	}
+	rng := rand.New(rand.NewPCG(r.job.Seed, uint64(limit)))
+	for tries := sampleTries * limit; tries > 0 && limit > 0; tries-- {
+		if n := state.Ord(rng.Uint32N(uint32(all))); !r.passed.has(n) && r.tryIt(n) {
+			r.offer(n)
+			limit--
+		}
+	}
 }
 
 func (r *Ranker) fromRising(s *schema.Source) {

@@ -32,6 +32,8 @@ type met struct {
 	n    state.Ord
 	time int64
 	seq  uint64 // of the event that the time is of: it orders what happened in one instant
+	// timed is set if the time is an event's, not that of a register's write.
+	timed bool
 	// liking is above 0 if what the user did there says that they like it, below 0 if that they don't.
 	liking int8
 }
@@ -60,7 +62,15 @@ type tie struct {
 	hard     bool // muted or blocked
 	follows  bool
 	affinity float64
+	// sum is affinity in parts of affinityUnit. Records come in no order, and whole numbers add up to the same in any.
+	sum int64
 }
+
+// A weight counts in parts of one affinityUnit-th, and no more than affinityMost: 64 types together stay within an int64.
+const (
+	affinityUnit = 1 << 30
+	affinityMost = 1e8
+)
 
 func (p *person) reset(name string) {
 	p.name, p.known = name, false
@@ -99,7 +109,7 @@ func (p *person) read(e *engine.Engine, v *Views, s *schema.Schema, name string,
 	if err != nil {
 		return fmt.Errorf("read user %q: %w", name, err)
 	}
-	p.finish()
+	p.finish(e)
 	return nil
 }
 
@@ -203,11 +213,12 @@ func (p *person) readCreator(v *Views, s *schema.Schema, sub, value []byte, q in
 			weight = score.Float()
 		}
 	}
+	part := int64(min(weight, affinityMost) * affinityUnit)
 	switch t.Meaning {
 	case schema.Positive:
-		p.creators.at(code).affinity += weight
+		p.creators.at(code).sum += part
 	case schema.Negative, schema.HardNegative:
-		p.creators.at(code).affinity -= weight
+		p.creators.at(code).sum -= part
 	}
 	return nil
 }
@@ -256,13 +267,14 @@ func typeNamed(s *schema.Schema, name []byte) *schema.SignalType {
 func (p *person) meet(n state.Ord, t int64, seq uint64, liking int8, timed bool) {
 	at := p.byItem.at(uint32(n))
 	if *at == 0 {
-		p.history = append(p.history, met{n: n, time: t, seq: seq, liking: liking})
+		p.history = append(p.history, met{n: n, time: t, seq: seq, timed: timed, liking: liking})
 		*at = int32(len(p.history))
 		return
 	}
 	m := &p.history[*at-1]
-	if timed && (t > m.time || t == m.time && seq > m.seq) {
-		m.time, m.seq = t, seq
+	// Records come in no order, so none may matter.
+	if timed && !m.timed || timed == m.timed && (t > m.time || t == m.time && seq > m.seq) {
+		m.time, m.seq, m.timed = t, seq, timed
 	}
 	// What was said most clearly rules; against it counts more than for it.
 	if abs8(liking) > abs8(m.liking) || abs8(liking) == abs8(m.liking) && liking < m.liking {
@@ -272,11 +284,15 @@ func (p *person) meet(n state.Ord, t int64, seq uint64, liking int8, timed bool)
 
 func abs8(x int8) int8 { return max(x, -x) }
 
-// finish brings the history in order.
-func (p *person) finish() {
+// finish brings the history in order, one that all replicas share.
+func (p *person) finish(e *engine.Engine) {
 	slices.SortFunc(p.history, func(a, b met) int {
-		return cmp.Or(cmp.Compare(b.time, a.time), cmp.Compare(b.seq, a.seq), cmp.Compare(a.n, b.n))
+		if c := cmp.Or(cmp.Compare(b.time, a.time), cmp.Compare(b.seq, a.seq)); c != 0 {
+			return c
+		}
+		return e.CompareItems(a.n, b.n)
 	})
+	p.creators.each(func(_ uint32, t *tie) { t.affinity = float64(t.sum) / affinityUnit })
 	p.known = p.known || len(p.history) > 0
 }
 

@@ -20,24 +20,65 @@ func (r *Ranker) most() int {
 
 // cut is the first phase: candidates that gates hold back are dropped, and of the others the best are left.
 func (r *Ranker) cut() {
-	p := r.job.Program
-	kept := r.found[:0]
 	fresh := len(r.job.Kept) == 0
-	for _, c := range r.found {
-		r.feat.first(c.n, r.values)
-		if !p.PassEarly(r.values) {
-			continue
-		}
-		if p.HasFirst() && fresh {
-			c.first = p.First(r.values)
-		}
-		kept = append(kept, c)
+	kept := r.found[:0]
+	for rest := r.found; len(rest) > 0; {
+		some := rest[:min(tileSize, len(rest))]
+		rest = rest[len(some):]
+		kept = r.cutTile(some, kept, fresh)
 	}
 	r.found = kept
 	if most := r.most(); fresh && len(r.found) > most {
 		r.selectBest(most)
 		r.found = r.found[:most]
 	}
+}
+
+// tileSize is how many candidates go through the first phase together: one feature after another, each for all of them.
+const tileSize = 1024
+
+// cutTile appends to kept, which may share memory with the tile, what passes.
+func (r *Ranker) cutTile(some, kept []candidate, fresh bool) []candidate {
+	p, n := r.program, len(some)
+	t := &r.tile
+	t.ords = t.ords[:0]
+	for i := range some {
+		t.ords = append(t.ords, some[i].n)
+	}
+	for len(t.columns) < p.Early() {
+		t.columns = append(t.columns, make([]float64, tileSize))
+	}
+	for i := range r.feat.early {
+		at := r.feat.early[i].at
+		t.columns[at] = t.columns[at][:n]
+		r.feat.column(&r.feat.early[i], t.ords, t.columns[at])
+	}
+	if len(t.pass) == 0 {
+		t.pass, t.first = make([]bool, tileSize), make([]float64, tileSize)
+	}
+	p.PassEarlyColumns(t.pass[:n], t.columns[:p.Early()])
+	if p.HasFirst() && fresh {
+		p.FirstColumns(t.first[:n], t.columns[:p.Early()])
+	}
+	for i := range some {
+		c := some[i]
+		if !t.pass[i] {
+			continue
+		}
+		if p.HasFirst() && fresh {
+			c.first = t.first[i]
+		}
+		kept = append(kept, c)
+	}
+	return kept
+}
+
+// tile is what is known of some candidates, feature by feature.
+type tile struct {
+	ords    []state.Ord
+	columns [][]float64 // by feature
+	first   []float64
+	pass    []bool
 }
 
 // before orders candidates by the first phase, ties by id, so that every replica cuts at the same place.
@@ -81,6 +122,15 @@ func (r *Ranker) selectBest(k int) {
 
 // second computes every feature of the candidates that are left, drops those that gates hold back, and scores the others.
 func (r *Ranker) second() error {
+	if r.program.Exact() && r.program.Early() == len(r.program.Features()) && len(r.job.Kept) == 0 {
+		// The first phase has computed all that there is.
+		for i := range r.found {
+			r.found[i].score = r.found[i].first
+			r.adjust(&r.found[i])
+		}
+		r.sort()
+		return nil
+	}
 	kept := r.found[:0]
 	for _, c := range r.found {
 		pass, err := r.score(&c)
@@ -104,7 +154,7 @@ func (r *Ranker) score(c *candidate) (pass bool, err error) {
 	if err := r.feat.all(c.n, r.values); err != nil {
 		return false, err
 	}
-	if !r.job.AsShown && !r.job.Program.Pass(r.values) {
+	if !r.job.AsShown && !r.program.Pass(r.values) {
 		return false, nil
 	}
 	r.scoreValues(c)
@@ -122,7 +172,12 @@ func (r *Ranker) scoreShown(c *candidate) error {
 
 // scoreValues scores a candidate whose features have been computed.
 func (r *Ranker) scoreValues(c *candidate) {
-	c.score = r.job.Program.Score(r.values)
+	c.score = r.program.Score(r.values)
+	r.adjust(c)
+}
+
+// adjust does to a score what the query says beside its profile.
+func (r *Ranker) adjust(c *candidate) {
 	for i, f := range r.boosts {
 		if f.Match(c.n) {
 			c.score, _ = rank.Boosted(c.score, "boost", r.job.Ask.Boosts[i].Factor)
@@ -159,7 +214,7 @@ func (r *Ranker) explain(c *candidate) ([]rank.Term, error) {
 	if err := r.feat.all(c.n, r.values); err != nil {
 		return nil, err
 	}
-	terms := r.job.Program.Explain(nil, r.values)
+	terms := r.program.Explain(nil, r.values)
 	score := 0.0
 	for _, t := range terms {
 		score += t.Delta

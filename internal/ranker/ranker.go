@@ -53,7 +53,9 @@ type Job struct {
 	Engine  *engine.Engine
 	Views   *Views
 	Program *rank.Program
-	Ask     *Ask
+	// Stranger, unless nil, ranks in the place of Program where nothing is known of the user.
+	Stranger *rank.Program
+	Ask      *Ask
 	// At is the time to rank at, in Unix milliseconds. Seed decides what is random.
 	At   int64
 	Seed uint64
@@ -113,9 +115,10 @@ type List struct {
 
 // Ranker makes lists, one at a time. The zero value is ready.
 type Ranker struct {
-	job  *Job
-	who  person
-	feat features
+	job     *Job
+	program *rank.Program // of the two
+	who     person
+	feat    features
 
 	filter   *index.Filter
 	excluded ordSet
@@ -127,6 +130,7 @@ type Ranker struct {
 	passed  ordSet
 	tried   int
 	values  []float64
+	tile    tile
 	order   []int32
 	ranked  []heads.Ranked
 	hits    []vector.Hit
@@ -161,6 +165,7 @@ const (
 func (r *Ranker) Run(j *Job) (*List, error) {
 	r.job, r.err = j, nil
 	defer func() { r.job = nil }()
+	r.program = j.Program
 	out := &List{Warnings: append([]string(nil), j.Program.Warnings()...)}
 	out.Stats.Effort = j.Effort
 	r.warnings = nil
@@ -218,6 +223,9 @@ func (r *Ranker) begin() error {
 	if err := r.who.read(j.Engine, v, v.schema, ask.User, j.At); err != nil {
 		return err
 	}
+	if !r.who.known && j.Stranger != nil {
+		r.program = j.Stranger
+	}
 	for _, id := range ask.Exclude {
 		if n, ok := j.Engine.ItemOrd(id); ok {
 			r.excluded.add(n)
@@ -269,15 +277,15 @@ func (r *Ranker) prepare(ctx index.Context) error {
 		r.cosim.ofItem(r)
 	}
 	f.co, f.cosim = &r.co.scores, &r.cosim.scores
-	r.values = append(r.values[:0], make([]float64, len(j.Program.Features()))...)
-	return f.plan(j.Program, ctx)
+	r.values = append(r.values[:0], make([]float64, len(r.program.Features()))...)
+	return f.plan(r.program, ctx)
 }
 
 // needed says which of what is dear a program reads.
 type needed struct{ interests, coEngaged, coSimilar bool }
 
 func (r *Ranker) needs() (out needed) {
-	for _, f := range r.job.Program.Features() {
+	for _, f := range r.program.Features() {
 		switch f.Kind {
 		case rank.FeatureInterest:
 			out.interests = true
@@ -287,7 +295,7 @@ func (r *Ranker) needs() (out needed) {
 			out.coSimilar = true
 		}
 	}
-	for _, s := range r.job.Program.Sources() {
+	for _, s := range r.program.Sources() {
 		switch s.Kind {
 		case schema.FromInterests:
 			out.interests = true
@@ -302,7 +310,7 @@ func (r *Ranker) needs() (out needed) {
 
 // Plan says in words where the candidates of a job would come from, and how its filter is answered.
 func (r *Ranker) Plan(j *Job, w io.Writer) error {
-	r.job, r.err = j, nil
+	r.job, r.err, r.program = j, nil, j.Program
 	defer func() { r.job = nil }()
 	if err := r.begin(); err != nil {
 		return err
@@ -314,7 +322,7 @@ func (r *Ranker) Plan(j *Job, w io.Writer) error {
 	if few {
 		fmt.Fprintf(w, "candidates   the filter's items, since it leaves at most %d\n", fewItems)
 	}
-	for _, s := range j.Program.Sources() {
+	for _, s := range r.program.Sources() {
 		if few {
 			break
 		}

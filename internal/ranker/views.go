@@ -26,6 +26,9 @@ type Views struct {
 	positive []heads.Type
 	tastes   []float32
 	approves bool
+	// creators is the column of items' creators, if they have any.
+	creators    index.KeywordColumn
+	hasCreators bool
 }
 
 // slot is the vectors of one embedding.
@@ -61,6 +64,7 @@ func (v *Views) Schema(s *schema.Schema) {
 			v.positive = append(v.positive, t)
 		}
 	}
+	v.creators, v.hasCreators = v.Index.Creators()
 	for _, m := range s.Items.Embeddings {
 		if v.vectors(m.Name) == nil {
 			v.slots = append(v.slots, slot{m.Name, vector.NewSet(m.Dimensions)})
@@ -160,18 +164,16 @@ func (v *Views) Memory() int64 {
 
 // creatorCode returns the number of a creator of items, 0 for one that no item has.
 func (v *Views) creatorCode(creator string) uint32 {
-	c, ok := v.Index.Creators()
-	if !ok {
+	if !v.hasCreators {
 		return 0
 	}
-	return c.Lookup(creator)
+	return v.creators.Lookup(creator)
 }
 
 // creatorOf returns the number of an item's creator, 0 for none.
 func (v *Views) creatorOf(n state.Ord) uint32 {
-	c, ok := v.Index.Creators()
-	if !ok {
+	if !v.hasCreators {
 		return 0
 	}
-	return c.Code(n)
+	return v.creators.Code(n)
 }
