@@ -109,7 +109,6 @@ func (h HLL) Equal(o HLL) bool {
 // 2) and σ(x) = x + Σ x^(2ᵏ)·2ᵏ⁻¹ over k ≥ 1. The term τ for saturated registers is left out: at rank 54 a register is
 // reached by one hash in 2⁶⁴.
 func (h HLL) Estimate() uint64 {
-	h.unpack()
 	if h.IsZero() {
 		return 0
 	}
@@ -120,15 +119,16 @@ func (h HLL) Estimate() uint64 {
 		alphaSquares = 3326628274461080623
 	)
 	var counts [64]uint64
-	if h.dense == nil {
+	switch {
+	case h.packed != nil:
+		countPacked(h.packed, &counts)
+	case h.dense == nil:
 		for _, e := range h.sparse {
 			counts[e&63]++
 		}
 		counts[0] = hllRegisters - uint64(len(h.sparse))
-	} else {
-		for i := range uint32(hllRegisters) {
-			counts[hllGet(h.dense, i)]++
-		}
+	default:
+		countDense(h.dense, &counts)
 	}
 	var sum uint64
 	for rank := 1; rank <= hllMaxRank; rank++ {
@@ -207,6 +207,17 @@ func hllGet(dense []byte, i uint32) uint32 {
 		word |= uint32(dense[at+1]) << 8
 	}
 	return word >> shift & 63
+}
+
+// countDense counts the registers by rank. Four of them lie in three bytes.
+func countDense(dense []byte, counts *[64]uint64) {
+	for dense = dense[:hllRegisters*6/8]; len(dense) >= 3; dense = dense[3:] {
+		word := uint32(dense[0]) | uint32(dense[1])<<8 | uint32(dense[2])<<16
+		counts[word&63]++
+		counts[word>>6&63]++
+		counts[word>>12&63]++
+		counts[word>>18]++
+	}
 }
 
 func hllSet(dense []byte, i, rank uint32) {

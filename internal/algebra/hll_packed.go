@@ -13,6 +13,27 @@ import (
 // stay as it is while the sketch lives.
 func viewHLL(b []byte) HLL { return HLL{packed: b} }
 
+// countPacked counts the registers of a packed sketch by rank, as it lies.
+func countPacked(packed []byte, counts *[64]uint64) {
+	n, k := binary.Uvarint(packed)
+	if n > hllSparse {
+		countDense(packed[k:], counts)
+		return
+	}
+	counts[0] = hllRegisters - n
+	for b := packed[k:]; len(b) > 0; {
+		v := uint64(b[0])
+		if v < 0x80 {
+			b = b[1:]
+		} else {
+			var size int
+			v, size = binary.Uvarint(b)
+			b = b[size:]
+		}
+		counts[v&63]++
+	}
+}
+
 // unpack replaces the packed form by one of the two that can be worked on.
 func (h *HLL) unpack() {
 	if h.packed == nil {

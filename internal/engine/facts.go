@@ -10,20 +10,24 @@ import (
 
 // Creator returns the creator that an item's fields name, empty if none.
 func (e *Engine) Creator(item string) string {
-	x, ok, err := e.Entity(id.KindItem, item)
-	if !ok || err != nil {
-		return ""
-	}
-	b, ok := x.Field(schema.CreatorField)
+	n, ok := e.table.Find(id.KindItem, item)
 	if !ok {
 		return ""
 	}
-	v, err := schema.DecodeValue(b)
-	if err != nil {
+	encoded, ok := e.table.Get(entityKey(id.KindItem, n))
+	if !ok {
 		return ""
 	}
-	name, _ := v.Text()
-	return name
+	creator := ""
+	algebra.ScanEntity(encoded, func(name, value []byte) {
+		if string(name) != schema.CreatorField {
+			return
+		}
+		if v, err := schema.DecodeValue(value); err == nil {
+			creator, _ = v.Text()
+		}
+	})
+	return creator
 }
 
 // RegisterStamp returns the highest stamp of the registers that a proposed record would write, 0 if none was written

@@ -121,15 +121,28 @@ func (r *Ranker) rest(out *List) {
 	}
 	slices.Sort(taken)
 	r.order = taken
+	left := min(maxRest, len(m.found)-len(taken))
+	if left <= 0 {
+		return
+	}
+	out.Rest = make([]Kept, 0, left)
+	r.names, r.ends = r.names[:0], r.ends[:0]
 	for i := range m.found {
 		if len(taken) > 0 && taken[0] == int32(i) {
 			taken = taken[1:]
 			continue
 		}
-		if len(out.Rest) == maxRest {
+		if len(out.Rest) == left {
 			break
 		}
-		out.Rest = append(out.Rest, Kept{ID: r.job.Engine.ItemID(m.found[i].n), Score: m.found[i].score, Propensity: 1})
+		r.names = r.job.Engine.AppendItemID(r.names, m.found[i].n)
+		r.ends = append(r.ends, len(r.names))
+		out.Rest = append(out.Rest, Kept{Score: m.found[i].score, Propensity: 1})
+	}
+	// The ids are parts of one text: hundreds of small ones would take longer than all the rest.
+	all, begin := string(r.names), 0
+	for i := range out.Rest {
+		out.Rest[i].ID, begin = all[begin:r.ends[i]], r.ends[i]
 	}
 }
 

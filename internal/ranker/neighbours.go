@@ -32,6 +32,8 @@ type neighbours struct {
 	byUser  table[int32] // where a user is in users, by hash
 	raw     table[float32]
 	found   []scored
+	ords    []state.Ord
+	popular []int64
 	list    trail
 }
 
@@ -55,7 +57,7 @@ const (
 	closenessSpan = 10
 	before        = 0.5
 	// resolvedMost is how many items get a score at most.
-	resolvedMost = 1500
+	resolvedMost = 1000
 )
 
 // neighbour is a user who met some of the source items.
@@ -70,7 +72,6 @@ type neighbour struct {
 
 type scored struct {
 	hash  uint32
-	n     state.Ord
 	score float32
 }
 
@@ -120,8 +121,10 @@ func (x *neighbours) ofItem(r *Ranker) {
 }
 
 // discount is what popularity takes from an item.
-func discount(v *Views, n state.Ord) float64 {
-	return 1 / math.Sqrt(math.Sqrt(v.popularity(n)+popularShift))
+func discount(v *Views, n state.Ord) float64 { return discounted(v.popularity(n)) }
+
+func discounted(popularity int64) float64 {
+	return 1 / math.Sqrt(math.Sqrt(float64(popularity+popularShift)))
 }
 
 // engagers is the first hop, from one item.
@@ -240,33 +243,49 @@ func (x *neighbours) resolve(r *Ranker) {
 		})
 		x.found = x.found[:resolvedMost]
 	}
-	best := float32(0)
 	kept := x.found[:0]
+	x.ords = x.ords[:0]
 	for _, f := range x.found {
-		n, ok := r.job.Engine.ItemOfHash(f.hash)
-		if !ok {
-			continue
+		if n, ok := r.job.Engine.ItemOfHash(f.hash); ok {
+			kept = append(kept, f)
+			x.ords = append(x.ords, n)
 		}
-		f.n, f.score = n, f.score*float32(discount(r.job.Views, n))
-		best = max(best, f.score)
-		kept = append(kept, f)
+	}
+	x.popular = r.job.Views.popularities(x.ords, x.popular[:0])
+	best := float32(0)
+	for i := range kept {
+		kept[i].score *= float32(discounted(x.popular[i]))
+		best = max(best, kept[i].score)
 	}
 	if best == 0 {
 		return
 	}
-	for _, f := range kept {
-		*x.scores.at(uint32(f.n)) = f.score / best
+	for i := range kept {
+		*x.scores.at(uint32(x.ords[i])) = kept[i].score / best
 	}
 }
 
 // popularity is about how many users liked an item, or met it where nobody can like: the largest number of signals of a
 // positive type.
-func (v *Views) popularity(n state.Ord) float64 {
+func (v *Views) popularity(n state.Ord) int64 {
 	most := int64(0)
 	for _, t := range v.positive {
 		most = max(most, v.Heads.Total(t, n))
 	}
-	return float64(most)
+	return most
+}
+
+// popularities is popularity of many items: a type after another, so that reads from memory don't wait for each other.
+func (v *Views) popularities(items []state.Ord, out []int64) []int64 {
+	for range items {
+		out = append(out, 0)
+	}
+	for _, t := range v.positive {
+		for i, n := range items {
+			out[i] = max(out[i], v.Heads.Total(t, n))
+		}
+	}
+	return out
 }
 
 // taste is what an interaction of a type says about the item, to others.

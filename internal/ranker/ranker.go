@@ -131,6 +131,8 @@ type Ranker struct {
 	tried   int
 	values  []float64
 	tile    tile
+	names   []byte
+	ends    []int
 	order   []int32
 	ranked  []heads.Ranked
 	hits    []vector.Hit
@@ -165,7 +167,6 @@ const (
 func (r *Ranker) Run(j *Job) (*List, error) {
 	r.job, r.err = j, nil
 	defer func() { r.job = nil }()
-	r.program = j.Program
 	out := &List{Warnings: append([]string(nil), j.Program.Warnings()...)}
 	out.Stats.Effort = j.Effort
 	r.warnings = nil
@@ -223,7 +224,7 @@ func (r *Ranker) begin() error {
 	if err := r.who.read(j.Engine, v, v.schema, ask.User, j.At); err != nil {
 		return err
 	}
-	if !r.who.known && j.Stranger != nil {
+	if r.program = j.Program; !r.who.known && j.Stranger != nil {
 		r.program = j.Stranger
 	}
 	for _, id := range ask.Exclude {
@@ -310,7 +311,7 @@ func (r *Ranker) needs() (out needed) {
 
 // Plan says in words where the candidates of a job would come from, and how its filter is answered.
 func (r *Ranker) Plan(j *Job, w io.Writer) error {
-	r.job, r.err, r.program = j, nil, j.Program
+	r.job, r.err = j, nil
 	defer func() { r.job = nil }()
 	if err := r.begin(); err != nil {
 		return err
