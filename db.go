@@ -11,9 +11,9 @@ import (
 	"github.com/tidaldb/tidal/internal/engine"
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/host"
+	"github.com/tidaldb/tidal/internal/ranker"
 	"github.com/tidaldb/tidal/internal/record"
 	"github.com/tidaldb/tidal/internal/replica"
-	"github.com/tidaldb/tidal/internal/ranker"
 	"github.com/tidaldb/tidal/internal/retention"
 	"github.com/tidaldb/tidal/schema"
 )
@@ -33,6 +33,7 @@ type DB struct {
 	degrade  [3]int
 	hidden   atomic.Uint64
 	programs programs
+	cohorts  cohorts
 	rankers  sync.Pool
 	opened   time.Time
 }
@@ -43,7 +44,7 @@ type DB struct {
 // [ErrForeign] for a schema of another name.
 //
 // Open returns once everything that was acknowledged before is visible. Other errors: [ErrLocked], [CorruptError],
-// [ErrFormat], [ErrDisk]. Options nil means all defaults.
+// [ErrFormat], [ErrFormatOld], [ErrDisk]. Options nil means all defaults.
 func Open(dir string, s *schema.Schema, opts *Options) (*DB, error) {
 	var o Options
 	if opts != nil {

@@ -53,6 +53,8 @@ type oracleTie struct {
 	relations map[tidal.Relation]bool
 	marks     map[schema.Mark]bool
 	seen      time.Time
+	// collections by name: the number of the write that put the item there
+	collections map[string]tidal.Position
 }
 
 func newOracle(s *schema.Schema) *oracle {
@@ -82,6 +84,11 @@ func (o *oracle) take(records []tidal.Record, at tidal.Position, now time.Time) 
 				kind = tidal.Item
 			}
 			o.tie(x.User, kind, x.Target).relations[x.What] = !x.Off
+		case tidal.Collect:
+			lists := o.tie(x.User, tidal.Item, x.Item).collections
+			if lists[x.Collection] = at; x.Off {
+				delete(lists, x.Collection)
+			}
 		case tidal.SetMark:
 			o.tie(x.User, tidal.Item, x.Item).marks[x.Mark] = !x.Off
 		case tidal.Signal:
@@ -128,7 +135,9 @@ func (o *oracle) user(id string) *oracleUser {
 func (o *oracle) tie(user string, kind tidal.EntityKind, id string) *oracleTie {
 	ties := o.user(user).ties
 	if ties[named{kind, id}] == nil {
-		ties[named{kind, id}] = &oracleTie{relations: map[tidal.Relation]bool{}, marks: map[schema.Mark]bool{}}
+		ties[named{kind, id}] = &oracleTie{
+			relations: map[tidal.Relation]bool{}, marks: map[schema.Mark]bool{}, collections: map[string]tidal.Position{},
+		}
 	}
 	return ties[named{kind, id}]
 }
@@ -186,7 +195,8 @@ func (o *oracle) undo(at tidal.Position) bool {
 	return true
 }
 
-// recents is the definition: the 64 newest of the year before the newest, then without those of deleted items.
+// recents is the definition: the newest of each item, of these the 64 newest of the year before the newest, then without
+// those of deleted items.
 func (o *oracle) recents(user string) []tidal.Interaction {
 	u := o.users[user]
 	if u == nil {
@@ -197,10 +207,15 @@ func (o *oracle) recents(user string) []tidal.Interaction {
 		return cmp.Or(b.Time.Compare(a.Time), b.at.Compare(a.at))
 	})
 	var out []tidal.Interaction
-	for i, e := range events {
-		if i == 64 || events[0].Time.Sub(e.Time) > 366*24*time.Hour {
+	met := map[string]bool{}
+	for _, e := range events {
+		if len(met) == 64 || events[0].Time.Sub(e.Time) > 366*24*time.Hour {
 			break
 		}
+		if met[e.Item] {
+			continue
+		}
+		met[e.Item] = true
 		if e.life == o.lives[e.Item] {
 			out = append(out, tidal.Interaction{
 				Type: e.Type, Item: e.Item, Time: e.Time, Position: e.at, Undone: e.undone,
@@ -217,7 +232,7 @@ func (o *oracle) ties(user string) []tidal.Tie {
 	}
 	var out []tidal.Tie
 	for k, x := range u.ties {
-		t := tidal.Tie{Kind: k.kind, ID: k.id, Seen: x.seen}
+		t := tidal.Tie{Kind: k.kind, ID: k.id, Seen: x.seen, Collections: slices.Sorted(maps.Keys(x.collections))}
 		for _, r := range []tidal.Relation{tidal.Hides, tidal.Mutes, tidal.Blocks, tidal.Follows} {
 			if x.relations[r] {
 				t.Relations = append(t.Relations, r)
@@ -228,12 +243,29 @@ func (o *oracle) ties(user string) []tidal.Tie {
 				t.Marks = append(t.Marks, m)
 			}
 		}
-		if len(t.Relations)+len(t.Marks) > 0 || !t.Seen.IsZero() {
+		if len(t.Relations)+len(t.Marks)+len(t.Collections) > 0 || !t.Seen.IsZero() {
 			out = append(out, t)
 		}
 	}
 	slices.SortFunc(out, func(a, b tidal.Tie) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.ID, b.ID)) })
 	return out
+}
+
+// collection is what is in one of a user's collections, put there last first.
+func (o *oracle) collection(user, name string) (items []string) {
+	u := o.users[user]
+	if u == nil {
+		return nil
+	}
+	for k, x := range u.ties {
+		if _, ok := x.collections[name]; ok {
+			items = append(items, k.id)
+		}
+	}
+	slices.SortFunc(items, func(a, b string) int {
+		return u.ties[named{tidal.Item, b}].collections[name].Compare(u.ties[named{tidal.Item, a}].collections[name])
+	})
+	return items
 }
 
 // list is every existing entity of a kind, in order.

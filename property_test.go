@@ -93,9 +93,16 @@ func (w *writer) reopen() {
 }
 
 func (w *writer) one(of ...string) string { return of[w.rng.IntN(len(of))] }
-func (w *writer) item() string            { return fmt.Sprint("i", w.rng.IntN(12)) }
 func (w *writer) user() string            { return fmt.Sprint("u", max(0, w.rng.IntN(7)-3)) } // u0 most of all
 func (w *writer) creator() string         { return fmt.Sprint("c", w.rng.IntN(3)) }
+
+// item is one of a few, so that things meet, or more often one of many, so that lists of recents fill up.
+func (w *writer) item() string {
+	if w.rng.IntN(4) > 0 {
+		return fmt.Sprint("i", w.rng.IntN(200))
+	}
+	return fmt.Sprint("i", w.rng.IntN(12))
+}
 
 // request writes a few records, sometimes in a lane or under a key, and sometimes twice.
 func (w *writer) request() {
@@ -166,6 +173,11 @@ func (w *writer) record() tidal.Record {
 		what := []tidal.Relation{tidal.Mutes, tidal.Blocks, tidal.Follows}[w.rng.IntN(3)]
 		return tidal.Relate{User: w.user(), What: what, Target: w.creator(), Off: w.rng.IntN(3) == 0}
 	case 6:
+		if w.rng.IntN(2) == 0 {
+			return tidal.Collect{
+				User: w.user(), Collection: w.one("later", "gifts"), Item: w.item(), Off: w.rng.IntN(3) == 0,
+			}
+		}
 		mark := []schema.Mark{schema.Liked, schema.Saved, schema.InProgress}[w.rng.IntN(3)]
 		return tidal.SetMark{User: w.user(), Item: w.item(), Mark: mark, Off: w.rng.IntN(2) == 0}
 	}
@@ -248,7 +260,7 @@ func (w *writer) compare() {
 	for i := range 4 {
 		w.compareUser(fmt.Sprint("u", i), limit)
 	}
-	for i := range 12 {
+	for i := range 200 {
 		item := fmt.Sprint("i", i)
 		for _, kind := range w.oracle.schema.Signals {
 			cell, err := w.db.Cell(item, kind.Name, w.clock.now())
@@ -297,6 +309,24 @@ func (w *writer) compareUser(user string, limit int) {
 	}
 	if !reflect.DeepEqual(got, ties) {
 		w.t.Errorf("ties of %s are\n%v\nwant\n%v", user, got, ties)
+	}
+	w.compareCollections(user, limit)
+}
+
+func (w *writer) compareCollections(user string, limit int) {
+	w.t.Helper()
+	var want []tidal.Collection
+	for _, name := range []string{"gifts", "later"} {
+		items := w.oracle.collection(user, name)
+		if len(items) > 0 {
+			want = append(want, tidal.Collection{Name: name, Items: len(items)})
+		}
+		if got := itemsOf(listCollection(w.t, w.db, user, name, limit)); !slices.Equal(got, items) {
+			w.t.Errorf("collection %s of %s is\n%v\nwant\n%v", name, user, got, items)
+		}
+	}
+	if got, err := w.db.Collections(user); err != nil || !slices.Equal(got, want) {
+		w.t.Errorf("collections of %s are %v, %v; want %v", user, got, err, want)
 	}
 }
 

@@ -39,6 +39,7 @@ var (
 	ErrRetryTooOld  = fault.ErrRetryTooOld  // a retry so old that nobody can tell whether it counted
 	ErrKeyReused    = fault.ErrKeyReused    // same lane number or key, other content
 	ErrFormat       = fault.ErrFormatTooNew // a newer tidal wrote this
+	ErrFormatOld    = fault.ErrFormatTooOld // an older tidal wrote this, and it means something else by now; see the text
 	ErrLocked       = fault.ErrLocked       // another process holds the directory
 	ErrForeign      = fault.ErrForeign      // the directory belongs to another database
 	ErrOverloaded   = fault.ErrOverloaded   // too many writes wait; nothing was written, try again
@@ -113,7 +114,8 @@ type Signal struct {
 	Weight float64
 	// Time is when it happened, to the millisecond; zero is now. What lies further ahead than the schema's bound is clamped to it.
 	Time time.Time
-	// Cohorts are up to 8 groups that the event also counts for.
+	// Cohorts are up to 8 groups that the event also counts for. Those of the schema that the user is in come behind them
+	// by themselves, as far as 8 have room.
 	Cohorts []string
 	// Key makes the event count once for 24 hours, however often it is sent: the same key with other content is
 	// ErrKeyReused. Up to 128 bytes; empty for none.

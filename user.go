@@ -15,8 +15,8 @@ import (
 type UserState struct {
 	// Entity is what was put and patched; without any of it, all but kind and id are zero.
 	Entity
-	// Recents are the user's newest interactions, newest first: up to 64 of the year before the newest one. Types that
-	// are neutral leave none, and deleted items take theirs with them.
+	// Recents are the items that the user met last, newest first, each with its newest interaction: up to 64 different
+	// ones of the year before the newest. Types that are neutral leave none, and deleted items take theirs with them.
 	Recents []Interaction
 	// Ties are what holds between the user and items and creators: a page of them, items first, each kind in ascending
 	// order of the bytes of its ids.
@@ -27,7 +27,8 @@ type UserState struct {
 type Interaction struct {
 	Type, Item string
 	Time       time.Time
-	// Position names the event, as an [Undo] takes it. Undone reports that one has; the interaction keeps its place.
+	// Position names the event, as an [Undo] takes it. Undone reports that one has; the interaction keeps its place, and
+	// an older one with the same item doesn't come back.
 	Position Position
 	Undone   bool
 }
@@ -40,6 +41,8 @@ type Tie struct {
 	Relations []Relation
 	// Marks are those set on an item.
 	Marks []schema.Mark
+	// Collections are the names of those of the user's collections that hold an item, in ascending order.
+	Collections []string
 	// Seen is the time of the latest event that showed the item to the user, zero if none did.
 	Seen time.Time
 }
@@ -101,7 +104,7 @@ func interactionOf(e *engine.Engine, x *algebra.Interaction) Interaction {
 }
 
 func tieOf(t *engine.Tie) Tie {
-	out := Tie{Kind: t.Kind, ID: t.ID}
+	out := Tie{Kind: t.Kind, ID: t.ID, Collections: t.Collections}
 	for _, r := range t.Relations {
 		out.Relations = append(out.Relations, Relation(r))
 	}

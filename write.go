@@ -77,6 +77,13 @@ func (db *DB) writeOnce(ctx context.Context, r *Request) (Receipt, error) {
 	if gone != nil {
 		return db.acceptedBefore(req, gone)
 	}
+	joined, err := db.joinCohorts(req.Records, current)
+	if err != nil {
+		return Receipt{}, err
+	}
+	if joined {
+		replica.Measure(req)
+	}
 	got, err := db.host.Write(ctx, req)
 	if err != nil {
 		return Receipt{}, err
@@ -106,9 +113,18 @@ func (db *DB) propose(p *record.Proposed, rec Record, s *schema.Schema) error {
 		p.Kind, p.Erase = record.KindErase, record.Erase{User: x.User}
 		return nil
 	case Relate:
+		if x.What < Hides || x.What > Follows {
+			return fault.Refuse("relation", "%d is none of hides, mutes, blocks, follows", x.What)
+		}
 		p.Kind = record.KindRelation
 		p.Relation = record.Relation{
 			Which: record.RelationKind(x.What), On: !x.Off, User: x.User, Target: x.Target,
+		}
+		return nil
+	case Collect:
+		p.Kind = record.KindRelation
+		p.Relation = record.Relation{
+			Which: record.CollectItem, On: !x.Off, User: x.User, Target: record.CollectionTarget(x.Collection, x.Item),
 		}
 		return nil
 	case SetMark:

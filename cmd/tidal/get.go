@@ -18,6 +18,7 @@ import (
 // cellResult is what get prints of one item with --json.
 type cellResult struct {
 	Item     string             `json:"item"`
+	Cohort   string             `json:"cohort,omitempty"`
 	Type     string             `json:"type"`
 	Total    int64              `json:"total"`
 	Windows  map[string]int64   `json:"windows"`
@@ -29,23 +30,25 @@ type cellResult struct {
 }
 
 func (a *app) getCommand() *cobra.Command {
-	var dir, item, signal, at string
+	var dir, item, cohort, signal, at string
 	var all bool
 	c := &cobra.Command{
-		Use:   "get --dir D --item ID --type T [--at AT]",
+		Use:   "get --dir D --item ID --type T [--cohort C] [--at AT]",
 		Short: "Print what was counted for an item: total, windows and decayed scores",
 		Long: `Print what was counted for an item under one signal type: the total, the counts of the windows, and the decayed
 scores by half-life, all as of one time.
 
-With --all it prints every item; with --json then one object a line.`,
+With --cohort only what that group of users sent counts. With --all it prints every item; with --json then one object a line.`,
 		Example: `  tidal get --dir D --item 50 --type rating
   tidal get --dir D --item 50 --type rating --at newest+12h --json
   tidal get --dir D --item 50 --type rating --at 1998-04-23T00:00:00Z
+  tidal get --dir D --item 50 --type rating --cohort us_young
   tidal get --dir D --all --type rating --at newest --json`,
 		Args: usageArgs(cobra.NoArgs),
 	}
 	c.Flags().StringVar(&dir, "dir", "", "directory of the database")
 	c.Flags().StringVar(&item, "item", "", "id of the item")
+	c.Flags().StringVar(&cohort, "cohort", "", "count only what this cohort sent")
 	c.Flags().BoolVar(&all, "all", false, "every item instead of one")
 	typeFlag(c, &signal)
 	atFlag(c, &at)
@@ -68,37 +71,50 @@ With --all it prints every item; with --json then one object a line.`,
 				return err
 			}
 			if !all {
-				return a.getOne(db, item, signal, t)
+				return a.getOne(db, item, cohort, signal, t)
 			}
-			return a.getAll(c.Context(), db, signal, t)
+			return a.getAll(c.Context(), db, cohort, signal, t)
 		})
 	}
 	return c
 }
 
-func (a *app) getOne(db *tidal.DB, item, signal string, at time.Time) error {
-	cell, err := db.Cell(item, signal, at)
-	if err != nil {
-		return fmt.Errorf("get item %s: %w", printable(item), err)
+// readCell reads a cell: of all, or of a cohort if one is named.
+func readCell(db *tidal.DB, item, cohort, signal string, at time.Time) (r cellResult, err error) {
+	var cell tidal.Cell
+	if cohort == "" {
+		cell, err = db.Cell(item, signal, at)
+	} else {
+		cell, err = db.CohortCell(cohort, item, signal, at)
 	}
-	r := newCellResult(db, item, signal, &cell)
+	if err != nil {
+		return r, fmt.Errorf("get item %s: %w", printable(item), err)
+	}
+	r = newCellResult(db, item, signal, &cell)
+	r.Cohort = cohort
+	return r, nil
+}
+
+func (a *app) getOne(db *tidal.DB, item, cohort, signal string, at time.Time) error {
+	r, err := readCell(db, item, cohort, signal, at)
+	if err != nil {
+		return err
+	}
 	return a.answer(r, func(w io.Writer) { r.print(w) })
 }
 
 // getAll prints every item's cell: as a table, or with --json as one object a line, so that it can be piped.
-func (a *app) getAll(ctx context.Context, db *tidal.DB, signal string, at time.Time) error {
+func (a *app) getAll(ctx context.Context, db *tidal.DB, cohort, signal string, at time.Time) error {
 	var failed error
 	var cells []cellResult
 	db.Items(func(item string) bool {
 		if failed = ctx.Err(); failed != nil {
 			return false
 		}
-		cell, err := db.Cell(item, signal, at)
-		if err != nil {
-			failed = fmt.Errorf("get item %s: %w", printable(item), err)
+		var r cellResult
+		if r, failed = readCell(db, item, cohort, signal, at); failed != nil {
 			return false
 		}
-		r := newCellResult(db, item, signal, &cell)
 		if a.json {
 			failed = a.printJSON(r)
 		} else {
@@ -136,6 +152,9 @@ func (r *cellResult) print(w io.Writer) {
 		at += " (the item's newest event, which is later than the time asked for)"
 	}
 	rows := [][2]string{{"item", printable(r.Item)}, {"type", r.Type}, {"at", at}, {"total", thousands(r.Total)}}
+	if r.Cohort != "" {
+		rows = slices.Insert(rows, 1, [2]string{"cohort", printable(r.Cohort)})
+	}
 	for _, name := range sortedSpans(r.Windows) {
 		rows = append(rows, [2]string{"last " + name, thousands(r.Windows[name])})
 	}
@@ -176,7 +195,11 @@ func printCells(w io.Writer, cells []cellResult, at time.Time) {
 		}
 		rows = append(rows, line)
 	}
-	fmt.Fprintf(w, "%s at %s\n\n", cells[0].Type, stamp(at))
+	what := cells[0].Type
+	if cells[0].Cohort != "" {
+		what += " of " + printable(cells[0].Cohort)
+	}
+	fmt.Fprintf(w, "%s at %s\n\n", what, stamp(at))
 	table(w, head, rows)
 }
 

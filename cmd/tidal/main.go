@@ -4,7 +4,7 @@
 //	tidal demo
 //	tidal import --dir D --format movielens u.data
 //	tidal get --dir D --item 50 --type rating --at newest
-//	tidal top --dir D --type rating --at newest
+//	tidal rank --dir D --user 13 --at newest
 //
 // Every command takes --json: then standard output ends with exactly one JSON object on a line of its own. What is
 // meant for people (progress, complaints, the text of an error) goes to standard error. docs/cli.md describes all of
@@ -76,7 +76,7 @@ func (a *app) root() *cobra.Command {
 	)
 	root.AddCommand(
 		a.putCommand(), a.patchCommand(), a.deleteCommand(), a.eraseCommand(), a.undoCommand(), a.entityCommand(),
-		a.listCommand(), a.userCommand(), a.simCommand(),
+		a.listCommand(), a.userCommand(), a.collectCommand(), a.collectionsCommand(), a.simCommand(), a.evalCommand(), a.rankCommand(), a.profilesCommand(),
 	)
 	return root
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -35,6 +36,8 @@ type tieResult struct {
 	Relations []string `json:"relations"`
 	Marks     []string `json:"marks"`
 	Seen      string   `json:"seen,omitempty"`
+	// Collections are the user's that an item is in.
+	Collections []string `json:"collections,omitempty"`
 }
 
 func (a *app) userCommand() *cobra.Command {
@@ -42,9 +45,9 @@ func (a *app) userCommand() *cobra.Command {
 	q := tidal.UserQuery{}
 	c := &cobra.Command{
 		Use:   "user --dir D --user U [--after item:ID] [--limit 100]",
-		Short: "Print what is known of a user: fields, newest interactions, marks and relations",
+		Short: "Print what is known of a user: fields, newest interactions, marks, relations, collections",
 		Long: `Print what is known of a user: fields, the newest interactions, and page by page what holds between the user and
-items and creators (hidden, liked, saved, in progress, seen; muted, blocked, followed).`,
+items and creators (hidden, liked, saved, in progress, seen, in collections; muted, blocked, followed).`,
 		Example: `  tidal user --dir D --user ada
   tidal user --dir D --user ada --limit 20 --after item:jazz-101 --json`,
 		Args: usageArgs(cobra.NoArgs),
@@ -101,7 +104,9 @@ func newUserResult(s *tidal.UserState, limit int) *userResult {
 }
 
 func newTieResult(t *tidal.Tie) tieResult {
-	r := tieResult{Kind: t.Kind.String(), ID: t.ID, Relations: []string{}, Marks: []string{}}
+	r := tieResult{
+		Kind: t.Kind.String(), ID: t.ID, Relations: []string{}, Marks: []string{}, Collections: t.Collections,
+	}
 	for _, x := range t.Relations {
 		r.Relations = append(r.Relations, x.String())
 	}
@@ -131,9 +136,11 @@ func (r *userResult) print(w io.Writer, s *tidal.UserState) {
 	if len(r.Ties) > 0 {
 		var lines [][]string
 		for _, t := range r.Ties {
-			lines = append(lines, []string{
-				t.Kind + " " + printable(t.ID), strings.Join(append(t.Relations, t.Marks...), ", "), t.Seen,
-			})
+			holds := slices.Concat(t.Relations, t.Marks)
+			for _, name := range t.Collections {
+				holds = append(holds, "in "+printable(name))
+			}
+			lines = append(lines, []string{t.Kind + " " + printable(t.ID), strings.Join(holds, ", "), t.Seen})
 		}
 		fmt.Fprintln(w)
 		table(w, []string{"ties", "holds", "seen"}, lines)

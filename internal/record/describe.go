@@ -43,6 +43,10 @@ func appendBodyText(line []byte, p *Proposed) []byte {
 	case KindRelation:
 		line = fmt.Appendf(line, " %v=%s", p.Relation.Which, onOff(p.Relation.On))
 		line = appendRefText(line, "user", p.Relation.User, p.Relation.UserGen)
+		if name, item, ok := SplitCollection(p.Relation.Target); ok && p.Relation.Which == CollectItem {
+			line = fmt.Appendf(line, " collection=%q", name)
+			return appendRefText(line, "item", item, 0)
+		}
 		return appendRefText(line, p.Relation.Which.Target().String(), p.Relation.Target, 0)
 	case KindPut, KindPatch, KindDelete:
 		return appendEntityText(line, &p.Entity)

@@ -47,7 +47,7 @@ func FuzzOpen(f *testing.F) {
 
 // FuzzBody decodes arbitrary bytes as the body of each kind: damage, or exactly these bytes again.
 func FuzzBody(f *testing.F) {
-	for _, p := range samples() {
+	for _, p := range append(samples(), collected()) {
 		f.Add(byte(p.Kind), p.appendBody(nil))
 	}
 	f.Fuzz(func(t *testing.T, kind byte, body []byte) {

@@ -26,6 +26,13 @@ func TestGoldenBatches(t *testing.T) {
 			}
 		})
 	}
+	collect := collected()
+	golden["kind_relation_collect"] = build(t, sampleHead(), func(b *Builder) {
+		m := sampleMeta(0)
+		if err := b.AddProposed(&m, &collect); err != nil {
+			t.Fatal(err)
+		}
+	})
 	head := sampleHead()
 	head.Projection, head.Last = true, 5000
 	golden["projection_empty"] = build(t, head, func(*Builder) {})

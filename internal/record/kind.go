@@ -19,7 +19,7 @@ const (
 	KindSignal Kind = 1
 	// KindMark sets or clears one mark of a user on an item: seen, liked, saved, in progress. Level 1.
 	KindMark Kind = 2
-	// KindRelation starts or ends a relation of a user: hide, mute, block, follow. Level 1.
+	// KindRelation starts or ends a relation of a user: hide, mute, block, follow, collect. Level 1.
 	KindRelation Kind = 3
 	// KindPut writes an entity whole: fields that it doesn't name are gone. Level 1.
 	KindPut Kind = 4

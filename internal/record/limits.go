@@ -24,6 +24,8 @@ const (
 	MaxCohorts = 8
 	// MaxCohort is the length of the longest cohort name in bytes.
 	MaxCohort = 64
+	// MaxCollection is the length of the longest name of a user's collection in bytes.
+	MaxCollection = 64
 	// MaxRef is the length of the longest feed reference in bytes.
 	MaxRef = 256
 	// MaxFields is the number of fields that one entity record holds at most: 256 fields and 8 embeddings.

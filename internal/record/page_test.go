@@ -95,6 +95,7 @@ func TestThePageTellsTheFormatAsItIs(t *testing.T) {
 			"key":                    MaxKey,
 			"cohorts of a signal":    MaxCohorts,
 			"cohort":                 MaxCohort,
+			"collection":             MaxCollection,
 			"feed reference":         MaxRef,
 			"fields of an entity":    MaxFields,
 			"field name":             MaxFieldName,

@@ -95,6 +95,13 @@ func samples() []Proposed {
 	}
 }
 
+// collected puts an item into a collection.
+func collected() Proposed {
+	return Proposed{Kind: KindRelation, Relation: Relation{
+		Which: CollectItem, On: true, User: "user-7", Target: CollectionTarget("later", "item-0042"),
+	}}
+}
+
 func build(t testing.TB, head Head, fill func(*Builder)) []byte {
 	t.Helper()
 	b := NewBuilder()
@@ -193,6 +200,12 @@ func drawSignal(t *rapid.T) Signal {
 	return s
 }
 
+func drawCollected(t *rapid.T) string {
+	letters := rapid.SliceOfN(rapid.SampledFrom([]rune("a \u00e4\u8996\U0001F30A\"")), 1, 16).Draw(t, "collection")
+	name := string(letters)
+	return CollectionTarget(name, drawText(t, "item", 1, id.MaxLen-1-len(name)))
+}
+
 func drawEntity(t *rapid.T, kind Kind) Entity {
 	e := Entity{Kind: id.Kind(rapid.IntRange(1, id.Kinds).Draw(t, "entity kind")), ID: drawText(t, "id", 1, id.MaxLen)}
 	if kind == KindDelete {
@@ -230,8 +243,11 @@ func drawProposed(t *rapid.T) Proposed {
 		}
 	case KindRelation:
 		p.Relation = Relation{
-			Which: RelationKind(rapid.IntRange(1, 4).Draw(t, "relation")),
+			Which: RelationKind(rapid.IntRange(1, 5).Draw(t, "relation")),
 			On:    rapid.Bool().Draw(t, "on"), User: user(), UserGen: drawGen(t), Target: user(),
+		}
+		if p.Relation.Which == CollectItem {
+			p.Relation.Target = drawCollected(t)
 		}
 	case KindPut, KindPatch, KindDelete:
 		p.Entity = drawEntity(t, p.Kind)

@@ -83,6 +83,11 @@ func (c *comparison) unvisited() {
 			rest = append(rest, key)
 		}
 	}
+	for key := range c.made {
+		if !c.visited[key] && len(c.puts[key]) == 0 {
+			rest = append(rest, key)
+		}
+	}
 	slices.SortFunc(rest, func(a, b entity) int {
 		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.name, b.name))
 	})

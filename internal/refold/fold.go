@@ -49,6 +49,7 @@ type Fold struct {
 	of     [][]uint32        // cohorts of a list, by the number of their names
 	events []event
 	puts   map[entity][]put
+	made   map[entity]bool
 }
 
 // event is an [Event] in numbers: 48 bytes.
@@ -77,6 +78,7 @@ func New(s *schema.Schema, apart uint64) *Fold {
 	f := &Fold{
 		schema: s, apart: apart, types: map[string]uint8{}, names: newNames(),
 		lists: map[string]uint32{"": 0}, of: [][]uint32{nil}, puts: map[entity][]put{},
+		made: map[entity]bool{},
 	}
 	for i := range s.Signals {
 		f.types[s.Signals[i].Name] = uint8(i) // a schema has at most 64
@@ -154,6 +156,13 @@ func (f *Fold) Put(p Put) error {
 	key := entity{p.Kind, p.ID}
 	f.puts[key] = append(f.puts[key], put{p.Request, p.Fields})
 	return nil
+}
+
+// Make adds that an entity was made without fields, by a patch that changes nothing: whatever was or is put stays.
+func (f *Fold) Make(kind id.Kind, name string) {
+	if f.part.has(name) {
+		f.made[entity{kind, name}] = true
+	}
 }
 
 // Schema returns the schema that the fold was begun under.

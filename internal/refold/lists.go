@@ -9,7 +9,8 @@ import (
 	"github.com/tidaldb/tidal/schema"
 )
 
-// A list keeps the newest entries, and none that is a year (of 366 days) older than the newest.
+// A list keeps the newest entry of each item or user, the newest of these, and none that is a year (of 366 days) older
+// than the newest.
 const (
 	listLength    = 64
 	listRetention = 366 * day
@@ -23,23 +24,23 @@ type entry struct {
 	kind uint8
 }
 
-// recents compares a list with the newest events of its user.
+// recents compares a list with the newest events of its user, one for each item.
 func (c *comparison) recents(value []byte, events []uint32) string {
-	got, differs := c.list(algebra.KindRecents, value)
-	if differs != "" {
-		return differs
-	}
-	all, untimed := c.entries(events, func(e *event) uint32 { return e.item })
-	return sameList(got, all, untimed)
+	return c.newest(algebra.KindRecents, value, events, func(e *event) uint32 { return e.item })
 }
 
 // engagers compares a list with the newest events of its item, one for each user.
 func (c *comparison) engagers(value []byte, events []uint32) string {
-	got, differs := c.list(algebra.KindEngagers, value)
+	return c.newest(algebra.KindEngagers, value, events, func(e *event) uint32 { return e.user })
+}
+
+// newest compares a list with the newest events, one for each name.
+func (c *comparison) newest(kind algebra.Kind, value []byte, events []uint32, name func(*event) uint32) string {
+	got, differs := c.list(kind, value)
 	if differs != "" {
 		return differs
 	}
-	all, untimed := c.entries(events, func(e *event) uint32 { return e.user })
+	all, untimed := c.entries(events, name)
 	chosen := map[uint32]uint8{}
 	for _, e := range got {
 		if _, twice := chosen[e.name]; twice {
@@ -56,7 +57,7 @@ func (c *comparison) engagers(value []byte, events []uint32) string {
 			newest[e.name] = e.time
 		}
 	}
-	// Of a user's events in one millisecond any may stand for them, but only one.
+	// Of a name's events in one millisecond any may stand for it, but only one.
 	kept := all[:0]
 	had := map[uint32]bool{}
 	for _, e := range all {

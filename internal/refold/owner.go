@@ -24,12 +24,13 @@ func (c *comparison) owner(o entity, records []engine.Record) {
 		}
 	}
 	puts := c.puts[o]
+	exists := len(puts) > 0 || c.made[o]
 	for i := range records {
 		r := &records[i]
-		if r.Kind == algebra.KindEntity && len(puts) > 0 {
+		if r.Kind == algebra.KindEntity && exists {
 			c.Entities++
 			c.report(o, r, c.sameEntity(r, puts))
-			puts = nil
+			exists = false
 			continue
 		}
 		k, ok := c.keyOf(r)
@@ -41,7 +42,7 @@ func (c *comparison) owner(o entity, records []engine.Record) {
 		delete(want, k)
 		c.report(o, r, c.record(k, r, events))
 	}
-	if len(puts) > 0 {
+	if exists {
 		c.Missing++
 		c.differ("%v %q: its fields are missing", o.kind, o.name)
 	}
@@ -158,7 +159,7 @@ func (c *comparison) record(k key, r *engine.Record, events []uint32) string {
 	return ""
 }
 
-// sameEntity compares fields with those of the put that came last, or with any that may have.
+// sameEntity compares fields with those of the put that came last, or with any that may have; without puts there are none.
 func (c *comparison) sameEntity(r *engine.Record, puts []put) string {
 	got, err := algebra.DecodeEntity(r.Value)
 	if err != nil {
@@ -166,6 +167,12 @@ func (c *comparison) sameEntity(r *engine.Record, puts []put) string {
 	}
 	if r.Gen != 0 || got.Deleted != 0 {
 		return "it was deleted"
+	}
+	if len(puts) == 0 {
+		if !sameFields(&got, nil) {
+			return "it has fields, and was only made"
+		}
+		return ""
 	}
 	last := uint64(0)
 	for _, p := range puts {

@@ -165,6 +165,42 @@ func TestADatabaseHoldsExactlyWhatItsEventsMake(t *testing.T) {
 	}
 }
 
+// Of an entity that was only made nothing but its being there is expected, and that strictly; what was put stays.
+func TestEntitiesThatWereOnlyMade(t *testing.T) {
+	dir := written(t, schema.Events(), []Event{{Type: "like", Item: "item-0", User: "u", Time: base}}, []Put{
+		{Kind: tidal.Item, ID: "item-0", Fields: map[string]schema.Value{"title": schema.String("A")}, Request: 1},
+		{Kind: tidal.Item, ID: "item-1", Request: 1},
+	})
+	for _, c := range []struct {
+		name                          string
+		make                          []string
+		put                           bool
+		entities, missing, unexpected int
+		different                     int
+	}{
+		{"as it is", []string{"item-0", "item-1"}, true, 2, 0, 0, 0},
+		{"without the fields", []string{"item-0", "item-1"}, false, 2, 0, 0, 1},
+		{"one fewer", []string{"item-0"}, true, 1, 0, 1, 1},
+		{"one more", []string{"item-0", "item-1", "item-2"}, true, 2, 1, 0, 1},
+	} {
+		r, err := Directory(t.Context(), dir, Options{Apart: 1}, func(f *Fold) error {
+			if err := f.Add(Event{Type: "like", Item: "item-0", User: "u", Time: base}); err != nil {
+				return err
+			}
+			for _, item := range c.make {
+				f.Make(tidal.Item, item)
+			}
+			if !c.put {
+				return nil
+			}
+			return f.Put(Put{Kind: tidal.Item, ID: "item-0", Fields: map[string]schema.Value{"title": schema.String("A")}, Request: 1})
+		})
+		if err != nil || r.Entities != c.entities || r.Missing != c.missing || r.Unexpected != c.unexpected || r.Different != c.different {
+			t.Errorf("%s: %+v %v", c.name, r, err)
+		}
+	}
+}
+
 // The comparison is one: whatever differs between the events and the database is noticed.
 func TestEachWayToDifferIsNoticed(t *testing.T) {
 	rng := seed(t)

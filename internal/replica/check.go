@@ -41,6 +41,9 @@ func Check(r *Request, s *schema.Schema) error {
 	return nil
 }
 
+// Measure takes note of what was added to a request since [Check]: the cohorts of its signals.
+func Measure(r *Request) { r.bound = sizeBound(r) }
+
 // tooLarge refuses a request that takes at least n bytes.
 func tooLarge(n int) error {
 	return fault.Refuse("records", "take %d bytes or more; a request has at most %d with all that is added to it",

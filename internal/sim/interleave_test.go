@@ -138,6 +138,7 @@ func TestMistakesAreNoticed(t *testing.T) {
 		{"lists hold 63", func(r *oracle.Rules) { r.ListLength = 63 }, "entries"},
 		{"lists keep two years", func(r *oracle.Rules) { r.ListRetention *= 2 }, "entr"},
 		{"a user engages twice", func(r *oracle.Rules) { r.EngagersTwice = true }, "engagers"},
+		{"an item is recent twice", func(r *oracle.Rules) { r.RecentsTwice = true }, "recents"},
 		{"every generation counts", func(r *oracle.Rules) { r.AnyGeneration = true }, ""},
 		{"compensations leave the mark alone", func(r *oracle.Rules) { r.MarkOfEvents = true }, "mark is"},
 		{"compensations take users back", func(r *oracle.Rules) { r.UndoUnique = true }, "unique users"},

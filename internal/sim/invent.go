@@ -23,9 +23,12 @@ func (w *world) invent(p *record.Proposed) {
 	case n < 82:
 		p.Kind = record.KindRelation
 		r := &p.Relation
-		r.Which, r.On, r.User = record.RelationKind(1+rng.IntN(4)), rng.IntN(2) == 0, w.user()
+		r.Which, r.On, r.User = record.RelationKind(1+rng.IntN(5)), rng.IntN(2) == 0, w.user()
 		r.Target = w.item()
-		if r.Which.Target() == id.KindCreator {
+		switch {
+		case r.Which == record.CollectItem:
+			r.Target = record.CollectionTarget(collections[rng.IntN(len(collections))], r.Target)
+		case r.Which.Target() == id.KindCreator:
 			r.Target = w.creator()
 		}
 	case n < 86:
@@ -75,6 +78,8 @@ var (
 	users    = [...]string{"user-0", "user-1", "user-2", "user-3", "user-4", "user-5"}
 	creators = [...]string{"creator-0", "creator-1", "creator-2"}
 	cohorts  = [...]string{"cohort-0", "cohort-1"}
+
+	collections = [...]string{"collection-0", "collection-1"}
 )
 
 func (w *world) item() string    { return items[w.rng.IntN(len(items))] }

@@ -237,7 +237,7 @@ func (s *State) signal(e *workload.Event) {
 	if item := s.live(id.KindItem, x.Item, x.ItemGen); item != nil {
 		s.count(item, x, t, &c)
 		if t.Meaning == schema.Positive && x.User != "" && !unlisted {
-			engagers := at(s, item, algebra.KindEngagers, newEngagers)
+			engagers := at(s, item, algebra.KindEngagers, s.newEngagers)
 			engagers.all = append(engagers.all, algebra.Interaction{Order: order, ID: x.User, Gen: x.UserGen, Type: t.Name})
 		}
 	}
@@ -250,7 +250,7 @@ func (s *State) signal(e *workload.Event) {
 	}
 	s.countCreator(user, x, t, &c)
 	if (t.Meaning != schema.Neutral || s.rules.NeutralIsRecent) && !unlisted {
-		recents := at(s, user, algebra.KindRecents, newRecents)
+		recents := at(s, user, algebra.KindRecents, s.newRecents)
 		recents.all = append(recents.all, algebra.Interaction{Order: order, ID: x.Item, Gen: x.ItemGen, Type: t.Name})
 	}
 	s.marksOf(user, e, x, t, order)

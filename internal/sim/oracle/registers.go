@@ -52,24 +52,24 @@ func compareOrders(a, b algebra.Order, rules Rules) int {
 
 // interactions are what a list is made of.
 type interactions struct {
-	all      []algebra.Interaction
-	distinct bool // by user
+	all   []algebra.Interaction
+	twice bool // a test's rules
 }
 
-func newRecents() *interactions  { return &interactions{} }
-func newEngagers() *interactions { return &interactions{distinct: true} }
+func (s *State) newRecents() *interactions  { return &interactions{twice: s.rules.RecentsTwice} }
+func (s *State) newEngagers() *interactions { return &interactions{twice: s.rules.EngagersTwice} }
 
-func (x *interactions) fold(rules Rules) (any, error) { return foldList(x.all, x.distinct, rules), nil }
+func (x *interactions) fold(rules Rules) (any, error) { return foldList(x.all, x.twice, rules), nil }
 
-// foldList returns the newest interactions, newest first.
-func foldList(all []algebra.Interaction, distinct bool, rules Rules) algebra.TopN {
+// foldList returns the newest interactions, each with another item or user, newest first.
+func foldList(all []algebra.Interaction, twice bool, rules Rules) algebra.TopN {
 	sorted := slices.Clone(all)
 	slices.SortFunc(sorted, func(a, b algebra.Interaction) int { return compareOrders(b.Order, a.Order, rules) })
 	met := map[string]bool{}
 	var out algebra.TopN
 	for _, x := range sorted {
 		switch {
-		case distinct && met[x.ID] && !rules.EngagersTwice:
+		case met[x.ID] && !twice:
 		case x.Time < sorted[0].Time-rules.ListRetention && !rules.OrderByStamp:
 		case len(out) < rules.ListLength:
 			out = append(out, x)

@@ -9,8 +9,8 @@ type Rules struct {
 	// ListLength and ListRetention (milliseconds before the newest entry) bound recents and engagers.
 	ListLength    int
 	ListRetention int64
-	// EngagersTwice lets a user into the engagers more than once.
-	EngagersTwice bool
+	// EngagersTwice lets a user into the engagers more than once, RecentsTwice an item into the recents.
+	EngagersTwice, RecentsTwice bool
 	// AnyGeneration counts events of every generation.
 	AnyGeneration bool
 	// MarkOfEvents leaves compensations out of a cell's mark.

@@ -2,6 +2,7 @@ package workload
 
 import (
 	"math/rand/v2"
+	"strconv"
 
 	"github.com/tidaldb/tidal/internal/hlc"
 	"github.com/tidaldb/tidal/internal/id"
@@ -61,6 +62,21 @@ func (a *author) pad() {
 	for range 960 + a.rng.IntN(80) {
 		note := record.Annotation{Name: "pad"}
 		a.add(b, record.Proposed{Kind: record.KindAnnotation, Annotation: note}, record.Lane{}, 0, 0)
+	}
+	a.end(b)
+}
+
+// binge writes one user's signals with many items, and many users' with one item: of what two authors write so, lists of
+// different items or users overflow.
+func (a *author) binge(half int) {
+	b := a.begin(a.version())
+	n := &a.g.names
+	for i := half; i < 90; i += 2 {
+		other := "binge" + strconv.Itoa(i)
+		for _, s := range []record.Signal{{Item: other, User: n.users[0]}, {Item: n.items[0], User: other}} {
+			s.Type, s.Weight = likes, a.weight()
+			a.add(b, record.Proposed{Kind: record.KindSignal, Signal: s, HasTime: true, Time: a.time()}, record.Lane{}, 0, 0)
+		}
 	}
 	a.end(b)
 }

@@ -100,13 +100,16 @@ func (a *author) mark() record.Mark {
 
 func (a *author) relation() record.Relation {
 	r := record.Relation{
-		Which: record.RelationKind(1 + a.rng.IntN(4)),
+		Which: record.RelationKind(1 + a.rng.IntN(5)),
 		On:    a.rng.IntN(2) == 0,
 		User:  a.g.names.user(a.rng),
 	}
 	r.UserGen = a.gen(id.KindUser, r.User)
 	r.Target = a.g.names.item(a.rng)
-	if r.Which.Target() == id.KindCreator {
+	switch {
+	case r.Which == record.CollectItem:
+		r.Target = record.CollectionTarget([]string{"later", "gifts"}[a.rng.IntN(2)], r.Target)
+	case r.Which.Target() == id.KindCreator:
 		r.Target = a.g.names.creator(a.rng)
 	}
 	return r

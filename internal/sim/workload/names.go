@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// names are the ids that a run uses: a handful, so that everything meets, or more, so that lists overflow.
+// names are the ids that a run uses: a handful, so that everything meets, or more. Lists overflow by a binge.
 type names struct {
 	items, users, creators []string
 }

@@ -6,6 +6,9 @@ import (
 	"github.com/tidaldb/tidal/schema"
 )
 
+// likes is the number of the type "like" in either version.
+const likes = 1
+
 // Schemas returns the versions that [Generate] uses, oldest first; each extends the one before.
 func Schemas() []*schema.Schema { return schemas() }
 

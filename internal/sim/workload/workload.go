@@ -94,8 +94,12 @@ func Generate(seed uint64) *Workload {
 	total := 36 + g.rng.IntN(20)
 	news := total/5 + g.rng.IntN(total/2)
 	g.authors[0].found()
-	if g.rng.IntN(8) == 0 {
+	switch g.rng.IntN(8) {
+	case 0:
 		g.authors[1].pad()
+	case 3:
+		g.authors[0].binge(0)
+		g.authors[1].binge(1)
 	}
 	for n := range total {
 		g.wall += g.rng.Int64N(3) * g.rng.Int64N(400)
