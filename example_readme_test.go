@@ -6,10 +6,12 @@ import (
 	"os"
 
 	"github.com/tidaldb/tidal"
+	"github.com/tidaldb/tidal/query"
 	"github.com/tidaldb/tidal/schema"
 )
 
-// Example writes three likes and asks what is liked most. The README shows the body of likes.
+// Example writes items and what two readers did with them, and asks what one of them should be shown. The README shows the
+// body of likes.
 func Example() {
 	dir, err := os.MkdirTemp("", "tidal-example-")
 	if err != nil {
@@ -21,8 +23,7 @@ func Example() {
 		fmt.Println(err)
 	}
 	// Output:
-	// jazz-101 2.00
-	// bread-7 1.00
+	// jazz-102
 }
 
 func likes(ctx context.Context, dir string) error {
@@ -31,16 +32,30 @@ func likes(ctx context.Context, dir string) error {
 		return err
 	}
 	defer db.Close()
-	_, err = db.Signals(ctx,
+	jazz, bread := tidal.Fields{"category": schema.String("jazz")}, tidal.Fields{"category": schema.String("bread")}
+	_, err = db.Write(ctx, tidal.Request{Records: []tidal.Record{
+		tidal.Put{Kind: tidal.Item, ID: "jazz-101", Fields: jazz},
+		tidal.Put{Kind: tidal.Item, ID: "jazz-102", Fields: jazz},
+		tidal.Put{Kind: tidal.Item, ID: "jazz-103", Fields: jazz},
+		tidal.Put{Kind: tidal.Item, ID: "bread-7", Fields: bread},
 		tidal.Signal{Type: "like", User: "ada", Item: "jazz-101"},
 		tidal.Signal{Type: "like", User: "ben", Item: "jazz-101"},
-		tidal.Signal{Type: "like", User: "ada", Item: "bread-7"})
+		tidal.Signal{Type: "like", User: "ben", Item: "jazz-102"},
+		tidal.Signal{Type: "hide", User: "ada", Item: "jazz-103"},
+	}})
 	if err != nil {
 		return err
 	}
-	top, err := db.Top(tidal.TopQuery{Type: "like"})
-	for _, s := range top {
-		fmt.Printf("%s %.2f\n", s.Item, s.Score)
+	q, err := query.Parse(`RANK items FOR USER "ada" FILTER category = "jazz" AND NOT liked LIMIT 10`)
+	if err != nil {
+		return err
 	}
-	return err
+	list, err := db.Rank(ctx, q)
+	if err != nil {
+		return err
+	}
+	for _, x := range list.Items {
+		fmt.Println(x.Item)
+	}
+	return nil
 }

@@ -30,7 +30,8 @@ acknowledged is opened by another process and compared. docs/bench.md says what 
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(a.benchIngestCommand(), a.benchRecoverCommand(), a.benchMemoryCommand(), a.benchKillsCommand())
+	c.AddCommand(a.benchIngestCommand(), a.benchRecoverCommand(), a.benchMemoryCommand(), a.benchKillsCommand(),
+		a.benchRankCommand())
 	return c
 }
 

@@ -10,20 +10,29 @@ import (
 	"os/exec"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tidaldb/tidal"
+	"github.com/tidaldb/tidal/internal/hidden"
 	"github.com/tidaldb/tidal/internal/refold"
+	"github.com/tidaldb/tidal/query"
 )
 
 // demoResult is what demo prints with --json.
 type demoResult struct {
-	Signals int      `json:"signals"`
-	Before  []string `json:"before"`
-	After   []string `json:"after"`
+	Signals int `json:"signals"`
+	// Before and After are one reader's list before the burst, and once the burst was over and the reader had hidden some of
+	// what the list held then.
+	Before []string `json:"before"`
+	After  []string `json:"after"`
+	// Hidden are the items that the reader hid. HiddenServed counts those that were in a list all the same: by the
+	// database's own count, before and after the kill, and by a checker of everything that was shown.
+	Hidden       []string `json:"hidden"`
+	HiddenServed int      `json:"hidden_served"`
 	// Recovered is true when the database that was reopened after the kill has the digest and the list that the
 	// killed process had.
 	Recovered bool   `json:"recovered"`
@@ -41,9 +50,10 @@ func (a *app) demoCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "demo [--once] [--dir D]",
 		Short: "See in half a minute what tidal does: lists that follow signals, and a crash that loses nothing",
-		Long: `See what tidal does. A second process fills a database with invented readers and articles, shows what they like,
-lets three articles become popular, and is then killed without warning (SIGKILL). The database is reopened and compared
-with what it was before the kill, and with every signal that the killed process had reported as acknowledged.
+		Long: `See what tidal does. A second process fills a database with invented readers and articles, asks what one of the readers
+should be shown, lets three articles become popular, asks again, has the reader hide three articles of the list, and is
+then killed without warning (SIGKILL). The database is reopened and compared with what it was before the kill, and with
+every signal that the killed process had reported as acknowledged. What was hidden is in none of the lists behind it.
 
 With --once it prints the outcome alone and leaves nothing behind.`,
 		Example: `  tidal demo
@@ -82,12 +92,14 @@ func (a *app) runDemo(c *cobra.Command, dir string, once bool) (err error) {
 	if err := a.answer(d.result, func(w io.Writer) { d.conclude(w, once) }); err != nil {
 		return err
 	}
-	if !d.result.Recovered || d.result.Different > 0 {
+	if d.result.failed() {
 		a.json = false // the object is printed already
 		return errDemo
 	}
 	return nil
 }
+
+func (r *demoResult) failed() bool { return !r.Recovered || r.Different > 0 || r.HiddenServed > 0 }
 
 // demo is the surviving process's part.
 type demo struct {
@@ -98,6 +110,9 @@ type demo struct {
 	result demoResult
 	ready  demoStep // the last report of the child
 	wrote  []*demoWrite
+	ops    []hidden.Op // what the reader hid and was shown
+	clock  demoClock
+	shown  []string // the list after the burst, for the story
 }
 
 func (d *demo) run(ctx context.Context) error {
@@ -105,7 +120,7 @@ func (d *demo) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := d.reopen(killed); err != nil {
+	if err := d.reopen(ctx, killed); err != nil {
 		return err
 	}
 	return d.compare(ctx)
@@ -137,6 +152,7 @@ func (d *demo) runChild(ctx context.Context) (killed bool, err error) {
 	for d.ready.Step != "ready" && err == nil {
 		var s demoStep
 		if err = steps.Decode(&s); err == nil {
+			d.note(&s)
 			d.tell(&s)
 			if s.Wrote != nil {
 				d.wrote = append(d.wrote, s.Wrote)
@@ -163,23 +179,52 @@ func (d *demo) runChild(ctx context.Context) (killed bool, err error) {
 }
 
 // reopen opens what the killed process left and compares.
-func (d *demo) reopen(killed bool) error {
+func (d *demo) reopen(ctx context.Context, killed bool) error {
 	began := d.now()
 	db, err := tidal.Open(d.dir, nil, nil)
 	if err != nil {
 		return err
 	}
 	took := d.now().Sub(began)
-	list, err := db.Top(demoQuery(time.UnixMilli(d.ready.At), demoList))
+	list, err := demoAsk(ctx, db, demoQuery(time.UnixMilli(d.ready.At)), &d.clock)
 	if err != nil {
 		return errors.Join(err, db.Close())
 	}
+	// A list of everything there is holds what was hidden if any list does.
+	all, err := demoAsk(ctx, db, query.Rank("new").For(demoReader).Limit(query.MaxLimit).Query(), &d.clock)
+	if err != nil {
+		return errors.Join(err, db.Close())
+	}
+	d.ops = append(d.ops, list.op, all.op)
+	d.countHidden(d.ready.Served + db.Stats().HiddenServed)
 	d.result.Digest = db.Digest().String()
 	d.result.Signals = d.ready.Signals
-	same := slices.EqualFunc(list, d.result.After, func(s tidal.Scored, id string) bool { return s.Item == id })
+	same := slices.Equal(ids(list.scored), d.result.After)
 	d.result.Recovered = killed && same && d.result.Digest == d.ready.Digest
-	d.tellReopened(took, same)
+	d.tellReopened(took, same, len(all.scored))
 	return db.Close()
+}
+
+// note keeps what a step did that is checked, or compared, in the end.
+func (d *demo) note(s *demoStep) {
+	d.ops = append(d.ops, s.Ops...)
+	for _, op := range s.Ops {
+		d.clock = max(d.clock, demoClock(op.End))
+		if op.Op == hidden.Hide {
+			d.result.Hidden = append(d.result.Hidden, op.Target)
+		}
+	}
+	switch s.Step {
+	case "before":
+		d.result.Before = ids(s.List)
+	case "after":
+		d.result.After = ids(s.List)
+	}
+}
+
+// countHidden counts what was served though it was hidden: what databases counted, and what a checker finds in all lists.
+func (d *demo) countHidden(counted uint64) {
+	d.result.HiddenServed = int(counted) + len(hidden.Check(d.ops))
 }
 
 // compare holds every record of the reopened database against what the killed process had reported as acknowledged.
@@ -240,19 +285,24 @@ func (d *demo) tell(s *demoStep) {
 		fmt.Fprintf(d.say, "1. It wrote %d articles and %s signals in %s, %d to a request. Each request was on disk before\n"+
 			"   the next one was sent.\n\n", s.Items, thousands(s.Signals), round(s.Took), demoRequest)
 	case "before":
-		d.result.Before = ids(s.List)
-		fmt.Fprintf(d.say, "2. What readers like now. A like counts 1 at first, and half of that after each seven days:\n\n")
+		fmt.Fprintf(d.say, "2. What %s should be shown now. The score is made of what those who liked the same articles\n"+
+			"   liked, and of what everybody likes these days:\n\n", demoReader)
 		d.tellList(s.List, nil)
 	case "burst":
 		fmt.Fprintf(d.say, "3. Three articles from further down become popular: %s likes, one write at a time.\n"+
 			"   A write returns when it is on disk and counted in every score. The median took %s, the slowest %s.\n\n",
 			thousands(s.Signals), round(s.Median), round(s.Slowest))
-	case "after":
+	case "shown":
 		fmt.Fprintf(d.say, "4. The same list a moment later (* is new):\n\n")
 		d.tellList(s.List, d.result.Before)
-		d.result.After = ids(s.List)
+		d.shown = ids(s.List)
+	case "hide":
+		fmt.Fprintf(d.say, "5. %s hides %s. The list that begins next doesn't have them (* is new):\n\n", demoReader,
+			strings.Join(d.result.Hidden, ", "))
+	case "after":
+		d.tellList(s.List, d.shown)
 	case "ready":
-		fmt.Fprintf(d.say, "5. The state's digest, a hash of everything that was counted, is\n   %s\n"+
+		fmt.Fprintf(d.say, "6. The state's digest, a hash of everything that was counted, is\n   %s\n"+
 			"   Now the process is killed (SIGKILL), with the database open.\n\n", s.Digest)
 	}
 }
@@ -273,14 +323,15 @@ func (d *demo) tellList(list []topScored, before []string) {
 	fmt.Fprintln(d.say)
 }
 
-func (d *demo) tellReopened(took time.Duration, same bool) {
+func (d *demo) tellReopened(took time.Duration, same bool, all int) {
 	words := map[bool]string{true: "the same", false: "NOT THE SAME"}
-	fmt.Fprintf(d.say, "6. Reopened in %s. The digest is %s, the list is %s.\n\n", round(took),
-		words[d.result.Digest == d.ready.Digest], words[same])
+	fmt.Fprintf(d.say, "7. Reopened in %s. The digest is %s, the list is %s.\n"+
+		"   Of what %s hid, lists held %d, one of all %d other articles among them.\n\n", round(took),
+		words[d.result.Digest == d.ready.Digest], words[same], demoReader, d.result.HiddenServed, all)
 }
 
 func (d *demo) tellCompared(signals int) {
-	fmt.Fprintf(d.say, "7. All %s signals that had been acknowledged were counted once more, by other code: %s cells and %s\n"+
+	fmt.Fprintf(d.say, "8. All %s signals that had been acknowledged were counted once more, by other code: %s cells and %s\n"+
 		"   records of readers, %d of them different.\n\n", thousands(signals), thousands(d.result.Cells),
 		thousands(d.result.UserRecords), d.result.Different)
 }
@@ -292,6 +343,7 @@ func (d *demo) conclude(w io.Writer, once bool) {
 			{"signals", thousands(d.result.Signals)},
 			{"before", fmt.Sprint(d.result.Before)},
 			{"after", fmt.Sprint(d.result.After)},
+			{"hidden", fmt.Sprintf("%v, %d of them served", d.result.Hidden, d.result.HiddenServed)},
 			{"recovered", strconv.FormatBool(d.result.Recovered)},
 			{"digest", d.result.Digest},
 			{"compared", fmt.Sprintf("%s cells, %s records of readers", thousands(d.result.Cells),
@@ -302,14 +354,14 @@ func (d *demo) conclude(w io.Writer, once bool) {
 	}
 	fmt.Fprintf(w, `The database is still there. Look around:
 
+  tidal rank --dir %[1]s --user %[3]s --explain
   tidal top --dir %[1]s --type like
-  tidal top --dir %[1]s --type like --at now+30d
   tidal get --dir %[1]s --item %[2]s --type like
   tidal verify --dir %[1]s
   rm -r %[1]s
 
 With data of your own: tidal import --help, and tidal schema --format csv for the schema to begin with.
-`, d.dir, d.result.After[0])
+`, d.dir, d.result.After[0], demoReader)
 }
 
 func ids(list []topScored) []string {

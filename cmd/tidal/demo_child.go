@@ -12,6 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tidaldb/tidal"
+	"github.com/tidaldb/tidal/internal/hidden"
+	"github.com/tidaldb/tidal/query"
 	"github.com/tidaldb/tidal/schema"
 )
 
@@ -26,11 +28,15 @@ const (
 	demoRiseFrom = 40 // where in the list the first of them stood
 	demoRiseStep = 30
 	demoBurst    = 60 // likes for each
+	demoHides    = 3  // items that the reader hides
 )
+
+// demoReader is whom the lists are for. The likes of the burst are others'.
+const demoReader = "reader-200"
 
 // A demoStep is what the child reports on its standard output, one JSON object a line.
 type demoStep struct {
-	Step    string        `json:"step"` // wrote, seeded, before, burst, after, ready
+	Step    string        `json:"step"` // wrote, seeded, before, burst, shown, hide, after, ready
 	Items   int           `json:"items,omitempty"`
 	Signals int           `json:"signals,omitempty"` // written so far
 	Took    time.Duration `json:"took,omitempty"`
@@ -42,6 +48,10 @@ type demoStep struct {
 	Slowest time.Duration `json:"slowest,omitempty"`
 	Digest  string        `json:"digest,omitempty"`
 	Wrote   *demoWrite    `json:"wrote,omitempty"`
+	// Ops are what the step did, for the checker of what was hidden, by the child's own count of beginnings and ends.
+	Ops []hidden.Op `json:"ops,omitempty"`
+	// Served is what the child's database counted of hidden items in lists.
+	Served uint64 `json:"served,omitempty"`
 }
 
 // A demoWrite is a request that was acknowledged, and all that was in it.
@@ -79,6 +89,17 @@ type demoChild struct {
 	out     *json.Encoder
 	signals int
 	wrote   int // requests
+	clock   demoClock
+}
+
+// demoClock orders operations, of which one ends before the next begins.
+type demoClock int64
+
+// during returns an operation with when it began and ended.
+func (c *demoClock) during(op hidden.Op) hidden.Op {
+	op.Begin, op.End = int64(*c)+1, int64(*c)+2
+	*c += 2
+	return op
 }
 
 func (d *demoChild) run(ctx context.Context) error {
@@ -96,18 +117,30 @@ func (d *demoChild) run(ctx context.Context) error {
 	}); err != nil {
 		return fmt.Errorf("report: %w", err)
 	}
-	before, err := d.top("before", demoRiseFrom+demoRisers*demoRiseStep)
+	if _, err := d.list(ctx, "before"); err != nil {
+		return err
+	}
+	risers, err := d.risers()
 	if err != nil {
 		return err
 	}
-	if err := d.burst(ctx, before); err != nil {
+	if err := d.burst(ctx, risers); err != nil {
 		return fmt.Errorf("burst: %w", err)
 	}
-	after, err := d.top("after", demoList)
+	shown, err := d.list(ctx, "shown")
 	if err != nil {
 		return err
 	}
-	return d.out.Encode(demoStep{Step: "ready", Signals: d.signals, At: after.At, Digest: d.db.Digest().String()})
+	if err := d.hide(ctx, shown.List, risers); err != nil {
+		return fmt.Errorf("hide: %w", err)
+	}
+	after, err := d.list(ctx, "after")
+	if err != nil {
+		return err
+	}
+	return d.out.Encode(demoStep{
+		Step: "ready", Signals: d.signals, At: after.At, Digest: d.db.Digest().String(), Served: d.db.Stats().HiddenServed,
+	})
 }
 
 // seed writes the items and a month of signals, in requests of many records.
@@ -150,41 +183,84 @@ func (d *demoChild) write(ctx context.Context, records []tidal.Record) error {
 	return nil
 }
 
-// top reads a list and reports its beginning.
-func (d *demoChild) top(step string, limit int) (demoStep, error) {
+// list asks for the reader's list and reports it.
+func (d *demoChild) list(ctx context.Context, step string) (demoStep, error) {
 	at := floorMilli(d.now())
-	list, err := d.db.Top(demoQuery(at, limit))
+	list, err := demoAsk(ctx, d.db, demoQuery(at), &d.clock)
 	if err != nil {
-		return demoStep{}, fmt.Errorf("top: %w", err)
+		return demoStep{}, err
 	}
-	s := demoStep{Step: step, At: at.UnixMilli()}
-	for _, it := range list {
-		s.List = append(s.List, topScored(it))
-	}
-	shown := s
-	shown.List = s.List[:min(demoList, len(s.List))]
-	if err := d.out.Encode(shown); err != nil {
+	s := demoStep{Step: step, At: at.UnixMilli(), List: list.scored, Ops: []hidden.Op{list.op}}
+	if err := d.out.Encode(s); err != nil {
 		return s, fmt.Errorf("report: %w", err)
 	}
 	return s, nil
 }
 
-// demoQuery asks for the list that the demo is about.
-func demoQuery(at time.Time, limit int) tidal.TopQuery {
-	return tidal.TopQuery{Type: "like", HalfLife: 7 * 24 * time.Hour, At: at, Limit: limit}
+// demoAnswer is a list that the reader was shown.
+type demoAnswer struct {
+	scored []topScored
+	op     hidden.Op
 }
 
-// burst likes a few items from further down, one write at a time, as a running application would.
-func (d *demoChild) burst(ctx context.Context, before demoStep) error {
-	s := demoStep{Step: "burst"}
+func demoAsk(ctx context.Context, db *tidal.DB, q *query.Query, clock *demoClock) (demoAnswer, error) {
+	got, err := db.Rank(ctx, q)
+	if err != nil {
+		return demoAnswer{}, err
+	}
+	var a demoAnswer
+	for i := range got.Items {
+		a.scored = append(a.scored, topScored{got.Items[i].Item, got.Items[i].Score})
+	}
+	a.op = clock.during(hidden.Op{Op: hidden.List, User: demoReader, Items: ids(a.scored)})
+	return a, nil
+}
+
+// demoQuery asks for the list that the demo is about. Nothing in it is left to chance, so that it can be asked again.
+func demoQuery(at time.Time) *query.Query {
+	return query.Rank("for_you").For(demoReader).At(at).Seed(demoSeed).Explore(0).Limit(demoList).Query()
+}
+
+// hide has the reader hide the first items of a list, but for those that have risen.
+func (d *demoChild) hide(ctx context.Context, list []topScored, risers []string) error {
+	s := demoStep{Step: "hide"}
+	for _, it := range list {
+		if len(s.Ops) == demoHides || slices.Contains(risers, it.Item) {
+			continue
+		}
+		hide := tidal.Signal{Type: "hide", User: demoReader, Item: it.Item, Time: floorMilli(d.now())}
+		if err := d.write(ctx, []tidal.Record{hide}); err != nil {
+			return err
+		}
+		d.signals++
+		s.Ops = append(s.Ops, d.clock.during(hidden.Op{Op: hidden.Hide, User: demoReader, Which: "hide", Target: it.Item}))
+	}
+	if err := d.out.Encode(s); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	return nil
+}
+
+// risers returns a few items that are liked less than many others.
+func (d *demoChild) risers() (items []string, err error) {
+	list, err := d.db.Top(tidal.TopQuery{Type: "like", Limit: demoRiseFrom + demoRisers*demoRiseStep})
+	if err != nil {
+		return nil, fmt.Errorf("top: %w", err)
+	}
 	for n := range demoRisers {
-		if at := demoRiseFrom + n*demoRiseStep; at < len(before.List) {
-			s.Risers = append(s.Risers, before.List[at].Item)
+		if at := demoRiseFrom + n*demoRiseStep; at < len(list) {
+			items = append(items, list[at].Item)
 		}
 	}
-	if len(s.Risers) == 0 {
-		return errors.New("the list is too short to have anything rise")
+	if len(items) == 0 {
+		return nil, errors.New("too few items are liked to have anything rise")
 	}
+	return items, nil
+}
+
+// burst likes a few items, one write at a time, as a running application would.
+func (d *demoChild) burst(ctx context.Context, risers []string) error {
+	s := demoStep{Step: "burst", Risers: risers}
 	var took []time.Duration
 	for n := range demoBurst {
 		for _, item := range s.Risers {

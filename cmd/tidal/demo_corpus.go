@@ -32,6 +32,7 @@ func demoSchema() *schema.Schema {
 				schema.Window7d, schema.Window30d,
 			}, Meaning: schema.Positive, Sets: []schema.Mark{schema.Liked}},
 			{Name: "skip", HalfLives: []time.Duration{24 * time.Hour}, Meaning: schema.Negative},
+			{Name: "hide", Meaning: schema.HardNegative},
 		},
 		Items: schema.EntityType{Fields: []schema.Field{
 			{Name: "title", Type: schema.TypeText}, {Name: "category", Type: schema.TypeKeyword},

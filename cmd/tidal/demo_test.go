@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tidaldb/tidal"
+	"github.com/tidaldb/tidal/internal/hidden"
 )
 
 func TestDemoShowsAListThatChangesAndACrashThatLosesNothing(t *testing.T) {
@@ -27,6 +28,14 @@ func TestDemoShowsAListThatChangesAndACrashThatLosesNothing(t *testing.T) {
 	if len(got.Before) != demoList || len(got.After) != demoList || slices.Equal(got.Before, got.After) {
 		t.Errorf("before %v, after %v", got.Before, got.After)
 	}
+	if len(got.Hidden) != demoHides || got.HiddenServed != 0 {
+		t.Errorf("hidden %v, %d of them served", got.Hidden, got.HiddenServed)
+	}
+	for _, id := range got.Hidden {
+		if slices.Contains(got.After, id) {
+			t.Errorf("%s is hidden, and in %v", id, got.After)
+		}
+	}
 	left, err := os.ReadDir(os.Getenv("TMPDIR"))
 	if err != nil || len(left) != 0 {
 		t.Errorf("--once leaves something behind: %v %v", left, err)
@@ -38,8 +47,8 @@ func TestDemoForPeopleTellsTheStoryAndKeepsTheDatabase(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "demo")
 	o := good(t, "demo", "--dir", dir)
 	for _, says := range []string{
-		"SIGKILL", "Reopened in", "The digest is the same, the list is the same", "tidal top --dir " + dir,
-		"tidal import",
+		"SIGKILL", demoReader + " hides", "Reopened in", "The digest is the same, the list is the same", "lists held 0",
+		"tidal rank --dir " + dir, "tidal import",
 	} {
 		if !strings.Contains(o.stdout, says) {
 			t.Errorf("the story doesn't say %q:\n%s", says, o.stdout)
@@ -54,17 +63,27 @@ func TestDemoForPeopleTellsTheStoryAndKeepsTheDatabase(t *testing.T) {
 	}
 }
 
+// aDemo runs the demo up to its end.
+func aDemo(t *testing.T) *demo {
+	t.Helper()
+	t.Setenv(asProgram, "1") // for the process that demo starts
+	d := &demo{app: &app{now: time.Now, self: os.Executable, stderr: io.Discard}, dir: filepath.Join(t.TempDir(), "demo"), say: io.Discard}
+	if err := d.run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if d.result.Different != 0 || !d.result.Recovered || d.result.HiddenServed != 0 || d.result.failed() {
+		t.Fatalf("%+v", d.result)
+	}
+	return d
+}
+
 // The verdict is a comparison, not a constant: a demo whose child reports something else than what is on disk fails.
 func TestDemoNoticesADatabaseThatIsNotTheSame(t *testing.T) {
-	t.Setenv(asProgram, "1") // for the process that demo starts
-	dir := filepath.Join(t.TempDir(), "demo")
-	before := answer[demoResult](t, good(t, "demo", "--dir", dir, "--json"))
-	list := answer[topResult](t, good(t, "top", "--dir", dir, "--type", "like", "--json"))
-	ready := demoStep{Step: "ready", Signals: before.Signals, Digest: before.Digest, At: time.Now().UnixMilli()}
+	ran := aDemo(t)
 	check := func(change func(*demo)) bool {
-		d := &demo{app: &app{now: time.Now}, dir: dir, say: &strings.Builder{}, ready: ready, result: demoResult{After: ids(list.Items)}}
+		d := &demo{app: ran.app, dir: ran.dir, say: io.Discard, ready: ran.ready, result: demoResult{After: slices.Clone(ran.result.After)}}
 		change(d)
-		if err := d.reopen(true); err != nil {
+		if err := d.reopen(t.Context(), true); err != nil {
 			t.Fatal(err)
 		}
 		return d.result.Recovered
@@ -80,16 +99,48 @@ func TestDemoNoticesADatabaseThatIsNotTheSame(t *testing.T) {
 	}
 }
 
+// A hidden item in any list that begins behind the hide is counted, and fails the demo; so does one that the database
+// counted itself.
+func TestDemoNoticesWhatIsServedThoughItIsHidden(t *testing.T) {
+	d := aDemo(t)
+	shown := 0
+	for _, op := range d.ops {
+		if op.Op == hidden.List {
+			shown++
+		}
+	}
+	if shown != 5 || len(d.ops) != shown+demoHides {
+		t.Errorf("%d lists, %d operations", shown, len(d.ops))
+	}
+	ops := slices.Clone(d.ops)
+	for name, leak := range map[string]func() uint64{
+		"in the last list": func() uint64 {
+			last := &d.ops[len(d.ops)-1]
+			last.Items = append(slices.Clone(last.Items), d.result.Hidden[1])
+			return 0
+		},
+		"in a list of its own": func() uint64 {
+			d.ops = append(d.ops, d.clock.during(hidden.Op{Op: hidden.List, User: demoReader, Items: d.result.Hidden[:1]}))
+			return 0
+		},
+		"by the database's count": func() uint64 { return 1 },
+	} {
+		d.ops = slices.Clone(ops)
+		d.countHidden(leak())
+		if d.result.HiddenServed != 1 || !d.result.failed() {
+			t.Errorf("%s: %+v", name, d.result)
+		}
+	}
+	// Before the hide the same items may be shown.
+	d.ops = slices.Clone(ops)
+	if d.countHidden(0); d.result.HiddenServed != 0 || d.result.failed() {
+		t.Errorf("%+v", d.result)
+	}
+}
+
 // What the killed process reported is compared record by record.
 func TestDemoNoticesASignalThatIsLostOrCountedTwice(t *testing.T) {
-	t.Setenv(asProgram, "1") // for the process that demo starts
-	d := &demo{app: &app{now: time.Now, self: os.Executable, stderr: io.Discard}, dir: filepath.Join(t.TempDir(), "demo"), say: io.Discard}
-	if err := d.run(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if d.result.Different != 0 || !d.result.Recovered {
-		t.Fatalf("%+v", d.result)
-	}
+	d := aDemo(t)
 	for name, change := range map[string]func(last *demoWrite){
 		"lost": func(w *demoWrite) { w.Signals = append(w.Signals, w.Signals[0]) },
 		"more": func(w *demoWrite) { w.Signals = nil },

@@ -76,7 +76,7 @@ func checkLine(t *testing.T, line string) string {
 	line, _, _ = strings.Cut(line, " | ")
 	line, _, _ = strings.Cut(line, " > ")
 	root := (&app{}).root()
-	c, rest, err := root.Find(strings.Fields(line))
+	c, rest, err := root.Find(words(line))
 	if err != nil || c == root {
 		t.Errorf("tidal %s: no such command (%v)", line, err)
 		return ""
@@ -88,6 +88,19 @@ func checkLine(t *testing.T, line string) string {
 		t.Errorf("tidal %s: %v", line, err)
 	}
 	return c.CommandPath()
+}
+
+// words cuts a command line as a shell does, as far as the page needs: what stands in single quotes is one word.
+func words(line string) []string {
+	var out []string
+	for n, part := range strings.Split(line, "'") {
+		if n%2 == 1 {
+			out = append(out, part)
+			continue
+		}
+		out = append(out, strings.Fields(part)...)
+	}
+	return out
 }
 
 // Every flag of every command is in the page.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tidaldb/tidal"
 	"github.com/tidaldb/tidal/internal/rows"
+	"github.com/tidaldb/tidal/query"
 )
 
 // Exit codes. Scripts rely on them; docs/cli.md lists them.
@@ -24,7 +25,7 @@ const (
 	exitRefused     = 4   // input was refused
 	exitLocked      = 5   // another process holds the directory
 	exitNotFound    = 6   // no such item, type, file or database
-	exitFormat      = 7   // the directory has a newer format, another owner, or another schema
+	exitFormat      = 7   // the directory has a newer or an older format, another owner, or another schema
 	exitInterrupted = 130 // Ctrl-C or SIGTERM
 )
 
@@ -40,8 +41,9 @@ func usagef(c *cobra.Command, format string, args ...any) error {
 	return &usageError{command: c.CommandPath(), reason: fmt.Sprintf(format, args...)}
 }
 
-// errDemo is the failure of a demo whose reopened database isn't what it was before the kill.
-var errDemo = errors.New("the reopened database differs from the one before the kill")
+// errDemo is the failure of a demo whose reopened database isn't what it was before the kill, or whose lists held what was
+// hidden.
+var errDemo = errors.New("the reopened database differs from the one before the kill, or something hidden was served")
 
 // A failing is a kind of failure: how a script tells it, and what a person does about it.
 type failing struct {
@@ -67,6 +69,11 @@ var failings = []failing{
 		"nothing was changed. Restore the folders store and wal from one backup",
 	},
 	{tidal.ErrFormat, "newer_format", exitFormat, "nothing was changed. Use the newer tidal that wrote this"},
+	{
+		tidal.ErrFormatOld, "older_format", exitFormat,
+		"nothing was changed. Move the folder store out of the directory and run the command again; should the log not " +
+			"reach back to its beginning, move it back and use the tidal that wrote it",
+	},
 	{tidal.ErrForeign, "foreign", exitFormat, "nothing was changed. Name another --dir, or use it as what it is"},
 	{
 		tidal.ErrSchemaChange, "schema", exitFormat,
@@ -98,6 +105,10 @@ var failings = []failing{
 		errDifferent, "different", exitFailure,
 		"nothing was changed. If the directory holds these files and nothing else, please report this with both",
 	},
+	{
+		errServed, "hidden_served", exitFailure,
+		"if this program answered the lists, please report this with the history",
+	},
 	{errDemo, "demo", exitFailure, "please report this with the directory"},
 }
 
@@ -127,8 +138,8 @@ type failure struct {
 	Advice string `json:"advice,omitempty"`
 }
 
-// report prints err, if any, and returns the exit code: one line on standard error that says what failed and what to
-// do, and with --json an object as the last line of standard output.
+// report prints err, if any, and returns the exit code: a line on standard error (see [message]) that says what failed
+// and what to do, and with --json an object as the last line of standard output.
 func (a *app) report(err error) int {
 	if err == nil {
 		return exitOK
@@ -147,11 +158,16 @@ func (a *app) report(err error) int {
 	return f.exit
 }
 
-// message is an error's text on one line. Damage speaks for itself: the layers that passed it on add nothing that helps.
+// message is an error's text on one line, but for what is wrong with a query: that is shown below an excerpt of it. Damage
+// speaks for itself: the layers that passed it on add nothing that helps.
 func message(err error) string {
 	var damage *tidal.CorruptError
 	if errors.As(err, &damage) {
 		return damage.Error()
+	}
+	var asked *query.Error
+	if errors.As(err, &asked) {
+		return err.Error()
 	}
 	return strings.ReplaceAll(err.Error(), "\n", "; ")
 }

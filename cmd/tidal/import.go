@@ -22,7 +22,7 @@ import (
 type importFlags struct {
 	dir, format, schema, mapping, lane, onError string
 	acks                                        int
-	verify                                      bool
+	verify, items                               bool
 	kind                                        rows.Format
 }
 
@@ -52,6 +52,10 @@ An import counts once. Its rows travel in requests of 128 rows each, numbered un
 a request once. The lane is the hash of the file's content unless --lane names it: after a crash, or for good measure,
 run the same command again.
 
+Lists are of items that exist, and signals alone make none. With --items the import makes every item that its rows are
+about, without fields; it does so by itself for movielens and ordered, which have no catalogue of items. Items that are
+there stay as they are. An import that was made without can be run again with it: no row counts twice.
+
 With --verify another process opens the database afterwards and compares it with the files, as tidal verify --against
 does. It compares the whole directory, which therefore has to hold this import and nothing else.`,
 		Example: `  tidal import --dir D --format movielens u.data
@@ -68,6 +72,7 @@ does. It compares the whole directory, which therefore has to hold this import a
 	c.Flags().StringVar(&f.schema, "schema", "", "YAML file with the schema of a new database (default: the format's, see tidal schema)")
 	c.Flags().StringVar(&f.lane, "lane", "", "name under which the requests are numbered (default: hash of the content)")
 	c.Flags().StringVar(&f.onError, "on-error", "skip", "what a row does that can't be used: skip or fail")
+	itemsFlag(c, &f.items, "make the items that rows are about")
 	c.Flags().BoolVar(&f.verify, "verify", false, "compare the database with the files afterwards, in another process")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if err := f.check(c, args); err != nil {
@@ -96,8 +101,9 @@ func (f *importFlags) check(c *cobra.Command, args []string) error {
 	if f.onError != "skip" && f.onError != "fail" {
 		return usagef(c, "--on-error %q: want skip or fail", f.onError)
 	}
-	if n := len(f.lane); n > 128 {
-		return usagef(c, "--lane has %d bytes; at most 128 are allowed", n)
+	f.items = itemsAsked(c, f.items, &f.kind)
+	if n := len(f.lane); n > maxLane {
+		return usagef(c, "--lane has %d bytes; at most %d are allowed", n, maxLane)
 	}
 	if countOf(args, "-") > 1 {
 		return usagef(c, "standard input (-) can be read once")
@@ -127,6 +133,7 @@ type importResult struct {
 	Digest      string  `json:"digest"`
 	DigestCells string  `json:"digest_cells"`
 	verified            // with --verify
+	noItems     bool    // nothing that was imported can be ranked yet
 }
 
 // verified is what another process compared, if it was asked to. It stands apart so that its counts don't hide others.
@@ -179,7 +186,7 @@ func (a *app) importInto(c *cobra.Command, f *importFlags, names []string, lane 
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	if f.verify {
-		if err := onlyLane(db, lane, f.dir); err != nil {
+		if err := onlyLane(db, f.dir, lane, itemsLane(lane)); err != nil {
 			return nil, err
 		}
 	}
@@ -187,6 +194,12 @@ func (a *app) importInto(c *cobra.Command, f *importFlags, names []string, lane 
 	in := &files{format: f.kind, names: names, stdin: a.stdin, read: draw}
 	im := &importer{
 		db: db, schema: db.Schema(), in: in, lane: lane, failFast: f.onError == "fail", log: a.stderr, acks: acks,
+	}
+	if f.items {
+		im.items = newItemMaker(db, lane)
+	}
+	if err := makeKeys(db); err != nil {
+		return nil, err
 	}
 	began := a.now()
 	err = errors.Join(im.run(c.Context()), in.close())
@@ -199,7 +212,13 @@ func (a *app) importInto(c *cobra.Command, f *importFlags, names []string, lane 
 		return nil, err
 	}
 	took := a.now().Sub(began).Seconds()
+	some, err := db.List(tidal.ListQuery{Kind: tidal.Item, Limit: 1})
+	if err != nil {
+		return nil, fmt.Errorf("look for items: %w", err)
+	}
 	r = &importResult{
+		noItems: len(some) == 0 && im.tally.Imported > 0,
+
 		tally: im.tally, Seconds: took, Lane: lane,
 		Digest: db.Digest().String(), DigestCells: db.DigestCells().String(),
 	}
@@ -209,10 +228,14 @@ func (a *app) importInto(c *cobra.Command, f *importFlags, names []string, lane 
 	return r, nil
 }
 
-// onlyLane refuses a database that something else than this lane has written to.
-func onlyLane(db *tidal.DB, lane, dir string) error {
-	s := db.Stats()
-	if _, known := db.Lane(lane); known || s.Items+s.Users+s.Creators == 0 {
+// onlyLane refuses a database that something else than these lanes has written to.
+func onlyLane(db *tidal.DB, dir string, lanes ...string) error {
+	for _, lane := range lanes {
+		if _, known := db.Lane(lane); known {
+			return nil
+		}
+	}
+	if s := db.Stats(); s.Items+s.Users+s.Creators == 0 {
 		return nil
 	}
 	return tidalInput("--verify compares the whole directory with this input, and %s holds something else already: "+
@@ -267,6 +290,11 @@ func (r *importResult) print(w io.Writer, dir string) {
 	}
 	pairs(w, lines)
 	fmt.Fprintf(w, "\nNow look: tidal top --dir %s --type TYPE --at newest\n", dir)
+	if r.noItems {
+		fmt.Fprintln(w, "To rank, there have to be items: put them (tidal put), or run this again with --items.")
+	} else {
+		fmt.Fprintf(w, "And rank: tidal rank --dir %s --user USER --at newest\n", dir)
+	}
 }
 
 // openForImport opens the database, or makes it: with the schema of --schema, or else the format's own. A database

@@ -13,6 +13,9 @@ import (
 // laneBytes is the length of the hash that names a lane by default.
 const laneBytes = 16
 
+// maxLane is how long a lane's name may be.
+const maxLane = 128
+
 // chooseLane returns the lane, and the size of the files if it is known (−1 if not). By default the lane is named by
 // what makes the requests: the content of the files, and of the mapping.
 func chooseLane(c *cobra.Command, f *importFlags, names []string) (lane string, size int64, err error) {

@@ -32,9 +32,10 @@ type importer struct {
 	schema   *schema.Schema
 	in       rows.Source
 	lane     string
-	failFast bool      // the first row that can't be used ends the import
-	log      io.Writer // complaints about rows
-	acks     *acks     // nil: nobody listens
+	failFast bool       // the first row that can't be used ends the import
+	log      io.Writer  // complaints about rows
+	acks     *acks      // nil: nobody listens
+	items    *itemMaker // nil: no items are made
 
 	tally    tally
 	complain int       // rows reported one by one
@@ -53,8 +54,12 @@ type tally struct {
 	Clamped   int64            `json:"clamped"`
 }
 
-// flight is one request under way. Its goroutine owns block and refused until done is closed.
+// flight is one request under way, of a block or of items to be made. Its goroutine owns block and refused until done is
+// closed.
 type flight struct {
+	lane    string
+	number  uint64
+	items   []string // of a request that makes items, which has no block
 	block   *block
 	last    int64 // the number of the block's last row
 	refused []*rows.Error
@@ -88,13 +93,24 @@ func (im *importer) feed(ctx context.Context) error {
 			break
 		}
 		im.tally.Rows += int64(b.rows)
+		if im.items != nil {
+			im.items.collect(b) // before the block is its request's
+		}
 		if err := im.pass(ctx, b, high); err != nil {
 			return err
+		}
+		if im.items != nil {
+			if err := im.makeItems(ctx, false); err != nil {
+				return err
+			}
 		}
 	}
 	if number <= high {
 		return tidalInput("lane %q holds %d requests, and this input makes only %d: it isn't what was imported before",
 			im.lane, high, number-1)
+	}
+	if im.items != nil {
+		return im.makeItems(ctx, true)
 	}
 	return nil
 }
@@ -139,22 +155,31 @@ func (im *importer) drain(wanted bool) error {
 	return first
 }
 
-// send writes a block's request in a goroutine of its own. An interruption doesn't reach it: what is under way is
-// finished, so that its outcome is known.
+// send writes a block's request.
 func (im *importer) send(ctx context.Context, b *block) *flight {
+	return im.start(ctx, &flight{block: b, number: b.number, last: im.tally.Rows}, im.lane)
+}
+
+// start writes a request in a goroutine of its own. An interruption doesn't reach it: what is under way is finished, so
+// that its outcome is known.
+func (im *importer) start(ctx context.Context, f *flight, lane string) *flight {
 	ctx = context.WithoutCancel(ctx)
-	f := &flight{block: b, last: im.tally.Rows, done: make(chan struct{})}
+	f.lane, f.done = lane, make(chan struct{})
 	go func() {
 		defer close(f.done)
-		f.write(ctx, im.db, im.lane, im.failFast)
+		if f.items != nil {
+			f.receipt, f.err = im.db.Write(ctx, itemsRequest(lane, f.number, f.items))
+			return
+		}
+		f.write(ctx, im.db, im.failFast)
 	}()
 	return f
 }
 
-// write sends the request; while the database refuses a record, it drops that row and sends the rest.
-func (f *flight) write(ctx context.Context, db target, lane string, failFast bool) {
+// write sends a block's request; while the database refuses a record, it drops that row and sends the rest.
+func (f *flight) write(ctx context.Context, db target, failFast bool) {
 	for len(f.block.good) > 0 {
-		f.receipt, f.err = db.Write(ctx, f.block.request(lane))
+		f.receipt, f.err = db.Write(ctx, f.block.request(f.lane))
 		var input *tidal.InputError
 		if !errors.As(f.err, &input) {
 			return
@@ -193,7 +218,13 @@ func (im *importer) settle() error {
 		f.err, f.receipt = nil, tidal.Receipt{Duplicate: true}
 	}
 	if f.err != nil {
-		return fmt.Errorf("import request %d of lane %s: %w", f.block.number, im.lane, f.err)
+		return fmt.Errorf("import request %d of lane %s: %w", f.number, f.lane, f.err)
+	}
+	if f.items != nil {
+		if !f.receipt.Duplicate {
+			im.tally.Entities += int64(len(f.items))
+		}
+		return nil // acknowledgements are of rows
 	}
 	for _, bad := range f.refused {
 		if err := im.unusable(bad); err != nil {

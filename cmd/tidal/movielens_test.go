@@ -49,6 +49,7 @@ func TestMovieLensAgainstIndependentProgram(t *testing.T) {
 	t.Run("every item at three times", func(t *testing.T) { checkEveryItem(t, dir, want) })
 	t.Run("single calls", func(t *testing.T) { checkSingleCalls(t, dir, want) })
 	t.Run("top", func(t *testing.T) { checkTop(t, dir, want) })
+	t.Run("rank", func(t *testing.T) { checkLists(t, dir) })
 	t.Run("imported again", func(t *testing.T) { checkImportedAgain(t, dir, file, first) })
 	t.Run("imported shuffled", func(t *testing.T) { checkShuffled(t, raw, first) })
 	t.Run("imported by processes that are killed", func(t *testing.T) { checkKilled(t, raw, first) })
@@ -166,6 +167,33 @@ func checkTop(t *testing.T, dir string, want *mlcheck.File) {
 	for item, score := range scores {
 		if score > last*(1+1e-6) {
 			t.Errorf("%s with %v is missing from a list that goes down to %v", item, score, last)
+		}
+	}
+}
+
+// checkLists asks for lists of real readers: full, of items that exist and that the reader hasn't met.
+func checkLists(t *testing.T, dir string) {
+	for _, user := range []string{"1", "13", "196", "405"} {
+		met := map[string]bool{}
+		state := answer[userResult](t, good(t, "user", "--dir", dir, "--user", user, "--limit", "10000", "--json"))
+		for _, tie := range state.Ties {
+			met[tie.ID] = tie.Seen != ""
+		}
+		r := answer[rankResult](t, good(t, "rank", "--dir", dir, "--user", user, "--at", "newest", "--seed", "1", "--explain", "--json"))
+		if len(r.Items) != 25 || len(met) == 0 || r.Cursor == "" || len(r.Warnings) != 0 || r.At != "1998-04-22T23:10:38Z" {
+			t.Errorf("user %s met %d items: %+v", user, len(met), r)
+		}
+		shown := map[string]bool{}
+		for _, x := range r.Items {
+			if met[x.Item] || shown[x.Item] || len(x.Terms) == 0 {
+				t.Errorf("user %s: %+v", user, x)
+			}
+			shown[x.Item] = true
+		}
+		// The same question is answered by the same list.
+		again := answer[rankResult](t, good(t, "rank", "--dir", dir, "--user", user, "--at", "newest", "--seed", "1", "--json"))
+		if itemsOf(&again) != itemsOf(&r) {
+			t.Errorf("user %s: %s, then %s", user, itemsOf(&r), itemsOf(&again))
 		}
 	}
 }

@@ -31,14 +31,19 @@ type verifyResult struct {
 	Vector      string    `json:"vector"`
 	Digest      string    `json:"digest"`
 	DigestCells string    `json:"digest_cells"`
-	verified              // with --against
+	// ViewBytes is what is kept for ranking beside the state, HiddenServed how often a hidden item was found in a list that
+	// was about to be answered.
+	ViewBytes    int64  `json:"view_bytes"`
+	HiddenServed uint64 `json:"hidden_served"`
+	verified            // with --against
 }
 
 func (a *app) verifyCommand() *cobra.Command {
 	var f importFlags
 	var against []string
+	var lists string
 	c := &cobra.Command{
-		Use:   "verify --dir D [--against FILE --format F]",
+		Use:   "verify --dir D [--against FILE --format F] | --lists FILE",
 		Short: "Check a whole database: every checksum, every record, and whether it holds what a file says",
 		Long: `Check a whole database: every record of the log and every batch in it is read and compared with its checksum, and
 the database is opened. Nothing is changed. Damage ends it with exit code 3 and the file and offset.
@@ -46,18 +51,30 @@ the database is opened. Nothing is changed. Damage ends it with exit code 3 and 
 With --against the database is compared with the files that it was imported from: does it hold exactly what they say? The
 files are read once more, every cell, list, mark and field that their rows make is computed without the database's code,
 and compared with what is there. A record that is missing, another value, and one that no row accounts for are
-differences, and end it with exit code 1. Name all files that were imported, in their order, with --format and --mapping
-as they were.`,
+differences, and end it with exit code 1. Name all files that were imported, in their order, with --format, --mapping and
+--items as they were.
+
+With --lists it checks no database, but a history of lists and hides: one operation a line as JSON, each with when it began
+and was answered. An item that was served though it was hidden for certain is a violation, and ends it with exit code 1.`,
 		Example: `  tidal verify --dir D
   tidal verify --dir D --json | jq -r .digest
-  tidal verify --dir D --against u.data --format movielens`,
+  tidal verify --dir D --against u.data --format movielens
+  tidal verify --lists history.ndjson`,
 		Args: usageArgs(cobra.NoArgs),
 	}
 	c.Flags().StringVar(&f.dir, "dir", "", "directory of the database")
 	c.Flags().StringArrayVar(&against, "against", nil, "file (or directory) that was imported; may be repeated")
 	c.Flags().StringVar(&f.format, "format", "", "of the files: "+rows.Names())
 	c.Flags().StringVar(&f.mapping, "mapping", "", "YAML file that says which columns of a CSV file hold what")
+	itemsFlag(c, &f.items, "the import made the items that rows are about")
+	c.Flags().StringVar(&lists, "lists", "", "file with a history of lists and hides, or - for standard input")
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		if lists != "" {
+			if f.dir != "" || len(against) > 0 {
+				return usagef(c, "--lists checks a history by itself; pass it without --dir and --against")
+			}
+			return a.verifyLists(lists)
+		}
 		if err := needDirectory(c, f.dir); err != nil {
 			return err
 		}
@@ -138,6 +155,7 @@ func (r *verifyResult) readState(db *tidal.DB) error {
 	s := db.Stats()
 	r.Signals, r.Clamped, r.Cells = s.Signals, s.Clamped, s.Cells
 	r.Items, r.Users, r.Creators = s.Items, s.Users, s.Creators
+	r.ViewBytes, r.HiddenServed = s.ViewBytes, s.HiddenServed
 	if !s.Newest.IsZero() {
 		r.Newest = stamp(s.Newest)
 	}
@@ -166,6 +184,8 @@ func (r *verifyResult) print(w io.Writer) {
 		{"entities", fmt.Sprintf("%s items, %s users, %s creators", thousands(r.Items), thousands(r.Users),
 			thousands(r.Creators))},
 		{"cells", thousands(r.Cells)},
+		{"for ranking", fmt.Sprintf("%s bytes of memory; hidden items found in lists: %d", thousands(r.ViewBytes),
+			r.HiddenServed)},
 		{"newest", newest},
 		{"schema", r.Schema},
 		{"vector", r.Vector},

@@ -45,7 +45,7 @@ func compareFiles(ctx context.Context, f *importFlags, names []string) (*refold.
 	}
 	// No request is sent before all but so many ahead of it are durable.
 	r, err := refold.Directory(ctx, f.dir, refold.Options{Apart: inFlight, Parts: parts}, func(fold *refold.Fold) error {
-		return foldFiles(ctx, f.kind, names, fold, identity.ModTime().Add(fold.Schema().FutureBound))
+		return foldFiles(ctx, f, names, fold, identity.ModTime().Add(fold.Schema().FutureBound))
 	})
 	return &r, err
 }
@@ -67,18 +67,23 @@ func partsFor(names []string) (int, error) {
 
 // foldFiles folds the rows of files as an import brings them in. Until known an import leaves times as they are: what
 // lies behind may have been set back.
-func foldFiles(ctx context.Context, format rows.Format, names []string, fold *refold.Fold, known time.Time) (err error) {
+func foldFiles(ctx context.Context, f *importFlags, names []string, fold *refold.Fold, known time.Time) (err error) {
 	s := fold.Schema()
-	if err := format.Fits(s); err != nil {
+	if err := f.kind.Fits(s); err != nil {
 		return err
 	}
-	in := &files{format: format, names: names}
+	in := &files{format: f.kind, names: names}
 	defer func() { err = errors.Join(err, in.close()) }()
 	skip := func(*rows.Error) error { return nil }
 	for number := uint64(1); ctx.Err() == nil; number++ {
 		b, err := readBlock(in, number, s, skip)
 		if err != nil || b.rows == 0 {
 			return err
+		}
+		if f.items {
+			for item := range b.items() {
+				fold.Make(tidal.Item, item)
+			}
 		}
 		for i := range b.good {
 			if err := foldRow(fold, &b.good[i], number, known); err != nil {
@@ -127,7 +132,7 @@ func everyWeightCounts(r *rows.Row) bool {
 
 // verifyElsewhere has another process compare what was imported.
 func (a *app) verifyElsewhere(ctx context.Context, f *importFlags, names []string) (*refold.Result, error) {
-	args := []string{"verify", "--dir", f.dir, "--format", f.format, "--json"}
+	args := []string{"verify", "--dir", f.dir, "--format", f.format, "--json", fmt.Sprintf("--items=%t", f.items)}
 	if f.mapping != "" {
 		args = append(args, "--mapping", f.mapping)
 	}

@@ -52,8 +52,8 @@ func TestImportsOfEveryFormatAreVerified(t *testing.T) {
 {"type":"like","item":"","user":"u"}
 {"type":"hide","item":"a","user":"u","time_ms":1700000001000}
 `)}, 2, 0, 3},
-		{[]string{"--format", "movielens", write(t, "u.data", "u1\ti1\t5\t880000000\nu1\ti2\t1\t880000001\nu2\ti1\t0.00000001\t880000002\n")}, 4, 0, 3},
-		{[]string{"--format", "ordered", write(t, "v.txt", "u1 i1\nu1 i2\nu2 i1\n")}, 3, 0, 5},
+		{[]string{"--format", "movielens", write(t, "u.data", "u1\ti1\t5\t880000000\nu1\ti2\t1\t880000001\nu2\ti1\t0.00000001\t880000002\n")}, 4, 2, 3},
+		{[]string{"--format", "ordered", write(t, "v.txt", "u1 i1\nu1 i2\nu2 i1\n")}, 3, 2, 5},
 		{[]string{"--format", "stackexchange", dump}, 2, 2, 0},
 	} {
 		dir := filepath.Join(t.TempDir(), "db")

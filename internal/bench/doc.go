@@ -1,5 +1,5 @@
 // Package bench measures tidal: how fast a database takes signals in, how long it takes to open, how much memory it
-// needs. The command "tidal bench" prints what it returns; docs/bench.md says what each figure means.
+// needs, how long ranked lists take. The command "tidal bench" prints what it returns; docs/bench.md says what each figure means.
 //
 //	result, err := bench.Ingest(ctx, bench.IngestOptions{Seconds: 10, Peer: "redis", Fresh: child})
 //

@@ -14,6 +14,8 @@ type Format struct {
 	// Parts are the names of the files that hold the rows in a directory, in the order in which they're read; nil for
 	// a format that comes in single files.
 	Parts []string
+	// Bare says that its rows are signals alone, and that nothing beside them says which items there are.
+	Bare bool
 
 	open   opener
 	schema func() *schema.Schema
@@ -23,14 +25,14 @@ type Format struct {
 
 // formats are the formats there are; a constant table.
 var formats = [...]Format{
-	{Name: "movielens", open: openMovieLens, schema: schema.MovieLens, fixed: true},
+	{Name: "movielens", Bare: true, open: openMovieLens, schema: schema.MovieLens, fixed: true},
 	{Name: "csv", open: openCSV, schema: schema.Events},
 	{Name: "ndjson", open: openNDJSON, schema: schema.Events},
 	{
 		Name: "stackexchange", Parts: []string{"Posts.xml", "Votes.xml"}, open: openDump,
 		schema: stackExchangeSchema, fixed: true,
 	},
-	{Name: "ordered", open: openOrdered, schema: orderedSchema, fixed: true},
+	{Name: "ordered", Bare: true, open: openOrdered, schema: orderedSchema, fixed: true},
 }
 
 // Find returns the format of a name.
