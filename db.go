@@ -73,6 +73,12 @@ func Open(dir string, s *schema.Schema, opts *Options) (*DB, error) {
 	if err := db.adopt(context.Background(), s); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", dir, err), db.Close())
 	}
+	if !o.ReadOnly {
+		// Whoever writes sees to the keys, so that what one reader gives out another can read.
+		if _, err := r.Keys(); err != nil {
+			return nil, errors.Join(fmt.Errorf("open %s: %w", dir, err), db.Close())
+		}
+	}
 	return db, nil
 }
 

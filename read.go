@@ -113,6 +113,34 @@ func (db *DB) Top(q TopQuery) ([]Scored, error) {
 	return out, err
 }
 
+// Suggestion is a value of a field, and how many existing items have it.
+type Suggestion struct {
+	Value string
+	Items int
+}
+
+// Suggest returns the values of a keyword or tags field of items that begin with a prefix, those that most existing items
+// have first; limit is 1–100, 0 is 10. Upper and lower case differ. A field that is neither is an [InputError].
+func (db *DB) Suggest(field, prefix string, limit int) ([]Suggestion, error) {
+	if limit == 0 {
+		limit = 10
+	}
+	if limit < 0 || limit > 100 {
+		return nil, fault.Refuse("limit", "is %d; it must be from 1 to 100", limit)
+	}
+	var out []Suggestion
+	err := db.read(func(*engine.Engine) error {
+		if _, ok := db.views.Index.Keyword(field); !ok {
+			return fault.Refuse("field", "%q is no keyword or tags field of items", field)
+		}
+		for _, s := range db.views.Index.Suggest(field, prefix, limit) {
+			out = append(out, Suggestion{s.Text, s.Items})
+		}
+		return nil
+	})
+	return out, err
+}
+
 // top takes the best from a head, where there is one.
 func (db *DB) top(e *engine.Engine, signal string, halfLife, q int64, limit int) ([]engine.Scored, error) {
 	items, ok := db.views.Top(signal, halfLife, limit)

@@ -20,19 +20,7 @@ func writeDB(c *cobra.Command, dir string, use func(*tidal.DB) error) (err error
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	if err := makeKeys(db); err != nil {
-		return err
-	}
 	return use(db)
-}
-
-// makeKeys sees to it that a database has the keys that seal cursors and references, which are made when a process that
-// may write asks for them first. Without, a command that only reads would seal with keys that are gone when it ends.
-func makeKeys(db *tidal.DB) error {
-	if _, err := db.Ref(nil); !errors.Is(err, tidal.ErrInput) { // an empty reference is always refused
-		return fmt.Errorf("make the keys of cursors: %w", err)
-	}
-	return nil
 }
 
 // writtenResult is what a command that writes one record prints with --json.

@@ -198,9 +198,6 @@ func (a *app) importInto(c *cobra.Command, f *importFlags, names []string, lane 
 	if f.items {
 		im.items = newItemMaker(db, lane)
 	}
-	if err := makeKeys(db); err != nil {
-		return nil, err
-	}
 	began := a.now()
 	err = errors.Join(im.run(c.Context()), in.close())
 	if err == nil && im.tally.Imported >= manyRows {

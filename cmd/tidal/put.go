@@ -103,9 +103,6 @@ func (f *putFlags) open(c *cobra.Command, use func(*tidal.DB) error) (err error)
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	if err := makeKeys(db); err != nil {
-		return err
-	}
 	return use(db)
 }
 

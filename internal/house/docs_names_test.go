@@ -229,37 +229,54 @@ func TestEveryPageCanBeReached(t *testing.T) {
 	}
 }
 
-// TestThePageOfTheDirectoryNamesEveryFieldOfTheIdentity holds docs/format/directory.md against the struct that is
-// written.
-func TestThePageOfTheDirectoryNamesEveryFieldOfTheIdentity(t *testing.T) {
+// TestThePageOfTheDirectoryNamesEveryField holds docs/format/directory.md against the structs that are written.
+func TestThePageOfTheDirectoryNamesEveryField(t *testing.T) {
 	tr := loadModule(t)
 	page, err := os.ReadFile(filepath.Join(tr.root, "docs/format/directory.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var fields []string
+	for _, file := range []struct {
+		heading, source string
+		structs         []string
+	}{
+		{"## IDENTITY", "internal/host/identity.go", []string{"identity"}},
+		{"## KEYS", "internal/host/keys.go", []string{"keyFile", "keyText"}},
+	} {
+		_, section, _ := strings.Cut(string(page), file.heading+"\n")
+		section, _, _ = strings.Cut(section, "\n## ")
+		fields := fieldsOf(tr, file.source, file.structs)
+		if len(fields) < 4 {
+			t.Fatalf("%s has fields %q", file.source, fields)
+		}
+		var shown []string
+		for _, m := range regexp.MustCompile(`(?m)^ +"([a-z]+)":`).FindAllStringSubmatch(section, -1) {
+			shown = append(shown, m[1])
+		}
+		if !slices.Equal(shown, fields) {
+			t.Errorf("docs/format/directory.md shows %q under %q, written are %q", shown, file.heading, fields)
+		}
+		for _, field := range fields {
+			if !regexp.MustCompile("(?m)^\\| [^|]*`" + field + "`[^|]* \\|").MatchString(section) {
+				t.Errorf("docs/format/directory.md doesn't explain %q under %q", field, file.heading)
+			}
+		}
+	}
+}
+
+// fieldsOf returns the JSON names of the fields of structs in a file.
+func fieldsOf(tr *tree, path string, structs []string) (fields []string) {
 	for _, s := range tr.sources {
-		if s.path == "internal/host/identity.go" {
-			_, text, _ := strings.Cut(string(s.text), "type identity struct {")
+		if s.path != path {
+			continue
+		}
+		for _, name := range structs {
+			_, text, _ := strings.Cut(string(s.text), "type "+name+" struct {")
 			text, _, _ = strings.Cut(text, "\n}\n")
 			for _, m := range regexp.MustCompile("`json:\"([a-z]+)\"`").FindAllStringSubmatch(text, -1) {
 				fields = append(fields, m[1])
 			}
 		}
 	}
-	if len(fields) < 5 {
-		t.Fatalf("internal/host/identity.go has fields %q", fields)
-	}
-	var shown []string
-	for _, m := range regexp.MustCompile(`(?m)^  "([a-z]+)":`).FindAllSubmatch(page, -1) {
-		shown = append(shown, string(m[1]))
-	}
-	if !slices.Equal(shown, fields) {
-		t.Errorf("docs/format/directory.md shows %q, written are %q", shown, fields)
-	}
-	for _, field := range fields {
-		if !regexp.MustCompile("(?m)^\\| [^|]*`" + field + "`[^|]* \\|").Match(page) {
-			t.Errorf("docs/format/directory.md doesn't explain %q", field)
-		}
-	}
+	return fields
 }
