@@ -3,6 +3,7 @@ package ranker
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,7 +39,8 @@ const (
 	Full Effort = iota
 	// FewerCandidates takes 40 % of the candidates and scores half as many.
 	FewerCandidates
-	// CoarseCounts estimates counts within windows from decayed scores, too, and reads no cell.
+	// CoarseCounts estimates counts within windows from decayed scores, too, and reads no cell; but for profiles that look at
+	// single hours, of which decayed scores say nothing.
 	CoarseCounts
 	// NoMixing leaves out diversity and exploration, too.
 	NoMixing
@@ -259,7 +261,7 @@ func (r *Ranker) prepare(ctx index.Context) error {
 	j := r.job
 	f := &r.feat
 	f.e, f.v, f.who, f.cohort, f.q, f.seed = j.Engine, j.Views, &r.who, j.Ask.Cohort, j.At, j.Seed
-	f.coarse = j.Effort >= CoarseCounts
+	f.coarse = j.Effort >= CoarseCounts && !r.comparesHours()
 	f.set, f.interests, f.subject = j.Views.vectors(""), nil, nil
 	needs := r.needs()
 	if f.set != nil && needs.interests {
@@ -280,6 +282,14 @@ func (r *Ranker) prepare(ctx index.Context) error {
 	f.co, f.cosim = &r.co.scores, &r.cosim.scores
 	r.values = append(r.values[:0], make([]float64, len(r.program.Features()))...)
 	return f.plan(r.program, ctx)
+}
+
+// comparesHours reports whether the program counts single hours. What it compares them with can't be told from decayed scores:
+// estimated from one score, an hour is the day's mean hour.
+func (r *Ranker) comparesHours() bool {
+	return slices.ContainsFunc(r.program.Features(), func(f rank.Feature) bool {
+		return f.Kind == rank.FeatureCount && f.Window == schema.Window1h
+	})
 }
 
 // needed says which of what is dear a program reads.
