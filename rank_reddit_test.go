@@ -51,7 +51,7 @@ func wilsonBound(good, n, z float64) float64 {
 
 // The formulae of the built-in profiles, as docs/ranking.md states them.
 func builtinHot(p *redditPost, hours float64) float64 {
-	return math.Log10(max(p.up-p.down, 1)) / math.Pow(hours+2, 1.8)
+	return math.Log10(max(p.up-p.down, 1)) / math.Pow(hours+2, 0.5)
 }
 
 func builtinControversial(p *redditPost, _ float64) float64 {

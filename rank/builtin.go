@@ -164,6 +164,16 @@ func newestItems(limit int) schema.Source {
 	return schema.Source{Kind: schema.FromNewest, Limit: limit}
 }
 
+// mostMet takes the items that a group's signals are about most often, of all time.
+func mostMet(group string, limit int) schema.Source {
+	return schema.Source{Kind: schema.FromMost, Signal: group, Limit: limit}
+}
+
+// sampled takes a random part of a large catalogue, and all of a small one.
+func sampled(limit int) schema.Source {
+	return schema.Source{Kind: schema.FromSample, Limit: limit}
+}
+
 // twoPerCreator keeps a list from being one creator's, where items have creators.
 func twoPerCreator(s *schema.Schema) schema.Diversity {
 	if !hasCreator(s) {

@@ -77,7 +77,7 @@ func (x facts) want(name string) float64 {
 		mean := x.pos24h / 24
 		return math.Max(x.pos1h-mean, 0) / math.Sqrt(mean+1) * (1 + halved(24))
 	case "hot":
-		return math.Log10(math.Max(x.approval-x.neg, 1)) / math.Pow(x.age+2, 1.8)
+		return math.Log10(math.Max(x.approval-x.neg, 1)) / math.Pow(x.age+2, 0.5)
 	case "new", "following":
 		return 1 / (1 + x.age)
 	case "top":

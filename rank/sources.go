@@ -42,13 +42,13 @@ func (c *compiler) resolveSources() {
 
 // source resolves one source to none, one or several.
 func (c *compiler) source(path string, src schema.Source) []schema.Source {
-	if src.Kind < schema.FromAll || src.Kind > schema.FromSample {
+	if src.Kind < schema.FromAll || src.Kind > schema.FromMost {
 		c.refuse(path+".kind", "%d is unknown", src.Kind)
 		return nil
 	}
 	if src.Kind != schema.FromHead && src.HalfLife != 0 ||
-		src.Kind != schema.FromHead && src.Kind != schema.FromRising && src.Signal != "" {
-		c.refuse(path, "only heads have a half-life, only heads and rising items a signal")
+		src.Kind != schema.FromHead && src.Kind != schema.FromRising && src.Kind != schema.FromMost && src.Signal != "" {
+		c.refuse(path, "only heads have a half-life, only heads, rising items and the most met ones a signal")
 		return nil
 	}
 	switch src.Kind {
@@ -56,6 +56,8 @@ func (c *compiler) source(path string, src schema.Source) []schema.Source {
 		return c.heads(path, src)
 	case schema.FromRising:
 		return c.rising(src)
+	case schema.FromMost:
+		return c.most(src)
 	case schema.FromFollowed:
 		if _, ok := c.schema.Items.Field(schema.CreatorField); !ok {
 			c.warn("no candidates from followed creators: items have no field %s", schema.CreatorField)
@@ -218,4 +220,19 @@ func (c *compiler) resolveExplore() {
 		c.refuse("explore", "takes %v of the list; all slots together take at most 0.5", sum)
 	}
 	c.program.explore = slots
+}
+
+// most resolves a source of items with most signals: each type of a group. A program that counts within windows has none:
+// what was met most ever isn't what was met most last week.
+func (c *compiler) most(src schema.Source) []schema.Source {
+	if slices.ContainsFunc(c.gen.features, func(f Feature) bool { return f.Kind == FeatureCount }) {
+		return nil
+	}
+	set, _ := c.sourceSignals(src.Signal)
+	var out []schema.Source
+	for ; set != 0; set &= set - 1 {
+		t := &c.schema.Signals[bits.TrailingZeros64(set)]
+		out = append(out, schema.Source{Kind: src.Kind, Signal: t.Name, Limit: src.Limit})
+	}
+	return out
 }

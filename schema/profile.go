@@ -55,13 +55,16 @@ const (
 	FromSimilar SourceKind = 8
 	// FromSample draws items from all that pass the filter, by the query's seed. Which ones a seed gives is a replica's own.
 	FromSample SourceKind = 9
+	// FromMost takes the items with the most signals of a type since the beginning; none for a profile that counts within
+	// windows.
+	FromMost SourceKind = 10
 )
 
 // Source is one source of candidates.
 type Source struct {
 	Kind SourceKind
 	// Signal and HalfLife name the order of [FromHead]: a type of the schema and one of its half-lives. An empty signal
-	// stands for each positive type, and 0 for its first half-life. [FromRising] takes a signal alone.
+	// stands for each positive type, and 0 for its first half-life. [FromRising] and [FromMost] take a signal alone.
 	Signal   string
 	HalfLife time.Duration
 	// Limit is how many items are taken, from 1 to 10,000; 0 stands for 500. [FromAll] has no limit.

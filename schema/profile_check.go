@@ -68,8 +68,8 @@ func (v *validator) source(path string, s Source) {
 	}
 	if s.Signal != "" {
 		v.name(path+".signal", s.Signal, nil)
-		if s.Kind != FromHead && s.Kind != FromRising {
-			v.refuse(path+".signal", "stands with %s; only head and rising go by a signal", s.Kind)
+		if s.Kind != FromHead && s.Kind != FromRising && s.Kind != FromMost {
+			v.refuse(path+".signal", "stands with %s; only head, rising and most go by a signal", s.Kind)
 		}
 	}
 	switch at := path + ".half_life"; {

@@ -104,7 +104,7 @@ func TestValidateNamesWhatIsWrongWithProfiles(t *testing.T) {
 		{func(_ *Schema, p *Profile) { p.Name = "or" }, `profiles[0].name: "or" is reserved`},
 		{func(_ *Schema, p *Profile) { p.Version = 0 }, "profiles[0].version: is 0; versions count from 1"},
 		{func(s *Schema, p *Profile) { s.Profiles = append(s.Profiles, *p) }, `profiles[1].version: is there twice: "morning" has a`},
-		{func(_ *Schema, p *Profile) { p.Candidates[0].Kind = 9 }, "profiles[0].candidates[0].from: source(9) is unknown"},
+		{func(_ *Schema, p *Profile) { p.Candidates[0].Kind = 11 }, "profiles[0].candidates[0].from: source(11) is unknown"},
 		{func(_ *Schema, p *Profile) { p.Candidates[0].Signal = "View" }, `candidates[0].signal: "View" is not a name`},
 		{func(_ *Schema, p *Profile) { p.Candidates[0].HalfLife++ }, "candidates[0].half_life: is 24h0m0.000000001s; half-lives are"},
 		{func(_ *Schema, p *Profile) { p.Candidates[0].Limit = 10_001 }, "candidates[0].limit: is 10001; a source gives 1 to 10000"},

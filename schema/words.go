@@ -66,7 +66,7 @@ func (m Meaning) valid() bool   { return m <= HardNegative }
 func (m Mark) valid() bool      { return m >= Liked && m <= InProgress }
 func (t FieldType) valid() bool { return t >= TypeKeyword && t <= TypeTags }
 
-func (k SourceKind) valid() bool { return k >= FromAll && k <= FromSample }
+func (k SourceKind) valid() bool { return k >= FromAll && k <= FromMost }
 func (o StepOp) valid() bool     { return o == Add || o == Multiply }
 func (p Pool) valid() bool       { return p >= PoolNew && p <= PoolAll }
 
@@ -113,7 +113,7 @@ var (
 	markWords    = [...]string{"liked", "saved", "in_progress"}
 	typeWords    = [...]string{"keyword", "text", "int", "float", "bool", "time", "geo", "tags"}
 	sourceWords  = [...]string{
-		"all", "head", "rising", "newest", "followed", "interests", "co_engaged", "similar", "sample",
+		"all", "head", "rising", "newest", "followed", "interests", "co_engaged", "similar", "sample", "most",
 	}
 	opWords   = [...]string{"add", "multiply"}
 	poolWords = [...]string{"new", "unfollowed", "candidates", "all"}

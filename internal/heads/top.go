@@ -119,6 +119,38 @@ func (c Column) Scan(k int, accept func(state.Ord) bool, out []Ranked) []Ranked 
 	return finish(k, begin, out)
 }
 
+// MostOf is the k items with the most events of a type, and all that tie with the last of them, with the numbers of events
+// in the place of scores; those without events aren't among them. There is no head of these: it takes as long as
+// [Column.Scan].
+func (c *Columns) MostOf(typ Type, k int, accept func(state.Ord) bool, out []Ranked) []Ranked {
+	if k <= 0 {
+		return out
+	}
+	begin, bound, room := len(out), int64(1), max(2*k, 1024)
+	for i, p := range c.types[typ].counts.pieces {
+		if p == nil {
+			continue
+		}
+		for k1, word := range p {
+			v := int64(int32(word))
+			if v < bound || word == none {
+				continue
+			}
+			n := state.Ord(i<<pieceBits + k1)
+			if accept != nil && !accept(n) {
+				continue
+			}
+			out = append(out, Ranked{n, v})
+			if len(out)-begin == room {
+				out = out[:begin+best(out[begin:], k)]
+				bound = lowest(out[begin:])
+				room = max(room, 2*(len(out)-begin))
+			}
+		}
+	}
+	return finish(k, begin, out)
+}
+
 func lowest(r []Ranked) int64 {
 	v := r[0].LogScore
 	for i := range r {

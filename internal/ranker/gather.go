@@ -93,6 +93,11 @@ func (r *Ranker) source(s *schema.Source) {
 		r.fromScores(&r.cosim.scores, s.Limit)
 	case schema.FromSample:
 		r.fromSample(s.Limit)
+	case schema.FromMost:
+		if i, ok := v.types[s.Signal]; ok && r.job.Ask.Cohort == "" {
+			r.ranked = v.Heads.MostOf(v.columns[i], s.Limit, r.tryIt, r.ranked[:0])
+			r.offerRanked()
+		}
 	}
 }
 
