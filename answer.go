@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tidaldb/tidal/internal/engine"
 	"github.com/tidaldb/tidal/internal/ranker"
 	"github.com/tidaldb/tidal/internal/token"
 	"github.com/tidaldb/tidal/rank"
@@ -30,9 +31,10 @@ type Answer struct {
 	Stats  RankStats
 	Vector VersionVector
 
+	db     *DB // for the ids of rest
 	keys   token.Keys
 	page   token.Pinned // without items
-	rest   []ranker.Kept
+	rest   []ranker.Left
 	before int
 }
 
@@ -62,7 +64,8 @@ type RankStats struct {
 	User, Find, First, Second, Mix time.Duration
 }
 
-// Cursor returns a text with which [query.Query.Cursor] continues the list, empty if there's nothing behind it. It holds the
+// Cursor returns a text with which [query.Query.Cursor] continues the list, empty if there's nothing behind it or the
+// database was closed. It holds the
 // candidates that are left, so that the next page is of the same time and repeats nothing; what is hidden in the meantime
 // isn't in it. It is good for as long as the database has its keys.
 func (a *Answer) Cursor() string {
@@ -73,11 +76,18 @@ func (a *Answer) Cursor() string {
 	p.Use, p.Page, p.Before = token.NextPage, a.page.Page+1, a.before+len(a.Items)
 	p.Items = make([]token.PinnedItem, 0, len(a.rest))
 	size := 0
-	for _, k := range a.rest {
-		if size += len(k.ID) + token.ItemSize; size > token.MaxItems {
-			break
+	err := a.db.read(func(e *engine.Engine) error {
+		for _, k := range a.rest {
+			x := token.PinnedItem{ID: e.ItemID(k.Ord), Score: k.Score, Propensity: 1}
+			if size += len(x.ID) + token.ItemSize; size > token.MaxItems {
+				break
+			}
+			p.Items = append(p.Items, x)
 		}
-		p.Items = append(p.Items, token.PinnedItem{ID: k.ID, Score: k.Score, Propensity: 1})
+		return nil
+	})
+	if err != nil {
+		return ""
 	}
 	return p.Text(a.keys)
 }

@@ -53,7 +53,7 @@ func (db *DB) rankOnce(q *query.Query) (*Answer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("rank: %w", err)
 	}
-	a := &Answer{keys: keys}
+	a := &Answer{db: db, keys: keys}
 	job := &ranker.Job{Views: db.views, Ask: askOf(plan), Effort: db.effort(), Clock: db.sinceOpen()}
 	if err := a.begin(db, plan, job); err != nil {
 		return nil, err

@@ -72,7 +72,7 @@ func (x facts) want(name string) float64 {
 	velocity := x.pos24h / 24
 	switch name {
 	case "trending":
-		return 0.5*x.share24h/24 + 0.3*x.view24h/24 + 0.2*math.Log10(1+x.uniqueViews)
+		return 0.5*x.share24h/24 + 0.3*x.view24h/24 + 0.2*math.Log10(1+x.views)
 	case "rising":
 		mean := x.pos24h / 24
 		return math.Max(x.pos1h-mean, 0) / math.Sqrt(mean+1) * (1 + halved(24))

@@ -20,11 +20,6 @@ func (e *Engine) ItemOrdOf(item []byte) (state.Ord, bool) {
 // ItemID returns the id of an ordinal.
 func (e *Engine) ItemID(n state.Ord) string { return e.table.Name(id.KindItem, n) }
 
-// AppendItemID appends the id of an ordinal.
-func (e *Engine) AppendItemID(dst []byte, n state.Ord) []byte {
-	return e.table.AppendName(dst, id.KindItem, n)
-}
-
 // CompareItems compares the ids of two items.
 func (e *Engine) CompareItems(a, b state.Ord) int { return e.table.CompareNames(id.KindItem, a, b) }
 

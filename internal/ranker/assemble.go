@@ -125,8 +125,7 @@ func (r *Ranker) rest(out *List) {
 	if left <= 0 {
 		return
 	}
-	out.Rest = make([]Kept, 0, left)
-	r.names, r.ends = r.names[:0], r.ends[:0]
+	out.Rest = make([]Left, 0, left)
 	for i := range m.found {
 		if len(taken) > 0 && taken[0] == int32(i) {
 			taken = taken[1:]
@@ -135,14 +134,7 @@ func (r *Ranker) rest(out *List) {
 		if len(out.Rest) == left {
 			break
 		}
-		r.names = r.job.Engine.AppendItemID(r.names, m.found[i].n)
-		r.ends = append(r.ends, len(r.names))
-		out.Rest = append(out.Rest, Kept{Score: m.found[i].score, Propensity: 1})
-	}
-	// The ids are parts of one text: hundreds of small ones would take longer than all the rest.
-	all, begin := string(r.names), 0
-	for i := range out.Rest {
-		out.Rest[i].ID, begin = all[begin:r.ends[i]], r.ends[i]
+		out.Rest = append(out.Rest, Left{m.found[i].n, m.found[i].score})
 	}
 }
 

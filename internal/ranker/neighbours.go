@@ -9,6 +9,7 @@ import (
 
 	"github.com/tidaldb/tidal/internal/algebra"
 	"github.com/tidaldb/tidal/internal/engine"
+	"github.com/tidaldb/tidal/internal/heads"
 	"github.com/tidaldb/tidal/internal/hlc"
 	"github.com/tidaldb/tidal/internal/state"
 	"github.com/tidaldb/tidal/schema"
@@ -50,7 +51,7 @@ const (
 	popularShift = 10
 	// nearest is how many neighbours are asked, of the preselected ones who share most.
 	nearest     = 128
-	preselected = 512
+	preselected = 256
 	// closeness is the part of a score that depends on how close an item stands to what both met, in the neighbour's
 	// sequence; behind it counts full, before it half. It falls by e in closenessSpan places.
 	closeness     = 0.75
@@ -265,11 +266,26 @@ func (x *neighbours) resolve(r *Ranker) {
 	}
 }
 
-// popularity is about how many users liked an item, or met it where nobody can like: the largest number of signals of a
-// positive type.
+// popularTypes are the types by which popularity goes: the first two positive ones that mark items as seen, of which there
+// are most signals as a rule, or else the first two positive ones. More would be more to read for each item.
+func (v *Views) popularTypes() []heads.Type {
+	var visits, others []heads.Type
+	for i := range v.schema.Signals {
+		switch t := &v.schema.Signals[i]; {
+		case t.Meaning == schema.Positive && t.Seen:
+			visits = append(visits, v.columns[i])
+		case t.Meaning == schema.Positive:
+			others = append(others, v.columns[i])
+		}
+	}
+	all := append(visits, others...)
+	return all[:min(2, len(all))]
+}
+
+// popularity is about how many users met an item: the larger number of signals of the types that popularity goes by.
 func (v *Views) popularity(n state.Ord) int64 {
 	most := int64(0)
-	for _, t := range v.positive {
+	for _, t := range v.popular {
 		most = max(most, v.Heads.Total(t, n))
 	}
 	return most
@@ -280,7 +296,7 @@ func (v *Views) popularities(items []state.Ord, out []int64) []int64 {
 	for range items {
 		out = append(out, 0)
 	}
-	for _, t := range v.positive {
+	for _, t := range v.popular {
 		for i, n := range items {
 			out[i] = max(out[i], v.Heads.Total(t, n))
 		}

@@ -12,6 +12,9 @@ import (
 func (r *Ranker) most() int {
 	limit := r.job.Ask.Limit
 	most := max(secondMost, limit+secondExtra)
+	if r.program.HasFirst() && !r.program.Exact() {
+		most = min(most, max(secondExtra, secondTimes*limit))
+	}
 	if r.job.Effort >= FewerCandidates {
 		most = max(most/2, limit)
 	}

@@ -80,6 +80,13 @@ type Kept struct {
 	Propensity float64
 }
 
+// Left is a candidate behind a list. An item keeps its ordinal for as long as the process lives, so that its id needs not
+// be looked up unless somebody wants to go on.
+type Left struct {
+	Ord   state.Ord
+	Score float64
+}
+
 // Item is one place of a list.
 type Item struct {
 	ID    string
@@ -109,7 +116,7 @@ type Stats struct {
 type List struct {
 	Items []Item
 	// Rest are the candidates behind the list, by falling score.
-	Rest []Kept
+	Rest []Left
 	// Broken are the rules of diversity that couldn't be kept, in words; Warnings are what didn't stop the list.
 	Broken, Warnings []string
 	Stats            Stats
@@ -133,8 +140,6 @@ type Ranker struct {
 	tried   int
 	values  []float64
 	tile    tile
-	names   []byte
-	ends    []int
 	order   []int32
 	ranked  []heads.Ranked
 	hits    []vector.Hit
@@ -163,9 +168,12 @@ type candidate struct {
 const (
 	secondMost  = 300
 	secondExtra = 100 // beyond a long list
+	// Of what the first phase has in order already, so many times a list's length are enough: what it puts further down isn't
+	// brought among the first by features that it guessed.
+	secondTimes = 6
 )
 
-// Run makes a list. What it returns shares nothing with the engine or the ranker.
+// Run makes a list. What it returns shares nothing with the engine or the ranker, but for the ordinals of [List.Rest].
 func (r *Ranker) Run(j *Job) (*List, error) {
 	r.job, r.err = j, nil
 	defer func() { r.job = nil }()

@@ -244,11 +244,6 @@ func (t *Table) Records(kind id.Kind, n Ord) (sum int) {
 	return sum
 }
 
-// AppendName appends the id of an ordinal.
-func (t *Table) AppendName(dst []byte, kind id.Kind, n Ord) []byte {
-	return append(dst, t.owners[kind].name(n)...)
-}
-
 // CompareNames compares the ids of two ordinals as bytes.
 func (t *Table) CompareNames(kind id.Kind, a, b Ord) int {
 	os := &t.owners[kind]
