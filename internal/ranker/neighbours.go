@@ -176,7 +176,10 @@ func (x *neighbours) second(r *Ranker) {
 // since sums of floating-point numbers depend on it.
 func (x *neighbours) preselect(k int) {
 	slices.SortFunc(x.users, func(a, b neighbour) int {
-		return cmp.Or(cmp.Compare(b.weight, a.weight), cmp.Compare(a.hash, b.hash))
+		if a.weight != b.weight {
+			return cmp.Compare(b.weight, a.weight)
+		}
+		return cmp.Compare(a.hash, b.hash)
 	})
 	x.users = x.users[:min(k, len(x.users))]
 }
@@ -240,7 +243,10 @@ func (x *neighbours) resolve(r *Ranker) {
 	x.raw.each(func(hash uint32, sum *float32) { x.found = append(x.found, scored{hash: hash, score: *sum}) })
 	if len(x.found) > resolvedMost {
 		slices.SortFunc(x.found, func(a, b scored) int {
-			return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.hash, b.hash))
+			if a.score != b.score {
+				return cmp.Compare(b.score, a.score)
+			}
+			return cmp.Compare(a.hash, b.hash)
 		})
 		x.found = x.found[:resolvedMost]
 	}
