@@ -158,9 +158,7 @@ func (r *Ranker) scanCohort(signal string, halfLife int64, limit int) []heads.Ra
 		}
 		return true
 	})
-	slices.SortFunc(all, func(a, b heads.Ranked) int {
-		return cmp.Or(cmp.Compare(b.LogScore, a.LogScore), cmp.Compare(a.Ord, b.Ord))
-	})
+	slices.SortFunc(all, byScore)
 	return all[:min(limit, len(all))]
 }
 
@@ -200,7 +198,8 @@ func (r *Ranker) fromRising(s *schema.Source) {
 // fromFollowed takes the newest items of all creators whom the user follows. Each creator is asked for a few; those
 // whose few are all newer than the last one that counts are asked for as many as could count.
 func (r *Ranker) fromFollowed(limit int) {
-	const few = 16
+	// About twice as many as wanted are looked at, so that the bar is near where it will be.
+	few := min(16, max(4, 2*limit/max(1, len(r.who.follows))))
 	x, column := r.job.Views.Index, []dated{}
 	creators, ok := x.Creators()
 	if !ok {
@@ -253,7 +252,10 @@ type dated struct {
 }
 
 func (d dated) compare(o dated) int {
-	return cmp.Or(cmp.Compare(o.time, d.time), cmp.Compare(d.n, o.n))
+	if d.time != o.time { // not cmp.Or, which compares twice whatever comes of it
+		return cmp.Compare(o.time, d.time)
+	}
+	return cmp.Compare(d.n, o.n)
 }
 
 // fromInterests takes the nearest items of each interest, as many as its part of all.
@@ -273,7 +275,7 @@ func (r *Ranker) fromVector(q []float32, k int) {
 	if set, ok := r.filter.Superset(); ok {
 		filter.In = set
 	}
-	r.hits = vector.Exact{Set: r.feat.set}.Search(q, k, filter, r.hits[:0])
+	r.hits = r.job.Views.lists("").Search(q, k, filter, r.hits[:0])
 	for i := range r.hits {
 		r.offer(r.hits[i].Ord)
 	}
@@ -287,9 +289,7 @@ func (r *Ranker) fromScores(t *table[float32], limit int) {
 			all = append(all, heads.Ranked{Ord: state.Ord(n), LogScore: int64(math.Float32bits(*score))})
 		}
 	})
-	slices.SortFunc(all, func(a, b heads.Ranked) int {
-		return cmp.Or(cmp.Compare(b.LogScore, a.LogScore), cmp.Compare(a.Ord, b.Ord))
-	})
+	slices.SortFunc(all, byScore)
 	r.ranked = all
 	for i := range all[:min(limit, len(all))] {
 		r.offer(all[i].Ord)
@@ -310,4 +310,12 @@ func (r *Ranker) keep() {
 			r.found = append(r.found, candidate{n: n, first: k.Score, slot: k.Slot, propensity: k.Propensity})
 		}
 	}
+}
+
+// byScore orders by score, the highest first, then by ordinal.
+func byScore(a, b heads.Ranked) int {
+	if a.LogScore != b.LogScore {
+		return cmp.Compare(b.LogScore, a.LogScore)
+	}
+	return cmp.Compare(a.Ord, b.Ord)
 }

@@ -20,16 +20,25 @@ func (x Exact) Search(q []float32, k int, filter Filter, out []Hit) []Hit {
 	if k < 1 || len(q) != s.dimensions {
 		return out
 	}
-	t := newTop(min(k, s.Len()), out)
-	if t.k == 0 {
+	k = min(k, s.n)
+	if k == 0 {
 		return out
 	}
-	// A row that is looked up costs about twice as much as one that the scan comes to.
-	if filter.In != nil && 2*filter.In.GetCardinality() < uint64(s.Len()) {
-		x.visit(q, filter.In, filter.Accept, &t)
-	} else {
-		x.scan(q, &filter, &t)
+	// A row that is looked up costs much more than one that the scan comes to, if memory has to be waited for.
+	if filter.In != nil && 2*filter.In.GetCardinality() < uint64(s.n) {
+		return x.within(q, k, &filter, out)
 	}
+	t := newTop(k, out)
+	for p := range s.pieces {
+		s.scan(p, q, &filter, &t)
+	}
+	return t.sorted()
+}
+
+// within looks up each item that the filter's bitmap holds.
+func (x Exact) within(q []float32, k int, filter *Filter, out []Hit) []Hit {
+	t := newTop(k, out)
+	x.visit(q, filter.In, filter.Accept, &t)
 	return t.sorted()
 }
 
@@ -50,23 +59,6 @@ func (x Exact) Among(q []float32, k int, ords []state.Ord, out []Hit) []Hit {
 		}
 	}
 	return t.sorted()
-}
-
-func (x Exact) scan(q []float32, filter *Filter, t *top) {
-	s := x.Set
-	d := s.dimensions
-	for p, piece := range s.pieces {
-		first := p * pieceRows
-		if first >= len(s.ords) {
-			return
-		}
-		for i, n := range s.ords[first:min(first+pieceRows, len(s.ords))] {
-			h := Hit{n, vek32.Dot(piece[i*d:(i+1)*d], q)}
-			if t.wants(h) && filter.accepts(n) {
-				t.add(h)
-			}
-		}
-	}
 }
 
 func (x Exact) visit(q []float32, in *roaring.Bitmap, accept func(state.Ord) bool, t *top) {

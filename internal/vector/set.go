@@ -12,16 +12,22 @@ import (
 // that read may run beside each other.
 type Set struct {
 	dimensions int
-	// pieces hold the vectors by row, pieceRows each: what grows is a list of pieces, and no vector is copied for it.
+	n          int
+	// pieces hold the vectors by row, pieceRows each: what grows is a list of pieces, and no vector is copied for it. A
+	// piece belongs to one cell; homes says to which.
 	pieces [][]float32
-	// ords says whose a row is; its length is the number of vectors. Rows are without holes: the last one moves into a
-	// row that becomes free.
-	ords []state.Ord
-	rows column
+	homes  []home
+	// ords says whose a row is, for rows that hold a vector.
+	ords   []state.Ord
+	vacant []int32   // pieces that belong to no cell, and have no memory
+	spare  []float32 // the memory of one of them
+	rows   column
+	// loose is the cell of all vectors that nobody has put into another one. See [Lists].
+	loose cell
 }
 
 const (
-	pieceBits = 8
+	pieceBits = 5
 	pieceRows = 1 << pieceBits
 )
 
@@ -37,63 +43,53 @@ func NewSet(dimensions int) *Set {
 func (s *Set) Dimensions() int { return s.dimensions }
 
 // Len is the number of vectors.
-func (s *Set) Len() int { return len(s.ords) }
+func (s *Set) Len() int { return s.n }
 
 // Memory is how many bytes the set occupies, without the bookkeeping of Go's allocator.
 func (s *Set) Memory() int {
-	vectors := len(s.pieces) * pieceRows * s.dimensions * 4
-	return vectors + cap(s.pieces)*24 + cap(s.ords)*4 + s.rows.memory()
+	vectors := (len(s.pieces) - len(s.vacant)) * pieceRows * s.dimensions * 4
+	lists := cap(s.pieces)*24 + cap(s.homes)*16 + cap(s.ords)*4 + (cap(s.vacant)+cap(s.loose.pieces))*4
+	return vectors + lists + len(s.spare)*4 + s.rows.memory()
 }
 
 // Put makes v the vector of n, at length 1, and says whether it could. A vector that has no direction (all zeros, a
 // number that isn't finite) or another number of dimensions is no vector: n has none from then on. The set keeps a
 // copy.
 func (s *Set) Put(n state.Ord, v []float32) bool {
-	if len(v) != s.dimensions {
-		s.Remove(n)
-		return false
+	length := 0.0
+	if len(v) == s.dimensions {
+		length = norm(v)
 	}
-	length := norm(v)
 	if length == 0 || math.IsInf(length, 0) || math.IsNaN(length) {
 		s.Remove(n)
 		return false
 	}
 	row, ok := s.rows.get(n)
-	if !ok {
-		row = len(s.ords)
-		if row == len(s.pieces)*pieceRows {
-			s.pieces = append(s.pieces, make([]float32, pieceRows*s.dimensions))
-		}
-		s.ords = append(s.ords, n)
-		s.rows.set(n, row)
+	if ok && s.homes[row>>pieceBits].cell == &s.loose {
+		scaleInto(s.row(row), v, length)
+		return true
 	}
-	scaleInto(s.row(row), v, length)
+	// The old row goes last, for v may lie in it.
+	target := s.grow(&s.loose)
+	scaleInto(s.row(target), v, length)
+	s.ords[target] = n
+	if ok {
+		s.shrink(row)
+	}
+	s.rows.set(n, target)
 	return true
 }
 
 // Remove takes the vector of n out, if there is one.
 func (s *Set) Remove(n state.Ord) {
-	row, ok := s.rows.get(n)
-	if !ok {
-		return
-	}
-	last := len(s.ords) - 1
-	if row != last {
-		copy(s.row(row), s.row(last))
-		s.ords[row] = s.ords[last]
-		s.rows.set(s.ords[row], row)
-	}
-	s.ords = s.ords[:last]
-	s.rows.clear(n)
-	// One empty piece stays, so that a set which goes up and down by one doesn't allocate each time.
-	if spare := len(s.pieces) - (last+pieceRows-1)>>pieceBits; spare > 1 {
-		s.pieces[len(s.pieces)-1] = nil
-		s.pieces = s.pieces[:len(s.pieces)-1]
+	if row, ok := s.rows.get(n); ok {
+		s.shrink(row)
+		s.rows.clear(n)
 	}
 }
 
-// Get returns the vector of n, of length 1, or nil. It aliases the set: it is valid until the next Put or Remove, and
-// nobody may write to it.
+// Get returns the vector of n, of length 1, or nil. It aliases the set: it is valid until the next change, which
+// [Lists.Refresh] is too, and nobody may write to it.
 func (s *Set) Get(n state.Ord) []float32 {
 	row, ok := s.rows.get(n)
 	if !ok {
