@@ -30,7 +30,8 @@ func BenchmarkSignalsOfCohorts(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			s := testSchema()
 			s.Users.Fields = []schema.Field{
-				{Name: "age", Type: schema.TypeInt}, {Name: "country", Type: schema.TypeKeyword},
+				{Name: "age", Type: schema.TypeInt},
+				{Name: "country", Type: schema.TypeKeyword},
 				{Name: "name", Type: schema.TypeKeyword},
 			}
 			for i := range 8 {

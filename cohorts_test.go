@@ -18,8 +18,10 @@ import (
 func cohortSchema() *schema.Schema {
 	s := testSchema()
 	s.Users.Fields = []schema.Field{
-		{Name: "age", Type: schema.TypeInt}, {Name: "country", Type: schema.TypeKeyword},
-		{Name: "joined", Type: schema.TypeTime}, {Name: "likes", Type: schema.TypeTags},
+		{Name: "age", Type: schema.TypeInt},
+		{Name: "country", Type: schema.TypeKeyword},
+		{Name: "joined", Type: schema.TypeTime},
+		{Name: "likes", Type: schema.TypeTags},
 	}
 	s.Cohorts = []schema.Cohort{
 		{Name: "elsewhere", Where: `country != "de"`},
@@ -74,13 +76,19 @@ func TestASignalCountsForTheCohortsOfItsUser(t *testing.T) {
 		{"a range", put(tidal.Fields{"age": schema.Int(24), "country": schema.String("de")}), "ada", "german young"},
 		{"beyond the range", put(tidal.Fields{"age": schema.Int(25), "country": schema.String("fr")}), "ada", "elsewhere"},
 		{"tags, and NOT of an unset field", put(tidal.Fields{"likes": schema.Tags([]string{"jazz"})}), "ada", "elsewhere jazzy"},
-		{"tags and a range", put(tidal.Fields{"likes": schema.Tags([]string{"jazz"}), "age": schema.Int(17)}), "ada",
-			"elsewhere young"},
+		{
+			"tags and a range", put(tidal.Fields{"likes": schema.Tags([]string{"jazz"}), "age": schema.Int(17)}), "ada",
+			"elsewhere young",
+		},
 		{"within", tidal.Patch{Kind: tidal.User, ID: "ada", Fields: tidal.Fields{
 			"joined": schema.Time(c.ago(7 * 24 * time.Hour).UnixMilli()),
 		}}, "ada", "elsewhere fresh young"},
-		{"cleared", tidal.Patch{Kind: tidal.User, ID: "ada", Fields: tidal.Fields{"age": schema.Value{}}}, "ada",
-			"elsewhere fresh jazzy"},
+		{
+			"cleared",
+			tidal.Patch{Kind: tidal.User, ID: "ada", Fields: tidal.Fields{"age": schema.Value{}}},
+			"ada",
+			"elsewhere fresh jazzy",
+		},
 		{"erased", tidal.Erase{User: "ada"}, "ada", "elsewhere"},
 		{"back", put(tidal.Fields{"country": schema.String("de")}), "ada", "german"},
 		{"deleted", tidal.Delete{Kind: tidal.User, ID: "ada"}, "ada", "elsewhere"},

@@ -32,8 +32,14 @@ func ExampleDB_Rank() {
 		}})
 	}
 	for _, x := range [][2]string{
-		{"ben", "blue-train"}, {"ben", "kind-of-blue"}, {"ben", "giant-steps"}, {"cem", "kind-of-blue"},
-		{"cem", "giant-steps"}, {"dee", "giant-steps"}, {"dee", "requiem"}, {"ada", "blue-train"},
+		{"ben", "blue-train"},
+		{"ben", "kind-of-blue"},
+		{"ben", "giant-steps"},
+		{"cem", "kind-of-blue"},
+		{"cem", "giant-steps"},
+		{"dee", "giant-steps"},
+		{"dee", "requiem"},
+		{"ada", "blue-train"},
 	} {
 		records = append(records, tidal.Signal{Type: "like", User: x[0], Item: x[1]})
 	}

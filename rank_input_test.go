@@ -81,7 +81,7 @@ func fillSmall(t testing.TB, db *tidal.DB) {
 // TestWrongQueriesAreRefusedWithTheirPlace asks for what isn't there, is of another type or is too much.
 func TestWrongQueriesAreRefusedWithTheirPlace(t *testing.T) {
 	w := newWorld(t, 1, 3, 2, rankSchema())
-	deep := query.Expr(query.Eq("category", "jazz"))
+	deep := query.Eq("category", "jazz")
 	for range 40 {
 		deep = query.Negate(query.Any(deep, query.Eq("price", 1.0)))
 	}

@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"encoding/csv"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -36,6 +38,7 @@ type redditPost struct {
 	up, down                     float64 // of these, how many the world has by now
 	upWeek                       float64 // and how many came in the last seven days
 	downWeek                     float64
+	upDay, upHour                float64
 }
 
 // arrival is when vote k of n was given: the times at which (k+½)/n of all were there.
@@ -112,8 +115,10 @@ func redditSchema() *schema.Schema {
 			{Name: "down", Meaning: schema.Negative, HalfLives: halfLives, Windows: windows},
 		},
 		Items: schema.EntityType{Fields: []schema.Field{
-			{Name: "title", Type: schema.TypeText}, {Name: "community", Type: schema.TypeKeyword},
-			{Name: "domain", Type: schema.TypeKeyword}, {Name: "published", Type: schema.TypeTime},
+			{Name: "title", Type: schema.TypeText},
+			{Name: "community", Type: schema.TypeKeyword},
+			{Name: "domain", Type: schema.TypeKeyword},
+			{Name: "published", Type: schema.TypeTime},
 			{Name: "comments", Type: schema.TypeInt},
 		}},
 	}
@@ -157,6 +162,7 @@ func (w *redditWorld) until(now time.Time) {
 	for _, p := range w.posts {
 		p.up, p.down = p.count(p.ups, time.Time{}, now), p.count(p.downs, time.Time{}, now)
 		p.upWeek, p.downWeek = p.count(p.ups, week, now), p.count(p.downs, week, now)
+		p.upDay, p.upHour = p.count(p.ups, now.Add(-24*time.Hour), now), p.count(p.ups, now.Add(-time.Hour), now)
 		if !p.published.After(now) {
 			w.there = append(w.there, p)
 		}
@@ -204,6 +210,56 @@ func (w *redditWorld) between(from, to time.Time) iter.Seq2[tidal.Record, error]
 				return
 			}
 		}
+	}
+}
+
+// addQueue writes posts of the last two days, so many an hour, each with so many votes for it and none against. They're
+// of no community.
+func (w *redditWorld) addQueue(anHour, votes int) []*redditPost {
+	w.Helper()
+	var posts []*redditPost
+	var records []tidal.Record
+	for i := range 48 * anHour {
+		p := &redditPost{
+			id: fmt.Sprintf("queue%d", i), title: "one of many", ups: votes, up: float64(votes), upWeek: float64(votes),
+			published: w.last.Add(-time.Hour * time.Duration(i) / time.Duration(anHour)),
+		}
+		posts, w.posts[p.id] = append(posts, p), p
+		records = append(records, tidal.Put{Kind: tidal.Item, ID: p.id, Fields: tidal.Fields{
+			"title": schema.String(p.title), "published": schema.Time(p.published.UnixMilli()),
+		}})
+		for range votes {
+			records = append(records, tidal.Signal{Type: "up", Item: p.id, Time: p.published})
+		}
+	}
+	w.load("queue of "+w.last.String(), records)
+	return posts
+}
+
+// dropQueue takes the posts of addQueue out.
+func (w *redditWorld) dropQueue() {
+	w.Helper()
+	var records []tidal.Record
+	for _, id := range slices.Sorted(maps.Keys(w.posts)) {
+		if w.posts[id].community == "" {
+			records = append(records, tidal.Delete{Kind: tidal.Item, ID: id})
+			delete(w.posts, id)
+		}
+	}
+	w.load("without the queue of "+w.last.String(), records)
+}
+
+func (w *redditWorld) load(lane string, records []tidal.Record) {
+	w.Helper()
+	_, _, err := w.db.Load(ctx, lane, func(yield func(tidal.Record, error) bool) {
+		for _, rec := range records {
+			if !yield(rec, nil) {
+				return
+			}
+		}
+	})
+	if err != nil {
+		w.Fatal(err)
 	}
 }
 

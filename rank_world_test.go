@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -273,5 +272,3 @@ func builtinsOf(db *tidal.DB) (names []string) {
 	slices.Sort(names)
 	return slices.Compact(names)
 }
-
-func lines(of []string) string { return "\n  " + strings.Join(of, "\n  ") }

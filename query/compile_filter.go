@@ -307,7 +307,8 @@ func coerce(f schema.Field, v schema.Value) (schema.Value, string) {
 	if err := v.Err(); err != nil {
 		return v, "is no value: " + strings.TrimPrefix(err.Error(), "invalid value: ")
 	}
-	out, hint := v, ""
+	out := v
+	var hint string
 	switch f.Type {
 	case schema.TypeInt:
 		if n, ok := v.Float(); ok && n == math.Trunc(n) && n >= -1<<63 && n < 1<<63 {

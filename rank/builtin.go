@@ -89,16 +89,29 @@ func popularity(s *schema.Schema) string {
 
 // pace guesses the velocity of a type, in signals per hour, from what the first phase has. A decayed score with
 // half-life h is the mean of the rate over about h/ln 2: at a steady rate r it is r·h/ln 2. Half-lives of several types
-// are taken for a day.
+// that aren't the same are taken for a day.
 func pace(s *schema.Schema, name string) string {
 	if _, t, ok := s.Signal(name); ok && len(t.HalfLives) > 0 {
 		h := schema.FormatDuration(t.HalfLives[0])
 		return fmt.Sprintf("score(%s, %s) * ln(2) / (%s / 1h)", name, h, h)
 	}
-	if keeps(s, "positive", Feature{Kind: FeatureScore}) {
-		return "score(positive) * ln(2) / 24"
+	var common string
+	for set := meaning(s, "positive"); set != 0; set &= set - 1 {
+		t := &s.Signals[bits.TrailingZeros64(set)]
+		if len(t.HalfLives) == 0 {
+			continue
+		}
+		switch h := schema.FormatDuration(t.HalfLives[0]); common {
+		case "", h:
+			common = h
+		default:
+			return "score(positive) * ln(2) / 24"
+		}
 	}
-	return popularity(s)
+	if common == "" {
+		return popularity(s)
+	}
+	return "score(positive) * ln(2) / (" + common + " / 1h)"
 }
 
 // velocityOf is the velocity of a type; where the schema doesn't have it with counts, that of all positive types; where

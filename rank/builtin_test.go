@@ -222,22 +222,28 @@ func TestSourcesAreResolved(t *testing.T) {
 		{head("signal", 0), Params{Signal: "view"}, fmt.Sprint(head("view", day), head("view", 7*day)), ""},
 		{head("signal", 0), Params{}, fmt.Sprint(head("view", day), head("like", 30*day)), ""},
 		{
-			head("share", 0), Params{}, "{all}",
+			head("share", 0),
+			Params{},
+			"{all}",
 			"no candidates from the head of share: the schema declares no half_lives for it",
 		},
 		{
-			head("vieww", 0), Params{}, "{all}",
+			head("vieww", 0),
+			Params{},
+			"{all}",
 			`vieww is no signal type of the schema and gives no candidates (did you mean "view"?)`,
 		},
 		{
-			schema.Source{Kind: schema.FromRising, Limit: 7}, Params{},
+			schema.Source{Kind: schema.FromRising, Limit: 7},
+			Params{},
 			fmt.Sprint(schema.Source{Kind: schema.FromRising, Signal: "view", Limit: 7},
 				schema.Source{Kind: schema.FromRising, Signal: "like", Limit: 7},
 				schema.Source{Kind: schema.FromRising, Signal: "share", Limit: 7}), "",
 		},
 		{schema.Source{Kind: schema.FromRising, Signal: "tip"}, Params{}, "{all}", "no rising candidates of tip"},
 		{
-			schema.Source{Kind: schema.FromNewest}, Params{},
+			schema.Source{Kind: schema.FromNewest},
+			Params{},
 			fmt.Sprint(schema.Source{Kind: schema.FromNewest, Limit: 500}), "",
 		},
 	} {
@@ -282,8 +288,11 @@ func TestWhatIsWrongAroundExpressions(t *testing.T) {
 	_, err = Compile(schema.Profile{
 		Name: "q", Version: 1,
 		Candidates: []schema.Source{
-			{Kind: 77}, {Kind: schema.FromHead, Signal: "like", HalfLife: day}, {Kind: schema.FromNewest, Limit: 10_001},
-			{Kind: schema.FromNewest, Signal: "like"}, {Kind: schema.FromAll, Limit: 5},
+			{Kind: 77},
+			{Kind: schema.FromHead, Signal: "like", HalfLife: day},
+			{Kind: schema.FromNewest, Limit: 10_001},
+			{Kind: schema.FromNewest, Signal: "like"},
+			{Kind: schema.FromAll, Limit: 5},
 		},
 		Score: []schema.Step{{Name: "", Op: schema.Add, Expr: "1"}, {Name: "x", Op: 9, Expr: "1"}, add("x", "1")},
 		Diversity: schema.Diversity{

@@ -173,25 +173,46 @@ func TestBuiltinsPreferWhatTheyAreFor(t *testing.T) {
 		above, beside facts
 	}{
 		{"hot", "the younger of two with equal votes", facts{age: 1, approval: 50}, facts{age: 30, approval: 50}},
-		{"hot", "what nobody voted for above what everybody dislikes, which |for − against| would call hot",
-			facts{age: 1, approval: 9}, facts{age: 1, neg: 5000}},
-		{"rising", "a burst on little above the same burst on much",
-			facts{pos1h: 50, pos24h: 60}, facts{pos1h: 550, pos24h: 12060}},
+		{
+			"hot", "what nobody voted for above what everybody dislikes, which |for − against| would call hot",
+			facts{age: 1, approval: 9},
+			facts{age: 1, neg: 5000},
+		},
+		{
+			"rising", "a burst on little above the same burst on much",
+			facts{pos1h: 50, pos24h: 60},
+			facts{pos1h: 550, pos24h: 12060},
+		},
 		{"rising", "the younger of two", facts{age: 2, pos1h: 50, pos24h: 60}, facts{age: 900, pos1h: 50, pos24h: 60}},
 		{"controversial", "many divided above few divided", facts{approval: 1000, neg: 900}, facts{approval: 1, neg: 1}},
 		{"controversial", "divided above agreed", facts{approval: 50, neg: 50}, facts{approval: 5000, neg: 3}},
-		{"hidden_gems", "good and little seen above good and much seen",
-			facts{approval: 90, neg: 2, views: 300}, facts{approval: 90, neg: 2, views: 300000}},
-		{"hidden_gems", "much approval above one vote",
-			facts{approval: 90, neg: 2, views: 300}, facts{approval: 1, views: 2}},
+		{
+			"hidden_gems", "good and little seen above good and much seen",
+			facts{approval: 90, neg: 2, views: 300},
+			facts{approval: 90, neg: 2, views: 300000},
+		},
+		{
+			"hidden_gems", "much approval above one vote",
+			facts{approval: 90, neg: 2, views: 300},
+			facts{approval: 1, views: 2},
+		},
 		{"top", "approved above disputed", facts{pos7d: 100}, facts{pos7d: 150, neg7d: 80}},
 		{"trending", "shared above viewed", facts{share24h: 100}, facts{view24h: 100}},
-		{"for_you", "for a user with a history, what goes with it above what is popular",
-			facts{known: 1, coEngaged: 0.8}, facts{known: 1, trend: 1, pos24h: 500}},
-		{"for_you", "for a new user, what is popular and fresh above what is neither",
-			facts{pos24h: 500, trend: 0.5, age: 5}, facts{pos24h: 1, trend: 0.1, age: 4000}},
-		{"for_you", "a neutral creator above a disliked one",
-			facts{known: 1, coEngaged: 0.5}, facts{known: 1, coEngaged: 0.5, affinity: -5}},
+		{
+			"for_you", "for a user with a history, what goes with it above what is popular",
+			facts{known: 1, coEngaged: 0.8},
+			facts{known: 1, trend: 1, pos24h: 500},
+		},
+		{
+			"for_you", "for a new user, what is popular and fresh above what is neither",
+			facts{pos24h: 500, trend: 0.5, age: 5},
+			facts{pos24h: 1, trend: 0.1, age: 4000},
+		},
+		{
+			"for_you", "a neutral creator above a disliked one",
+			facts{known: 1, coEngaged: 0.5},
+			facts{known: 1, coEngaged: 0.5, affinity: -5},
+		},
 	} {
 		p := mustCompile(t, s, c.profile, Params{})
 		if a, b := p.Score(c.above.values(t, p)), p.Score(c.beside.values(t, p)); !(a > b) {

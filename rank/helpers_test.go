@@ -65,10 +65,14 @@ func fixture() *schema.Schema {
 		},
 		Items: schema.EntityType{
 			Fields: []schema.Field{
-				{Name: "title", Type: schema.TypeText}, {Name: "creator", Type: schema.TypeKeyword},
-				{Name: "category", Type: schema.TypeKeyword}, {Name: "tags", Type: schema.TypeTags},
-				{Name: "price", Type: schema.TypeFloat}, {Name: "stock", Type: schema.TypeInt},
-				{Name: "free", Type: schema.TypeBool}, {Name: "released", Type: schema.TypeTime},
+				{Name: "title", Type: schema.TypeText},
+				{Name: "creator", Type: schema.TypeKeyword},
+				{Name: "category", Type: schema.TypeKeyword},
+				{Name: "tags", Type: schema.TypeTags},
+				{Name: "price", Type: schema.TypeFloat},
+				{Name: "stock", Type: schema.TypeInt},
+				{Name: "free", Type: schema.TypeBool},
+				{Name: "released", Type: schema.TypeTime},
 				{Name: "place", Type: schema.TypeGeo},
 			},
 			Embeddings: []schema.Embedding{{Name: "content", Dimensions: 4}},

@@ -57,7 +57,8 @@ func TestTheDocumentationNamesEveryWord(t *testing.T) {
 		schemaKeys[:], signalKeys[:], entityKeys[:], meaningWords[:], markWords[:],
 		typeWords[:], windowWords[:], reservedEverywhere[:], reservedForFields[:],
 		profileKeys[:], sourceKeys[:], stepKeys[:], diversityKeys[:], atLeastKeys[:], slotKeys[:], cohortKeys[:],
-		sourceWords[:], opWords[:], poolWords[:], {CreatorField, PublishedField, ExpiresField},
+		sourceWords[:], opWords[:], poolWords[:],
+		{CreatorField, PublishedField, ExpiresField},
 	} {
 		all = append(all, words...)
 	}

@@ -68,9 +68,15 @@ func rankedSchema(t testing.TB) *Schema {
 		{
 			Name: "morning", Version: 1,
 			Candidates: []Source{
-				{Kind: FromHead, Signal: "view", HalfLife: day, Limit: 500}, {Kind: FromHead, Signal: "like"},
-				{Kind: FromHead}, {Kind: FromRising, Signal: "share"}, {Kind: FromNewest, Limit: 200},
-				{Kind: FromFollowed}, {Kind: FromInterests}, {Kind: FromCoEngaged}, {Kind: FromSimilar, Limit: 10_000},
+				{Kind: FromHead, Signal: "view", HalfLife: day, Limit: 500},
+				{Kind: FromHead, Signal: "like"},
+				{Kind: FromHead},
+				{Kind: FromRising, Signal: "share"},
+				{Kind: FromNewest, Limit: 200},
+				{Kind: FromFollowed},
+				{Kind: FromInterests},
+				{Kind: FromCoEngaged},
+				{Kind: FromSimilar, Limit: 10_000},
 			},
 			First: "score(view, 1d)",
 			Score: []Step{
@@ -85,8 +91,10 @@ func rankedSchema(t testing.TB) *Schema {
 				Relevance: 0.7, Embedding: "content",
 			},
 			Explore: []Slot{
-				{"fresh", 0.1, PoolNew, 36 * time.Hour}, {"strangers", 1e-7, PoolUnfollowed, 0},
-				{"rest", 0.15, PoolCandidates, 0}, {"any", 0.2, PoolAll, 0},
+				{"fresh", 0.1, PoolNew, 36 * time.Hour},
+				{"strangers", 1e-7, PoolUnfollowed, 0},
+				{"rest", 0.15, PoolCandidates, 0},
+				{"any", 0.2, PoolAll, 0},
 			},
 		},
 		{Name: "evening", Version: 7, Candidates: []Source{{Kind: FromAll}}, Gates: []string{"1"}},

@@ -144,7 +144,7 @@ func fillProfile(t *rapid.T, s *Schema, p *Profile) {
 	}
 	p.Gates = rapid.SliceOfN(rapid.Custom(drawExpression), 0, 2).Draw(t, "gates")
 	for _, f := range s.Items.Fields {
-		value := ""
+		var value string
 		switch f.Type {
 		case TypeKeyword, TypeTags:
 			value = drawExpression(t)

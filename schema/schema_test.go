@@ -355,8 +355,10 @@ func TestWordsReadBack(t *testing.T) {
 			t.Errorf("%s has %s, want %s", Window(w), got, d)
 		}
 	}
-	if !slices.Equal([]string{Window(6).String(), Mark(0).String(), FieldType(9).String(), SourceKind(11).String(), StepOp(0).String(),
-		Pool(5).String()}, []string{"window(6)", "mark(0)", "type(9)", "source(11)", "operation(0)", "pool(5)"}) {
+	if !slices.Equal([]string{
+		Window(6).String(), Mark(0).String(), FieldType(9).String(), SourceKind(11).String(), StepOp(0).String(),
+		Pool(5).String(),
+	}, []string{"window(6)", "mark(0)", "type(9)", "source(11)", "operation(0)", "pool(5)"}) {
 		t.Error("unknown numbers don't print as numbers")
 	}
 }

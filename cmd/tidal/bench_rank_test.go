@@ -74,9 +74,15 @@ func TestBenchRankForPeopleIsATable(t *testing.T) {
 
 func TestABenchOfListsThatCantBeIsAUsageError(t *testing.T) {
 	for _, c := range []struct{ args, says string }{
-		{"--items 999", "--items 999"}, {"--users 99", "--users 99"}, {"--signals -1", "--signals -1"},
-		{"--dimensions 5000", "--dimensions 5000"}, {"--seconds NaN", "--seconds NaN"}, {"--clients 0", "--clients 0"},
-		{"--rate 0", "--rate 0"}, {"--ingest -1", "--ingest -1"}, {"--only new,old", `--only "old"`},
+		{"--items 999", "--items 999"},
+		{"--users 99", "--users 99"},
+		{"--signals -1", "--signals -1"},
+		{"--dimensions 5000", "--dimensions 5000"},
+		{"--seconds NaN", "--seconds NaN"},
+		{"--clients 0", "--clients 0"},
+		{"--rate 0", "--rate 0"},
+		{"--ingest -1", "--ingest -1"},
+		{"--only new,old", `--only "old"`},
 	} {
 		if o := cli(t, nil, append([]string{"bench", "rank"}, strings.Fields(c.args)...)...); o.code != exitUsage ||
 			!strings.Contains(o.stderr, c.says) {

@@ -136,8 +136,7 @@ func TestALongQueryIsAnswered(t *testing.T) {
 func TestFlagsAreClauses(t *testing.T) {
 	dir := records(t)
 	plan := func(args ...string) string {
-		var got struct{ Query, Plan string }
-		got = answer[struct{ Query, Plan string }](t, good(t, append([]string{"rank", "--dir", dir, "--json", "--plan"}, args...)...))
+		var got struct{ Query, Plan string } = answer[struct{ Query, Plan string }](t, good(t, append([]string{"rank", "--dir", dir, "--json", "--plan"}, args...)...))
 		if !strings.Contains(got.Plan, "fingerprint") {
 			t.Errorf("%v: %s", args, got.Plan)
 		}
@@ -274,8 +273,10 @@ func TestWhatIsWrongWithAQueryIsShownInItsPlace(t *testing.T) {
 		{[]string{"--filter", `year = "x" AND unseen`}, []string{"filter.and[0].value", "FOR USER", "  RANK items FILTER year = \"x\" AND", "^\n"}},
 		{[]string{"--filter", `year == 1`}, []string{"--filter: ", "  year == 1\n       ^\n"}},
 		{[]string{`{"rank":"items","limitt":5}`}, []string{"limitt", "^\n"}},
-		{[]string{`{"rank":"items","filter":{"field":"categry","op":"=","value":"x"}}`},
-			[]string{"did you mean category", `  {"rank":"items","filter":{"field":"categry"`}},
+		{
+			[]string{`{"rank":"items","filter":{"field":"categry","op":"=","value":"x"}}`},
+			[]string{"did you mean category", `  {"rank":"items","filter":{"field":"categry"`},
+		},
 		{[]string{"--profile", "trendin"}, []string{`did you mean "trending"`}},
 		{[]string{"--profile", "old_first@7"}, []string{"old_first"}},
 		{[]string{"--signal", "lik", "--profile", "most"}, []string{"did you mean like"}},

@@ -191,8 +191,14 @@ var deeds = [...]struct {
 	name         string
 	liked, other int
 }{
-	{"view", 58, 54}, {"click", 13, 6}, {"like", 10, 2}, {"complete", 8, 2}, {"share", 4, 1}, {"save", 3, 1},
-	{"purchase", 1, 0}, {"skip", 3, 34},
+	{"view", 58, 54},
+	{"click", 13, 6},
+	{"like", 10, 2},
+	{"complete", 8, 2},
+	{"share", 4, 1},
+	{"save", 3, 1},
+	{"purchase", 1, 0},
+	{"skip", 3, 34},
 }
 
 // signal invents a signal at a time.

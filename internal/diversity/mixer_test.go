@@ -359,9 +359,11 @@ func TestOddInput(t *testing.T) {
 		"scores beyond all":         {Rules: mmr, Scores: []float64{1e308, 1, 0, -1, -1e308}},
 		"caps of 0 and less": {Scores: make([]float64, 5), Rules: &schema.Diversity{
 			MaxPer: []schema.MaxPer{{Field: "creator", N: 0}, {Field: "creator", N: -3}},
-			Shares: []schema.Share{{Field: "creator", Max: 0}, {Field: "creator", Max: nan}}}},
+			Shares: []schema.Share{{Field: "creator", Max: 0}, {Field: "creator", Max: nan}},
+		}},
 		"minimum without code": {Scores: make([]float64, 5), Rules: &schema.Diversity{
-			AtLeast: []schema.AtLeast{{Field: "creator", N: math.MaxInt}}}},
+			AtLeast: []schema.AtLeast{{Field: "creator", N: math.MaxInt}},
+		}},
 	} {
 		in.Items = s
 		for limit := -1; limit < 8; limit++ {
@@ -436,8 +438,10 @@ var benchRules = map[string]schema.Diversity{
 	"all rules":  {MaxPer: twoPerCreator, Shares: mostly, AtLeast: []schema.AtLeast{{Field: "category", N: 3}}},
 	"mmr":        {MaxPer: twoPerCreator, Shares: mostly, Relevance: 0.7},
 	"giving way": {MaxPer: twoPerCreator, Shares: []schema.Share{{Field: "category", Max: 0.02}}},
-	"hopeless": {MaxPer: []schema.MaxPer{{Field: "category", N: 3}, {Field: "creator", N: 1}},
-		AtLeast: []schema.AtLeast{{Field: "category", N: 9}}},
+	"hopeless": {
+		MaxPer:  []schema.MaxPer{{Field: "category", N: 3}, {Field: "creator", N: 1}},
+		AtLeast: []schema.AtLeast{{Field: "category", N: 9}},
+	},
 	"contradiction": {MaxPer: []schema.MaxPer{{Field: "creator", N: 1}, {Field: "category", N: 5}}},
 }
 

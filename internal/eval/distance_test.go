@@ -14,8 +14,10 @@ func TestDistancesOfHandMadeItems(t *testing.T) {
 	item := func(id string, f tidal.Fields) tidal.Entity { return tidal.Entity{Kind: tidal.Item, ID: id, Fields: f} }
 	s := &schema.Schema{Items: schema.EntityType{
 		Fields: []schema.Field{
-			{Name: "title", Type: schema.TypeText}, {Name: "creator", Type: schema.TypeKeyword},
-			{Name: "url", Type: schema.TypeKeyword}, {Name: "genres", Type: schema.TypeTags},
+			{Name: "title", Type: schema.TypeText},
+			{Name: "creator", Type: schema.TypeKeyword},
+			{Name: "url", Type: schema.TypeKeyword},
+			{Name: "genres", Type: schema.TypeTags},
 		},
 		Embeddings: []schema.Embedding{{Name: "rare", Dimensions: 1}, {Name: "content", Dimensions: 2}},
 	}}

@@ -242,15 +242,29 @@ func TestPositiveRulesAreFoundOrGiven(t *testing.T) {
 	}{
 		{"stars", stars(1, 2, 3, 4, 5), nil, "rating>=4", []bool{false, false, false, true, true}},
 		{"ten points", stars(1, 2, 7.9, 8, 10), nil, "rating>=8", []bool{false, false, false, true, true}},
-		{"two weights are no scale", stars(2, 3, 3), nil,
-			"signals of a positive meaning, none negative in the same instant", []bool{false, true, true}},
-		{"weights beyond 10 are no scale", stars(2, 30, 400), nil,
-			"signals of a positive meaning, none negative in the same instant", []bool{false, true, true}},
+		{
+			"two weights are no scale", stars(2, 3, 3), nil,
+			"signals of a positive meaning, none negative in the same instant",
+			[]bool{false, true, true},
+		},
+		{
+			"weights beyond 10 are no scale", stars(2, 30, 400), nil,
+			"signals of a positive meaning, none negative in the same instant",
+			[]bool{false, true, true},
+		},
 		{"a filter", stars(1, 2, 3, 4, 5), []string{"rating <= 2"}, "rating <= 2", []bool{true, true, false, false, false}},
-		{"any of two filters", stars(1, 2, 3, 4, 5), []string{"dislike", "rating=3"}, "dislike or rating=3",
-			[]bool{true, true, true, false, false}},
-		{"above and below", stars(1, 2, 3, 4, 5), []string{"rating>4", "rating<2"}, "rating>4 or rating<2",
-			[]bool{true, false, false, false, true}},
+		{
+			"any of two filters", stars(1, 2, 3, 4, 5),
+			[]string{"dislike", "rating=3"},
+			"dislike or rating=3",
+			[]bool{true, true, true, false, false},
+		},
+		{
+			"above and below", stars(1, 2, 3, 4, 5),
+			[]string{"rating>4", "rating<2"},
+			"rating>4 or rating<2",
+			[]bool{true, false, false, false, true},
+		},
 	}
 	for _, c := range tests {
 		d, err := eval.NewData(c.log, c.filters)

@@ -37,7 +37,7 @@ type Pick struct {
 	// Propensity is the probability with which this item was drawn, in (0, 1], given that this place belongs to this
 	// slot, what the pool was, and what was excluded and drawn before: one over the number of items that were left. A
 	// reward that is divided by it stands for the same reward of the whole pool on average (D. Horvitz, D. Thompson, A
-	// Generalization of Sampling Without Replacement from a Finite Universe, JASA 47, 1952).
+	// Generalisation of Sampling Without Replacement from a Finite Universe, JASA 47, 1952).
 	Propensity float64
 }
 

@@ -147,10 +147,15 @@ func TestReplayOfLittleOrNothing(t *testing.T) {
 	}{
 		"nothing":  {nil, yes, explore.Estimate{}},
 		"no match": {[]explore.Logged[int, int]{entry(0.5, 1)}, no, explore.Estimate{Logged: 1}},
-		"one match": {[]explore.Logged[int, int]{entry(0.5, 1)}, yes,
-			explore.Estimate{Mean: 1, HorvitzThompson: 2, Logged: 1, Matched: 1}},
-		"damaged": {[]explore.Logged[int, int]{entry(0, 1), entry(-1, 1), entry(1.5, 1), entry(nan, 1), entry(1, nan),
-			entry(1, inf)}, yes, explore.Estimate{Refused: 6}},
+		"one match": {
+			[]explore.Logged[int, int]{entry(0.5, 1)},
+			yes,
+			explore.Estimate{Mean: 1, HorvitzThompson: 2, Logged: 1, Matched: 1},
+		},
+		"damaged": {[]explore.Logged[int, int]{
+			entry(0, 1), entry(-1, 1), entry(1.5, 1), entry(nan, 1), entry(1, nan),
+			entry(1, inf),
+		}, yes, explore.Estimate{Refused: 6}},
 	} {
 		if got := explore.Replay(slices.Values(c.log), c.choose, nil); got != c.want {
 			t.Errorf("%s: %+v, want %+v", name, got, c.want)

@@ -56,9 +56,15 @@ func TestScoresBeyondFloats(t *testing.T) {
 		q    int64
 		want float64
 	}{
-		{begin, 1}, {begin + 6*hour, 0.5}, {begin - 6*hour, 2}, {begin - 1023*6*hour, 0x1p1023},
-		{begin - 1024*6*hour, math.MaxFloat64}, {math.MinInt64, math.MaxFloat64},
-		{begin + 1074*6*hour, 0x1p-1074}, {begin + 1076*6*hour, 0}, {math.MaxInt64, 0},
+		{begin, 1},
+		{begin + 6*hour, 0.5},
+		{begin - 6*hour, 2},
+		{begin - 1023*6*hour, 0x1p1023},
+		{begin - 1024*6*hour, math.MaxFloat64},
+		{math.MinInt64, math.MaxFloat64},
+		{begin + 1074*6*hour, 0x1p-1074},
+		{begin + 1076*6*hour, 0},
+		{math.MaxInt64, 0},
 	} {
 		if got := col.At(x.q).Score(0); math.Abs(got-x.want) > x.want*0x1p-32 {
 			t.Errorf("at %d: %v, not %v", x.q, got, x.want)

@@ -37,7 +37,8 @@ func (e entry) below(o entry) bool {
 
 // Ends of the entries of a key in a group.
 func firstOf(group uint32, key uint64) entry { return entry{key: key, group: group} }
-func lastOf(group uint32, key uint64) entry  { return entry{key: key, group: group, ord: 1<<32 - 1} }
+
+func lastOf(group uint32, key uint64) entry { return entry{key: key, group: group, ord: 1<<32 - 1} }
 
 const blockSize = 512 // entries, 16 bytes each
 

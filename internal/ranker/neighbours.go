@@ -18,7 +18,7 @@ import (
 // neighbours find what those who met the same items met beside them, in two hops: from items to their engagers, from these
 // to what they met. It's a nearest-neighbour method over sequences: V-SkNN (M. Ludewig, D. Jannach, Evaluation of
 // Session-based Recommendation Algorithms, UMUAI 28, 2018) with the closeness in the neighbour's sequence of STAN (D. Garg
-// et al., Sequence and Time Aware Neighborhood for Session-based Recommendations, SIGIR 2019), and a discount for
+// et al., Sequence and Time Aware Neighbourhood for Session-based Recommendations, SIGIR 2019), and a discount for
 // popularity on both ends.
 //
 // Everything is read from the engine's lists, so a signal counts from the moment it is visible. Ids aren't looked up on the

@@ -41,10 +41,14 @@ func TestCollectionsAreChecked(t *testing.T) {
 		{"a\nb", "i", "collection", "control character U+000A"},
 		{"a\u0085", "i", "collection", "control character U+0085"},
 		{"later", "", "item", "is empty"},
-		{"later", strings.Repeat("i", 507), "item",
-			"has 507 bytes; in a collection whose name has 5 bytes it has at most 506"},
-		{longest, strings.Repeat("i", 448), "item",
-			"has 448 bytes; in a collection whose name has 64 bytes it has at most 447"},
+		{
+			"later", strings.Repeat("i", 507), "item",
+			"has 507 bytes; in a collection whose name has 5 bytes it has at most 506",
+		},
+		{
+			longest, strings.Repeat("i", 448), "item",
+			"has 448 bytes; in a collection whose name has 64 bytes it has at most 447",
+		},
 		{longest, strings.Repeat("i", id.MaxLen+1), "item", "ids have 1 to 512 bytes"},
 	} {
 		r := Relation{Which: CollectItem, On: true, User: "u", Target: CollectionTarget(c.name, c.item)}

@@ -99,8 +99,8 @@ type point struct {
 // clusters is what interests are found with.
 type clusters struct {
 	liked, disliked []point // heaviest first, by ordinal where equal
-	// centers are of length 1, by the order in which they began; an interest that loses its items stays where it was.
-	centers [][]float32
+	// centres are of length 1, by the order in which they began; an interest that loses its items stays where it was.
+	centres [][]float32
 	sums    [][]float32
 	masses  [MaxInterests]float32
 	term    []float32 // scratch: a vector times a weight
@@ -177,9 +177,9 @@ func (c *clusters) lead(limit int) {
 	}
 	c.term = cut()
 	for _, l := range leaders {
-		center := cut()
-		copy(center, c.liked[l.at].vector)
-		c.centers = append(c.centers, center)
+		centre := cut()
+		copy(centre, c.liked[l.at].vector)
+		c.centres = append(c.centres, centre)
 		c.sums = append(c.sums, cut())
 	}
 }
@@ -199,7 +199,7 @@ func (c *clusters) refine() {
 	for i, sum := range c.sums {
 		copy(c.term, sum)
 		if c.masses[i] > 0 && unit(c.term) {
-			copy(c.centers[i], c.term)
+			copy(c.centres[i], c.term)
 		}
 	}
 }
@@ -207,8 +207,8 @@ func (c *clusters) refine() {
 // nearest is the interest most similar to v, or −1 if v points away from all.
 func (c *clusters) nearest(v []float32) int {
 	nearest, best := -1, float32(0)
-	for i, center := range c.centers {
-		if likeness := vek32.Dot(center, v); likeness > best {
+	for i, centre := range c.centres {
+		if likeness := vek32.Dot(centre, v); likeness > best {
 			nearest, best = i, likeness
 		}
 	}
@@ -224,7 +224,7 @@ func (c *clusters) gather(sum []float32, p point) {
 // interests lets dislikes repel, and ends.
 func (c *clusters) interests() []Interest {
 	var dislikes [MaxInterests]float32
-	repelled := make([][]float32, len(c.centers))
+	repelled := make([][]float32, len(c.centres))
 	for _, p := range c.disliked {
 		i := c.nearest(p.vector)
 		if i < 0 {
@@ -237,7 +237,7 @@ func (c *clusters) interests() []Interest {
 		dislikes[i] += p.weight
 	}
 	var out []Interest
-	for i, center := range c.centers {
+	for i, centre := range c.centres {
 		mass := c.masses[i] - dislikes[i]*(repel/attract)
 		if c.masses[i] == 0 || !(mass > 0) {
 			continue
@@ -245,10 +245,10 @@ func (c *clusters) interests() []Interest {
 		if dislikes[i] > 0 {
 			c.rocchio(c.sums[i], c.masses[i], repelled[i], dislikes[i])
 			if unit(c.sums[i]) {
-				copy(center, c.sums[i])
+				copy(centre, c.sums[i])
 			}
 		}
-		out = append(out, Interest{Vector: center, Mass: mass})
+		out = append(out, Interest{Vector: centre, Mass: mass})
 	}
 	slices.SortStableFunc(out, func(a, b Interest) int { return cmp.Compare(b.Mass, a.Mass) })
 	return out

@@ -219,13 +219,13 @@ func slowInterests(s *vector.Set, items []vector.Weighted, limit int) []slowInte
 		mass[at] += weights[n]
 	}
 	slices.SortStableFunc(leaders, func(a, b state.Ord) int { return cmp.Compare(mass[b], mass[a]) })
-	var centers [][]float32
+	var centres [][]float32
 	for _, l := range leaders[:min(len(leaders), limit, 4)] {
-		centers = append(centers, s.Get(l))
+		centres = append(centres, s.Get(l))
 	}
 	nearest := func(v []float32) int {
 		at, best := -1, 0.0
-		for i, c := range centers {
+		for i, c := range centres {
 			if x := cosine(c, v); x > best {
 				at, best = i, x
 			}
@@ -252,17 +252,17 @@ func slowInterests(s *vector.Set, items []vector.Weighted, limit int) []slowInte
 	var means [][]float64
 	for range 3 {
 		masses, means = nil, nil
-		next := slices.Clone(centers)
-		for i := range centers {
+		next := slices.Clone(centres)
+		for i := range centres {
 			m, total := mean(liked, i)
 			if masses, means = append(masses, total), append(means, m); total > 0 {
 				next[i] = direction(m)
 			}
 		}
-		centers = next
+		centres = next
 	}
 	var out []slowInterest
-	for i := range centers {
+	for i := range centres {
 		n, total := mean(disliked, i)
 		left := masses[i] - total*0.15/0.75
 		if masses[i] == 0 || left <= 0 {

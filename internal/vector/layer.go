@@ -10,7 +10,7 @@ import (
 //
 // Cells stand in groups around leaders, which are some of the centroids, so that a vector's cell is found without a
 // look at all of them (cluster pruning: F. Chierichetti, A. Panconesi, P. Raghavan, M. Sozio, A. Tiberi, E. Upfal,
-// Finding near neighbors through cluster pruning, PODS 2007).
+// PODS 2007).
 type layer struct {
 	dimensions int
 	centroids  []float32 // of length 1, cell by cell

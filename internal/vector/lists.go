@@ -10,7 +10,7 @@ import (
 
 // Lists is the index that keeps the vectors of a set in cells of vectors that lie near each other, and compares with
 // those of the cells nearest to the query: inverted lists, or IVF-Flat (J. Sivic, A. Zisserman, Video Google, ICCV
-// 2003; H. Jégou, M. Douze, C. Schmid, Product quantization for nearest neighbor search, TPAMI 33, 2011, §IV). Below
+// 2003; H. Jégou, M. Douze, C. Schmid, on product quantization, TPAMI 33, 2011, §IV). Below
 // a number of vectors it is [Exact].
 //
 // Of the ten nearest of a hundred thousand vectors it finds at least 95 of 100 where they have 32 dimensions and form
