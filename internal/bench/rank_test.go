@@ -83,7 +83,7 @@ func TestRankRefusesWhatCantBeMeasured(t *testing.T) {
 		"0 clients":  func(o *RankOptions) { o.Clients = 0 },
 		"NaN lists":  func(o *RankOptions) { o.Rate = math.NaN() },
 		"for -1 s":   func(o *RankOptions) { o.Seconds = -1 },
-		`"for_me"`:  func(o *RankOptions) { o.Only = []string{"for_me"} },
+		`"for_me"`:   func(o *RankOptions) { o.Only = []string{"for_me"} },
 		"-5 signals": func(o *RankOptions) { o.Ingest = -5 },
 	} {
 		o := smallRank(t)
