@@ -165,7 +165,7 @@ func risingOf(s *schema.Schema, limit int) []schema.Source {
 func personal(s *schema.Schema) []schema.Source {
 	sources := []schema.Source{{Kind: schema.FromCoEngaged, Limit: 500}}
 	if hasEmbedding(s) {
-		sources = append(sources, schema.Source{Kind: schema.FromInterests, Limit: 300})
+		sources = append(sources, schema.Source{Kind: schema.FromInterests, Limit: 200})
 	}
 	if hasCreator(s) {
 		sources = append(sources, schema.Source{Kind: schema.FromFollowed, Limit: 200})

@@ -1,6 +1,7 @@
 package rank
 
 import (
+	"math/bits"
 	"strings"
 
 	"github.com/tidaldb/tidal/schema"
@@ -80,9 +81,23 @@ func rising(s *schema.Schema) schema.Profile {
 // Hacker News', and a stream of posts with three votes takes fewer places than by either; docs/evaluation.md has other
 // exponents. tidalDB states |for − against|, by which what everybody dislikes is hot, too; here it isn't.
 func hot(s *schema.Schema) schema.Profile {
-	return profile("hot", ranked(s, "approval", 1000, newestItems(5000)),
+	return profile("hot", hotSources(s),
 		add("votes", "log10(max(total(approval) - total(negative), 1))"),
 		times("gravity", "1 / (age / 1h + 2) ^ 0.5"))
+}
+
+// hotSources are the newest items, those with most approval, and those in between, whose approval came in the last hours.
+func hotSources(s *schema.Schema) []schema.Source {
+	sources := ranked(s, "approval", 1000, newestItems(8000))
+	if sources == nil || !keeps(s, "approval", Feature{Kind: FeatureCount}) {
+		return sources
+	}
+	for set := meaning(s, "approval"); set != 0; set &= set - 1 {
+		if t := &s.Signals[bits.TrailingZeros64(set)]; len(t.Windows) > 0 {
+			sources = append(sources, schema.Source{Kind: schema.FromRising, Signal: t.Name, Limit: 500})
+		}
+	}
+	return sources
 }
 
 // newest is the newest items first. The score is 1 for an item of this moment and ½ for one of an hour; that it falls

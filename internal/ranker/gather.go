@@ -88,7 +88,7 @@ func (r *Ranker) source(s *schema.Source) {
 		r.fromScores(&r.co.scores, s.Limit)
 	case schema.FromSimilar:
 		if r.feat.subject != nil {
-			r.fromVector(r.feat.subject, s.Limit)
+			r.fromVector(r.feat.subject, s.Limit, comparedForItem)
 		}
 		r.fromScores(&r.cosim.scores, s.Limit)
 	case schema.FromSample:
@@ -266,12 +266,19 @@ func (r *Ranker) fromInterests(limit int) {
 	}
 	for i := range r.feat.interests {
 		part := r.feat.interests[i].Mass / total
-		r.fromVector(r.feat.interests[i].Vector, max(1, int(float32(limit)*part)))
+		r.fromVector(r.feat.interests[i].Vector, max(1, int(float32(limit)*part)), comparedForInterest)
 	}
 }
 
-func (r *Ranker) fromVector(q []float32, k int) {
-	filter := vector.Filter{Accept: r.tryIt}
+// With how many vectors a search compares, about: an interest is one of several sources, the query's item what the list is
+// about.
+const (
+	comparedForInterest = 8 << 10
+	comparedForItem     = 64 << 10
+)
+
+func (r *Ranker) fromVector(q []float32, k, most int) {
+	filter := vector.Filter{Accept: r.tryIt, Most: most}
 	if set, ok := r.filter.Superset(); ok {
 		filter.In = set
 	}

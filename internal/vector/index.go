@@ -37,6 +37,9 @@ type Filter struct {
 	// Accept, unless nil, has the last word on an item. It is asked for those alone that would be among the hits, in no
 	// order, so it may be dear.
 	Accept func(state.Ord) bool
+	// Most is with how many vectors an approximate index compares before it ends with what it has found, about; 0 is no
+	// bound. It is for who has other sources beside: a choosy filter lets a search come to all vectors otherwise.
+	Most int
 }
 
 func (f *Filter) accepts(n state.Ord) bool {

@@ -91,7 +91,7 @@ func (l *Lists) layers() [2]*layer { return [2]*layer{l.now, l.next} }
 //
 // The cells nearest to q are searched: Probe at least, twice as many while vectors move, and then further ones until k
 // items were found and compared with 16 × k that the filter lets through, by the part that it let through so far. So
-// however few it lets through, as many are found as there are, up to k.
+// however few it lets through, as many are found as there are, up to k, unless Filter.Most ends the search before.
 //
 // Where Filter.In holds few items, up to 4,096 or 2·√(k·n) of n, each of them is compared, and none is ever missed;
 // so it is once the filter was asked more often than In has items. With Accept alone a search may come to all
@@ -121,7 +121,7 @@ func (l *Lists) Search(q []float32, k int, filter Filter, out []Hit) []Hit {
 	if l.now != nil && l.next != nil {
 		probe *= 2
 	}
-	for ; len(cells) > 0 && (probe > 0 || !so.enough(k)); probe-- {
+	for ; len(cells) > 0 && (probe > 0 || !so.enough(k) && so.within(filter.Most)); probe-- {
 		nearest := l.cell(cells[0].index)
 		cells = cells.rest()
 		l.scan(nearest, q, &filter, &t, &so)
@@ -137,6 +137,9 @@ func (l *Lists) Search(q []float32, k int, filter Filter, out []Hit) []Hit {
 func (s *seen) enough(k int) bool {
 	return float64(s.compared)*float64(s.accepted) >= float64(choosy*k)*float64(s.asked)
 }
+
+// within reports whether a search may go on.
+func (s *seen) within(most int) bool { return most == 0 || s.compared < most }
 
 func (l *Lists) scan(c *cell, q []float32, filter *Filter, t *top, so *seen) {
 	for _, p := range c.pieces {
