@@ -28,7 +28,11 @@ from the same events. Lists are of all items but those that the user met.
 
 An event is positive if it meets a --positive filter: a signal type, or one with a weight, such as rating>=4. Without a
 filter it's a weight in the upper fifth of a scale, if a type's weights are one (four stars of five); else a signal of a
-positive meaning. The rule that was used is printed.`,
+positive meaning. The rule that was used is printed.
+
+Where signals echo the references of lists with exploration ("ref"), "explored" says for each slot how often what was
+drawn got a positive answer, and by replay how often one item always shown there would have. That item is chosen by half
+of the users and judged by the others.`,
 		Example: `  tidal eval --dir D --json
   tidal eval --dir D --split temporal --k 10,25 --max-users 1000
   tidal eval --dir D --positive purchase --positive 'rating>=4'`,
@@ -133,6 +137,7 @@ func printEval(w io.Writer, r *eval.Result) {
 	if r.Temporal != nil {
 		printOutcome(w, "temporal", r.Temporal)
 	}
+	printExplored(w, r.Explored)
 	for _, note := range r.Notes {
 		fmt.Fprintf(w, "\nNote: %s.\n", note)
 	}
@@ -181,6 +186,24 @@ func printOutcome(w io.Writer, name string, x *eval.Outcome) {
 		fmt.Fprintf(w, "for_you is %+.4f above item_knn_decay in NDCG@%d; 95 %% of resampled users say %+.4f to %+.4f.\n",
 			x.Above.Mean, x.Popularity.K[0], x.Above.Low, x.Above.High)
 	}
+}
+
+func printExplored(w io.Writer, slots []eval.SlotReport) {
+	if len(slots) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "\nexploration: positive answers to what was drawn, and to the item that other users say is best")
+	rate := func(i eval.Interval) string { return fmt.Sprintf("%.3f (%.3f to %.3f)", i.Mean, i.Low, i.High) }
+	var rows [][]string
+	for i := range slots {
+		x := &slots[i]
+		row := []string{x.Slot, thousands(x.Places), thousands(x.Users), thousands(x.Items), rate(x.Draw), "", ""}
+		if x.Best != nil {
+			row[5], row[6] = x.Best.Item, rate(x.Best.Estimate)
+		}
+		rows = append(rows, row)
+	}
+	table(w, []string{"slot", ">places", ">users", ">items", "drawn", "best item", "always it"}, rows)
 }
 
 func evalRow(name string, f *eval.Figures) []string {

@@ -8,6 +8,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/tidaldb/tidal"
+	"github.com/tidaldb/tidal/query"
 )
 
 // evalFigures are what eval --json has of each way to rank.
@@ -51,6 +54,72 @@ func TestEvalPrintsATableForPeople(t *testing.T) {
 	if got["popularity"] != nil || got["temporal"] == nil || string(got["positive"]) != `"view or like>=0.5"` ||
 		string(got["positive_by"]) != `"flag"` || string(got["log_from"]) != "1" || string(got["events"]) != "400" {
 		t.Errorf("%s", again.stdout)
+	}
+}
+
+// Answers to lists with exploration come back as what the slot brought.
+func TestEvalSaysWhatExplorationBrought(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "db")
+	good(t, "import", "--dir", dir, "--format", "ndjson", ratingsFile(t))
+	db, err := tidal.Open(dir, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 30 { // what is new is what exploration shows
+		put := tidal.Put{Kind: tidal.Item, ID: fmt.Sprint("new", i)}
+		if _, err := db.Write(t.Context(), tidal.Request{Records: []tidal.Record{put}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	share, places := 0.5, 0
+	for u := range 40 {
+		user := fmt.Sprint("u", u)
+		list, err := db.Rank(t.Context(), &query.Query{User: user, Limit: 10, Explore: &share})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, x := range list.Items {
+			if x.Slot == "" {
+				continue
+			}
+			places++
+			if _, err := db.Signal(t.Context(), tidal.Signal{Type: "like", User: user, Item: x.Item, Ref: list.Ref(i)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	type rate struct{ Mean, Low, High float64 }
+	var got struct {
+		Explored []struct {
+			Slot                 string
+			Places, Users, Items int
+			Draw                 rate
+			Best                 *struct {
+				Item     string
+				Estimate rate
+				Places   int
+			} `json:"best_item"`
+		}
+	}
+	if err := json.Unmarshal([]byte(good(t, "eval", "--dir", dir, "--json", "--split", "leave-last-out").stdout), &got); err != nil {
+		t.Fatal(err)
+	}
+	sum := 0
+	for _, s := range got.Explored {
+		sum += s.Places
+		if s.Slot == "" || s.Users == 0 || s.Items == 0 || s.Draw != (rate{1, 1, 1}) ||
+			s.Best != nil && (s.Best.Item == "" || s.Best.Places < 2 || s.Best.Estimate != s.Draw) {
+			t.Errorf("%+v", s)
+		}
+	}
+	if sum != places || places < 40 {
+		t.Errorf("%d places, explored %d", sum, places)
+	}
+	if o := good(t, "eval", "--dir", dir, "--split", "leave-last-out"); !strings.Contains(o.stdout, "1.000 (1.000 to 1.000)") {
+		t.Errorf("%s", o.stdout)
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 // resamples is how often the users are drawn anew.
 const resamples = 2000
 
-// Interval is a difference of means with its 95 % interval.
+// Interval is a mean, or a difference of means, with its 95 % interval.
 type Interval struct {
 	Mean float64 `json:"mean"`
 	Low  float64 `json:"low"`

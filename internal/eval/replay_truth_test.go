@@ -219,8 +219,28 @@ func TestReplayFindsTheTruthFromTheLog(t *testing.T) {
 		t.Errorf("%d places; clicked %.4f, truth %.4f", logged, rate, want)
 	}
 	v.checkPolicies(d)
+	v.checkSlots(eval.Slots(d, eval.Refs(db)), want)
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// checkSlots says that the report names the item that is best for all, and what it would have brought.
+func (v *visitors) checkSlots(slots []eval.SlotReport, draw float64) {
+	v.Helper()
+	if len(slots) != 1 || slots[0].Best == nil {
+		v.Fatalf("%+v", slots)
+	}
+	s, best := slots[0], slots[0].Best
+	v.Logf("%+v, best %+v", s, *best)
+	var i int
+	if _, err := fmt.Sscanf(best.Item, "new %d", &i); err != nil {
+		v.Fatal(err)
+	}
+	truth := 0.05 + 0.03*float64(i) + 0.15
+	if s.Places != 4000 || s.Users != 4000 || s.Items != newItems || i < newItems-3 || best.Matched < 50 ||
+		best.Estimate.Low > truth || best.Estimate.High < truth || s.Draw.Low > draw || s.Draw.High < draw {
+		v.Errorf("truth: best %.3f, drawn %.3f", truth, draw)
 	}
 }
 

@@ -91,6 +91,8 @@ type Outcome struct {
 type Result struct {
 	*Outcome
 	Temporal *Outcome `json:"temporal,omitempty"`
+	// Explored is what came of places that exploration filled, by slot; none where no signal echoes a reference to one.
+	Explored []SlotReport `json:"explored,omitempty"`
 	// LogFrom is the first entry of the log; above 1 older events were let go, and weren't looked at.
 	LogFrom uint64 `json:"log_from"`
 	// Events is the number of events read.

@@ -84,6 +84,9 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 		r.Notes = append(r.Notes, fmt.Sprintf(
 			"the log begins with entry %d: older events were let go and are not part of this", l.From))
 	}
+	if r.Explored, err = explored(ctx, o.Dir, d); err != nil {
+		return nil, fmt.Errorf("read what exploration showed: %w", err)
+	}
 	if o.Split != temporal {
 		s, err := LeaveLastOut(d)
 		if err != nil {
