@@ -167,6 +167,14 @@ func TestColdStarts(t *testing.T) {
 		}})
 	}
 	ask("nobody", "", 25)
+	for _, name := range []string{"new", "hot", "rising"} {
+		a := rankIt(t, db, query.Rank(name).Unmixed().Explore(0).Exclude("item 00").Query()) // which has a like
+		for i := range a.Items {
+			if want := fmt.Sprintf("item %02d", i+1); a.Items[i].Item != want {
+				t.Errorf("%s without signals: place %d has %s, want %s, the newest first", name, i+1, a.Items[i].Item, want)
+			}
+		}
+	}
 	ask("somebody unknown", "ada", 25)
 	write(t, db, tidal.Relate{User: "cem", What: tidal.Follows, Target: "nobody's creator"},
 		tidal.Signal{Type: "like", Item: "item 01", User: "dee"}, tidal.Erase{User: "dee"})

@@ -56,7 +56,8 @@ func trendingSources(s *schema.Schema) []schema.Source {
 //
 // Signals that come by chance at a rate of m an hour deviate from it by √m (S. D. Poisson, 1837), so the fraction says
 // by how many deviations the hour is too busy to be chance; 1 is added to keep one signal from making an item without
-// history rise. The last factor counts a new item up to twice.
+// history rise. The last factor counts a new item up to twice. A ten-thousandth is added to the fraction, so that items
+// which don't stand out, and fill a short list up, come newest first.
 func rising(s *schema.Schema) schema.Profile {
 	if !keeps(s, "positive", Feature{Kind: FeatureCount}) {
 		// Without counts by hour the nearest is a high score for its age.
@@ -65,9 +66,9 @@ func rising(s *schema.Schema) schema.Profile {
 			times("youth", "1 + 2 ^ (-age / 24h)"))
 	}
 	p := profile("rising", append(risingOf(s, 1000), newestItems(500)),
-		add("standing_out", "max(count(positive, 1h) - count(positive, 24h) / 24, 0) / sqrt(count(positive, 24h) / 24 + 1)"),
+		add("standing_out", "max(count(positive, 1h) - count(positive, 24h) / 24, 0) / sqrt(count(positive, 24h) / 24 + 1) + 0.0001"),
 		times("youth", "1 + 2 ^ (-age / 24h)"))
-	p.First = "rising * (1 + 2 ^ (-age / 24h))"
+	p.First = "(rising + 0.0001) * (1 + 2 ^ (-age / 24h))"
 	return p
 }
 
@@ -79,10 +80,11 @@ func rising(s *schema.Schema) schema.Profile {
 // Graham's news.arc), which divides votes by it and not their logarithm: its gravity of 1.8 would put three votes of the
 // last minutes above hundreds of this morning. Of the first 25 of real posts, with 0.5 at least 17 are also Reddit's and 24
 // Hacker News', and a stream of posts with three votes takes fewer places than by either; docs/evaluation.md has other
-// exponents. tidalDB states |for − against|, by which what everybody dislikes is hot, too; here it isn't.
+// exponents. tidalDB states |for − against|, by which what everybody dislikes is hot, too; here it isn't. A ten-thousandth
+// is added to the logarithm, so that items without votes come newest first.
 func hot(s *schema.Schema) schema.Profile {
 	return profile("hot", hotSources(s),
-		add("votes", "log10(max(total(approval) - total(negative), 1))"),
+		add("votes", "log10(max(total(approval) - total(negative), 1)) + 0.0001"),
 		times("gravity", "1 / (age / 1h + 2) ^ 0.5"))
 }
 

@@ -36,9 +36,9 @@ func Example() {
 	// total(approval) is 120
 	// total(negative) is 20
 	// age is 7200
-	// score 1.0000
-	// votes: value 2.0000, changes the score by +2.0000
-	// gravity: value 0.5000, changes the score by -1.0000
+	// score 1.0001
+	// votes: value 2.0001, changes the score by +2.0001
+	// gravity: value 0.5000, changes the score by -1.0001
 }
 
 // What's wrong in an expression is said with its place.

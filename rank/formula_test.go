@@ -75,9 +75,9 @@ func (x facts) want(name string) float64 {
 		return 0.5*x.share24h/24 + 0.3*x.view24h/24 + 0.2*math.Log10(1+x.views)
 	case "rising":
 		mean := x.pos24h / 24
-		return math.Max(x.pos1h-mean, 0) / math.Sqrt(mean+1) * (1 + halved(24))
+		return (math.Max(x.pos1h-mean, 0)/math.Sqrt(mean+1) + 0.0001) * (1 + halved(24))
 	case "hot":
-		return math.Log10(math.Max(x.approval-x.neg, 1)) / math.Pow(x.age+2, 0.5)
+		return (math.Log10(math.Max(x.approval-x.neg, 1)) + 0.0001) / math.Pow(x.age+2, 0.5)
 	case "new", "following":
 		return 1 / (1 + x.age)
 	case "top":
