@@ -3,8 +3,6 @@ package tidal_test
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -303,10 +301,7 @@ func (h *hider) reopen() {
 func (h *hider) crash() {
 	h.t.Helper()
 	h.counter()
-	dir := filepath.Join(h.t.TempDir(), "copy")
-	if err := os.CopyFS(dir, os.DirFS(h.dir)); err != nil {
-		h.t.Fatal(err)
-	}
+	dir := crashCopy(h.t, h.dir)
 	if err := h.db.Close(); err != nil {
 		h.t.Fatal(err)
 	}

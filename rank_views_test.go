@@ -1,12 +1,15 @@
 package tidal_test
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -226,11 +229,42 @@ func (v *viewed) compare(how string, want map[string][]tidal.RankedItem, db *tid
 
 func (v *viewed) crash(dir string, opts *tidal.Options) *tidal.DB {
 	v.t.Helper()
-	to := filepath.Join(v.t.TempDir(), "copy")
-	if err := os.CopyFS(to, os.DirFS(dir)); err != nil {
-		v.t.Fatal(err)
+	return open(v.t, crashCopy(v.t, dir), nil, opts)
+}
+
+// crashCopy copies what a directory holds at one moment, while its database is open and isn't written to. The store
+// below may be compacting: as long as that makes or removes files during the copy, it isn't of one moment.
+func crashCopy(t *testing.T, dir string) string {
+	t.Helper()
+	files := func() string {
+		var b strings.Builder
+		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			info, err := d.Info()
+			if err == nil {
+				fmt.Fprintln(&b, path, info.Size(), info.ModTime().UnixNano())
+			}
+			return err
+		})
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+		return b.String()
 	}
-	return open(v.t, to, nil, opts)
+	for range 100 {
+		before, to := files(), filepath.Join(t.TempDir(), "copy")
+		err := os.CopyFS(to, os.DirFS(dir))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+		if err == nil && files() == before {
+			return to
+		}
+	}
+	t.Fatalf("%s doesn't come to rest", dir)
+	return ""
 }
 
 func (v *viewed) reopen(dir string, opts *tidal.Options) {
