@@ -44,6 +44,9 @@ func open(t testing.TB, dir string, s *schema.Schema, opts *tidal.Options) *tida
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		if n := db.Stats().HiddenServed; n != 0 {
+			t.Errorf("%d hidden items came to the last look at a list", n)
+		}
 		if err := db.Close(); err != nil {
 			t.Errorf("close: %v", err)
 		}

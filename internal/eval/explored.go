@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"hash/fnv"
+	"maps"
+	"math"
 	"math/bits"
 	"slices"
 	"strings"
@@ -86,7 +88,7 @@ func reportOn(slot string, places []exploredPlace) SlotReport {
 	choosing, judging := half[0], half[1]
 	r.Draw = drawn(judging)
 	best, rate := "", -1.0
-	for _, item := range sortedKeys(items) {
+	for _, item := range slices.Sorted(maps.Keys(items)) {
 		if e := always(item, choosing); e.Matched >= enough && e.Mean > rate {
 			best, rate = item, e.Mean
 		}
@@ -109,26 +111,20 @@ func always(item string, places []exploredPlace) explore.Estimate {
 	return explore.Replay(slices.Values(places), func(Place) string { return item }, nil)
 }
 
-// drawn is the mean reward of what was drawn: the draw matches itself, so each place weighs the same.
+// drawn is the mean reward of what was drawn: each place weighs the same, and rewards are 0 or 1.
 func drawn(places []exploredPlace) Interval {
-	same := make([]explore.Logged[struct{}, struct{}], len(places))
+	sum, n := 0.0, float64(len(places))
 	for i := range places {
-		same[i].Propensity, same[i].Reward = 1, places[i].Reward
+		sum += places[i].Reward
 	}
-	e := explore.Replay(slices.Values(same), func(struct{}) struct{} { return struct{}{} }, nil)
-	return within(e.Mean, e.StdErr)
+	if n < 2 {
+		return Interval{Mean: sum, High: 1}
+	}
+	p := sum / n
+	return within(p, math.Sqrt(p*(1-p)/(n-1)))
 }
 
 // within is the 95 % interval of a mean reward by its standard error, cut to what rewards can be.
 func within(mean, stdErr float64) Interval {
 	return Interval{Mean: mean, Low: max(0, mean-1.96*stdErr), High: min(1, mean+1.96*stdErr)}
-}
-
-func sortedKeys(set map[string]bool) []string {
-	out := make([]string, 0, len(set))
-	for k := range set {
-		out = append(out, k)
-	}
-	slices.Sort(out)
-	return out
 }
