@@ -5,30 +5,20 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"os"
 	"reflect"
 	"slices"
-	"strconv"
 	"testing"
 	"time"
 
 	"github.com/tidaldb/tidal"
+	"github.com/tidaldb/tidal/internal/testseed"
 	"github.com/tidaldb/tidal/schema"
 )
 
 // seed returns the seed of the random tests: TIDAL_SEED, or a new one, which is printed.
 func seed(t *testing.T) uint64 {
 	t.Helper()
-	s := uint64(time.Now().UnixNano())
-	if text := os.Getenv("TIDAL_SEED"); text != "" {
-		n, err := strconv.ParseUint(text, 10, 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s = n
-	}
-	t.Logf("TIDAL_SEED=%d", s)
-	return s
+	return testseed.Of(t)
 }
 
 // TestADatabaseAnswersAsPlainMaps writes random records of every kind, retries and undos among them, with times in any

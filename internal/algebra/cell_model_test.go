@@ -7,14 +7,12 @@ import (
 	"math"
 	"math/big"
 	"math/rand/v2"
-	"os"
 	"slices"
-	"strconv"
 	"testing"
-	"time"
 
 	"github.com/tidaldb/tidal/internal/algebra"
 	"github.com/tidaldb/tidal/internal/fixed"
+	"github.com/tidaldb/tidal/internal/testseed"
 )
 
 var updateCells = flag.Bool("update", false, "rewrite the golden files of the cell")
@@ -22,15 +20,7 @@ var updateCells = flag.Bool("update", false, "rewrite the golden files of the ce
 // newRand returns a generator whose seed is logged; TIDAL_SEED repeats a run.
 func newRand(t testing.TB) *rand.Rand {
 	t.Helper()
-	seed := uint64(time.Now().UnixNano())
-	if s := os.Getenv("TIDAL_SEED"); s != "" {
-		v, err := strconv.ParseUint(s, 10, 64)
-		if err != nil {
-			t.Fatalf("TIDAL_SEED: %v", err)
-		}
-		seed = v
-	}
-	t.Logf("repeat with TIDAL_SEED=%d", seed)
+	seed := testseed.Of(t)
 	return rand.New(rand.NewPCG(seed, 1))
 }
 

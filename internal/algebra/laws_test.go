@@ -4,14 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"math/rand/v2"
-	"os"
-	"strconv"
 	"testing"
-	"time"
 
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/hlc"
 	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/testseed"
 )
 
 // nodes is how many replicas gossip in the convergence tests.
@@ -20,15 +18,7 @@ const nodes = 5
 // dice returns the test's random source. It prints the seed, and takes it from TIDAL_SEED.
 func dice(t testing.TB) *rand.Rand {
 	t.Helper()
-	seed := uint64(time.Now().UnixNano())
-	if s := os.Getenv("TIDAL_SEED"); s != "" {
-		v, err := strconv.ParseUint(s, 10, 64)
-		if err != nil {
-			t.Fatalf("TIDAL_SEED: %v", err)
-		}
-		seed = v
-	}
-	t.Logf("TIDAL_SEED=%d", seed)
+	seed := testseed.Of(t)
 	return rand.New(rand.NewPCG(seed, 0))
 }
 

@@ -3,8 +3,6 @@ package engine_test
 import (
 	"errors"
 	"fmt"
-	"os"
-	"strconv"
 	"testing"
 	"time"
 
@@ -15,22 +13,14 @@ import (
 	"github.com/tidaldb/tidal/internal/hlc"
 	"github.com/tidaldb/tidal/internal/id"
 	"github.com/tidaldb/tidal/internal/record"
+	"github.com/tidaldb/tidal/internal/testseed"
 	"github.com/tidaldb/tidal/schema"
 )
 
 // seed returns the seed of the random tests: TIDAL_SEED, or a new one, which is printed.
 func seed(t *testing.T) uint64 {
 	t.Helper()
-	s := uint64(time.Now().UnixNano())
-	if text := os.Getenv("TIDAL_SEED"); text != "" {
-		n, err := strconv.ParseUint(text, 10, 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s = n
-	}
-	t.Logf("TIDAL_SEED=%d", s)
-	return s
+	return testseed.Of(t)
 }
 
 var (

@@ -4,13 +4,11 @@ import (
 	"flag"
 	"math/big"
 	"math/rand/v2"
-	"os"
-	"strconv"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/tidaldb/tidal/internal/fixed"
+	"github.com/tidaldb/tidal/internal/testseed"
 )
 
 var update = flag.Bool("update", false, "rewrite golden and generated files")
@@ -18,15 +16,7 @@ var update = flag.Bool("update", false, "rewrite golden and generated files")
 // newRand returns a generator whose seed is printed when the test fails; TIDAL_SEED repeats a run.
 func newRand(t testing.TB) *rand.Rand {
 	t.Helper()
-	seed := uint64(time.Now().UnixNano())
-	if s := os.Getenv("TIDAL_SEED"); s != "" {
-		v, err := strconv.ParseUint(s, 10, 64)
-		if err != nil {
-			t.Fatalf("TIDAL_SEED: %v", err)
-		}
-		seed = v
-	}
-	t.Logf("repeat with TIDAL_SEED=%d", seed)
+	seed := testseed.Of(t)
 	return rand.New(rand.NewPCG(seed, 1))
 }
 

@@ -3,11 +3,11 @@ package hidden
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"reflect"
-	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/tidaldb/tidal/internal/testseed"
 )
 
 func TestCheck(t *testing.T) {
@@ -126,10 +126,5 @@ func TestSerialHistoriesAgainstARunThroughThem(t *testing.T) {
 }
 
 func seedOf(t *testing.T) uint64 {
-	seed, err := strconv.ParseUint(os.Getenv("TIDAL_SEED"), 10, 64)
-	if err != nil {
-		seed = rand.Uint64()
-	}
-	t.Logf("seed %d: TIDAL_SEED=%d repeats this run", seed, seed)
-	return seed
+	return testseed.Of(t)
 }

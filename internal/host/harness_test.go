@@ -5,8 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"os"
-	"strconv"
 	"testing"
 	"time"
 
@@ -17,6 +15,7 @@ import (
 	"github.com/tidaldb/tidal/internal/record"
 	"github.com/tidaldb/tidal/internal/replica"
 	"github.com/tidaldb/tidal/internal/state"
+	"github.com/tidaldb/tidal/internal/testseed"
 	"github.com/tidaldb/tidal/schema"
 	"go.uber.org/goleak"
 )
@@ -28,16 +27,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // seed returns the seed of the random tests: TIDAL_SEED, or a new one, which is printed.
 func seed(t *testing.T) uint64 {
 	t.Helper()
-	s := uint64(time.Now().UnixNano())
-	if text := os.Getenv("TIDAL_SEED"); text != "" {
-		n, err := strconv.ParseUint(text, 10, 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s = n
-	}
-	t.Logf("TIDAL_SEED=%d", s)
-	return s
+	return testseed.Of(t)
 }
 
 func testSchema() *schema.Schema {

@@ -4,30 +4,21 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
-	"strconv"
 	"testing"
 	"time"
 
 	"github.com/tidaldb/tidal"
+	"github.com/tidaldb/tidal/internal/testseed"
 	"github.com/tidaldb/tidal/schema"
 )
 
 // seed is TIDAL_SEED, or that of the clock; a failing test prints it.
 func seed(t *testing.T) *rand.Rand {
 	t.Helper()
-	s := uint64(time.Now().UnixNano())
-	if text := os.Getenv("TIDAL_SEED"); text != "" {
-		n, err := strconv.ParseUint(text, 10, 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s = n
-	}
-	t.Logf("TIDAL_SEED=%d", s)
+	s := testseed.Of(t)
 	return rand.New(rand.NewPCG(s, 0))
 }
 

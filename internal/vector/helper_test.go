@@ -3,27 +3,17 @@ package vector_test
 import (
 	"math"
 	"math/rand/v2"
-	"os"
-	"strconv"
 	"testing"
-	"time"
 
 	"github.com/tidaldb/tidal/internal/state"
+	"github.com/tidaldb/tidal/internal/testseed"
 	"github.com/tidaldb/tidal/internal/vector"
 )
 
 // newRand returns a generator whose seed is logged; TIDAL_SEED repeats a run.
 func newRand(t testing.TB) *rand.Rand {
 	t.Helper()
-	seed := uint64(time.Now().UnixNano())
-	if s := os.Getenv("TIDAL_SEED"); s != "" {
-		v, err := strconv.ParseUint(s, 10, 64)
-		if err != nil {
-			t.Fatalf("TIDAL_SEED: %v", err)
-		}
-		seed = v
-	}
-	t.Logf("repeat with TIDAL_SEED=%d", seed)
+	seed := testseed.Of(t)
 	return rand.New(rand.NewPCG(seed, 1))
 }
 

@@ -5,14 +5,12 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"os"
 	"slices"
-	"strconv"
 	"testing"
-	"time"
 
 	pebblevfs "github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/tidaldb/tidal/internal/testseed"
 	"github.com/tidaldb/tidal/internal/vfs"
 )
 
@@ -27,16 +25,7 @@ var testIdentity = Identity{
 // seed returns the seed of a random test: TIDAL_SEED, or the time. It is logged, and it is enough to run again.
 func seed(t *testing.T) uint64 {
 	t.Helper()
-	s := uint64(time.Now().UnixNano())
-	if env := os.Getenv("TIDAL_SEED"); env != "" {
-		v, err := strconv.ParseUint(env, 10, 64)
-		if err != nil {
-			t.Fatalf("TIDAL_SEED: %v", err)
-		}
-		s = v
-	}
-	t.Logf("TIDAL_SEED=%d", s)
-	return s
+	return testseed.Of(t)
 }
 
 // state is the dumb twin of the log: a slice.
