@@ -68,7 +68,7 @@ type neighbour struct {
 	hash   uint32
 	weight float64 // of what is shared
 	ord    state.Ord
-	norm   float64 // 1/√(number of items)
+	norm   float64 // 1/√(number of records), one for each item that a type with a mark was sent about
 }
 
 type scored struct {
@@ -192,11 +192,13 @@ func (x *neighbours) ask(r *Ranker, u *neighbour) {
 	if shared == 0 {
 		return // what both met is too long ago to be in the list
 	}
+	// Types that leave no mark on an item leave no record of it either, but the list has it.
+	norm := min(u.norm, 1/math.Sqrt(float64(t.n)))
 	for k := range t.n {
 		if _, known := x.known.get(t.hashes[k]); known {
 			continue
 		}
-		s := float64((1-closeness)*shared+closeness*t.close[k]) * u.norm
+		s := float64((1-closeness)*shared+closeness*t.close[k]) * norm
 		*x.raw.at(t.hashes[k]) += float32(s) * t.tastes[k]
 	}
 }
