@@ -1,6 +1,7 @@
 package tidal
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -76,7 +77,7 @@ func (a *Answer) Cursor() string {
 	p.Use, p.Page, p.Before = token.NextPage, a.page.Page+1, a.before+len(a.Items)
 	p.Items = make([]token.PinnedItem, 0, len(a.rest))
 	size := 0
-	err := a.db.read(func(e *engine.Engine) error {
+	err := a.db.read(context.Background(), func(e *engine.Engine) error {
 		for _, k := range a.rest {
 			x := token.PinnedItem{ID: e.ItemID(k.Ord), Score: k.Score, Propensity: 1}
 			if size += len(x.ID) + token.ItemSize; size > token.MaxItems {

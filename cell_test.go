@@ -36,7 +36,7 @@ func TestCellsFollowTheFormula(t *testing.T) {
 	write(t, db, records...)
 	newest := slices.MaxFunc(events, func(a, b event) int { return a.at.Compare(b.at) }).at
 	for _, q := range []time.Time{c.now(), newest, c.now().Add(5 * time.Hour), c.now().Add(4 * 24 * time.Hour)} {
-		cell, err := db.Cell("i", "view", q)
+		cell, err := db.Cell(t.Context(), "i", "view", q)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -73,7 +73,7 @@ func TestCellsFollowTheFormula(t *testing.T) {
 			t.Errorf("%v unique users, want about %v", got, want)
 		}
 	}
-	cell, err := db.Cell("i", "view", newest.Add(-time.Hour))
+	cell, err := db.Cell(t.Context(), "i", "view", newest.Add(-time.Hour))
 	if err != nil || !cell.AsOfMark || !cell.At.Equal(newest) {
 		t.Errorf("an hour before the newest event: %+v, %v", cell, err)
 	}
@@ -95,8 +95,8 @@ func TestTopIsASortOfAllScores(t *testing.T) {
 	for _, q := range []time.Time{c.now(), c.now().Add(1000 * 24 * time.Hour)} {
 		for name, h := range map[string]time.Duration{"1d": 0, "7d": 7 * 24 * time.Hour} {
 			var want []tidal.Scored
-			for item := range db.Items {
-				cell, err := db.Cell(item, "view", q)
+			for item := range db.Items(t.Context()) {
+				cell, err := db.Cell(t.Context(), item, "view", q)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -113,7 +113,7 @@ func TestTopIsASortOfAllScores(t *testing.T) {
 				}
 				return 0
 			})
-			got, err := db.Top(tidal.TopQuery{Type: "view", HalfLife: h, At: q, Limit: 20})
+			got, err := db.Top(t.Context(), tidal.TopQuery{Type: "view", HalfLife: h, At: q, Limit: 20})
 			if err != nil || len(got) != 20 {
 				t.Fatalf("top: %d items, %v", len(got), err)
 			}

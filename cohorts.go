@@ -1,6 +1,7 @@
 package tidal
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -98,7 +99,7 @@ type member struct {
 // joinCohorts adds to every signal with a user the cohorts that the user is in, as far as there is room. It reads each
 // user once, as they are now; what the request itself changes about them counts from the next one on. It reports whether
 // there was anything to add.
-func (db *DB) joinCohorts(records []record.Proposed, s *schema.Schema) (bool, error) {
+func (db *DB) joinCohorts(ctx context.Context, records []record.Proposed, s *schema.Schema) (bool, error) {
 	if len(s.Cohorts) == 0 {
 		return false, nil
 	}
@@ -107,7 +108,7 @@ func (db *DB) joinCohorts(records []record.Proposed, s *schema.Schema) (bool, er
 		return false, nil
 	}
 	members, index := membersOf(records)
-	if err := db.readMembers(members, c); err != nil {
+	if err := db.readMembers(ctx, members, c); err != nil {
 		return false, err
 	}
 	added := false
@@ -158,11 +159,11 @@ func membersOf(records []record.Proposed) ([]member, map[string]int) {
 }
 
 // readMembers finds out which cohorts users are in. Those in memory are read some at a time, the others one by one.
-func (db *DB) readMembers(members []member, c *compiledCohorts) error {
+func (db *DB) readMembers(ctx context.Context, members []member, c *compiledCohorts) error {
 	now := db.now().UnixMilli()
 	r := memberReader{c: c, values: make([]schema.Value, len(c.fields)), now: now}
 	for rest := members; len(rest) > 0; rest = rest[min(entitiesAtOnce, len(rest)):] {
-		err := db.read(func(e *engine.Engine) error {
+		err := db.read(ctx, func(e *engine.Engine) error {
 			for i := range rest[:min(entitiesAtOnce, len(rest))] {
 				m := &rest[i]
 				if m.cold = e.Cold(m.user); m.cold {
@@ -183,7 +184,7 @@ func (db *DB) readMembers(members []member, c *compiledCohorts) error {
 		if !m.cold {
 			continue
 		}
-		if err := db.readUser(m.user, func(e *engine.Engine) error { return r.read(e, m) }); err != nil {
+		if err := db.readUser(ctx, m.user, func(e *engine.Engine) error { return r.read(e, m) }); err != nil {
 			return fmt.Errorf("resolve the cohorts of user %q: %w", m.user, err)
 		}
 	}

@@ -38,7 +38,7 @@ func sentBy(t testing.TB, db *tidal.DB, item string, names ...string) string {
 	t.Helper()
 	var out []string
 	for _, name := range names {
-		cell, err := db.CohortCell(name, item, "view", time.Time{})
+		cell, err := db.CohortCell(t.Context(), name, item, "view", time.Time{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -285,20 +285,20 @@ func TestCohortsThatAreAddedCountFromThenOn(t *testing.T) {
 func TestCellsOfCohortsAreAskedFor(t *testing.T) {
 	db := open(t, t.TempDir(), cohortSchema(), newClock().options())
 	write(t, db, tidal.Signal{Type: "view", Item: "i", User: "ada", Cohorts: []string{"web"}, Weight: 2})
-	cell, err := db.CohortCell("web", "i", "view", time.Time{})
+	cell, err := db.CohortCell(t.Context(), "web", "i", "view", time.Time{})
 	if err != nil || cell.Total != 1 || cell.Windows["1h"] != 1 || math.Abs(cell.Scores["1d"]-2) > 1e-6 || cell.Unique != 1 {
 		t.Errorf("%+v, %v", cell, err)
 	}
-	if cell, err := db.CohortCell("unheard of", "i", "view", time.Time{}); err != nil || cell.Total != 0 {
+	if cell, err := db.CohortCell(t.Context(), "unheard of", "i", "view", time.Time{}); err != nil || cell.Total != 0 {
 		t.Errorf("of an unknown cohort: %+v, %v", cell, err)
 	}
 	for _, x := range [][2]string{{"j", "view"}, {"i", "x"}} {
-		if _, err := db.CohortCell("web", x[0], x[1], time.Time{}); !errors.Is(err, tidal.ErrNotFound) {
+		if _, err := db.CohortCell(t.Context(), "web", x[0], x[1], time.Time{}); !errors.Is(err, tidal.ErrNotFound) {
 			t.Errorf("%v: %v", x, err)
 		}
 	}
 	var in *tidal.InputError
-	if _, err := db.CohortCell("", "i", "view", time.Time{}); !errors.As(err, &in) || in.Field != "cohort" {
+	if _, err := db.CohortCell(t.Context(), "", "i", "view", time.Time{}); !errors.As(err, &in) || in.Field != "cohort" {
 		t.Errorf("of no cohort: %v", err)
 	}
 }
@@ -489,7 +489,7 @@ func (w *cohortWriter) compare() {
 		for _, cohort := range append(namesOf(db.Schema()), "a", "web") {
 			for n := range 4 {
 				item := fmt.Sprint("item ", n)
-				cell, err := db.CohortCell(cohort, item, "view", time.Time{})
+				cell, err := db.CohortCell(w.t.Context(), cohort, item, "view", time.Time{})
 				if want := w.oracle.counts[[2]string{cohort, item}]; err != nil || cell.Total != want {
 					w.t.Errorf("database %d: %s of %s is %d, %v; want %d", i, item, cohort, cell.Total, err, want)
 				}

@@ -83,8 +83,8 @@ func sameUsers(t *testing.T, whole, small *tidal.DB) {
 	}
 	for n := range 301 { // the last one is unknown
 		q := tidal.UserQuery{ID: fmt.Sprintf("user %03d", n)}
-		a, errA := whole.User(q)
-		b, errB := small.User(q)
+		a, errA := whole.User(t.Context(), q)
+		b, errB := small.User(t.Context(), q)
 		for _, x := range []*tidal.UserState{&a, &b} {
 			x.Touched = a.Touched
 			for i := range x.Recents {

@@ -2,6 +2,7 @@ package tidal
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"time"
@@ -38,9 +39,9 @@ type CollectionQuery struct {
 // nothing is known of the user, or nothing since they were erased.
 //
 // It looks at all of the user's records, as [DB.Collection] does.
-func (db *DB) Collections(user string) ([]Collection, error) {
+func (db *DB) Collections(ctx context.Context, user string) ([]Collection, error) {
 	var out []Collection
-	err := db.readKnown(user, func(e *engine.Engine) error {
+	err := db.readKnown(ctx, user, func(e *engine.Engine) error {
 		counts, err := e.Collections(user)
 		for name, n := range counts {
 			out = append(out, Collection{Name: name, Items: n})
@@ -54,13 +55,13 @@ func (db *DB) Collections(user string) ([]Collection, error) {
 // Collection returns a page of the items of a collection. One that nothing was put into, or all was taken out of, is
 // empty. Items that were deleted are among them; a query with the filter `collection "later"` leaves these out. Errors
 // are those of [DB.Collections], and an [InputError] for a page behind an item that was never there.
-func (db *DB) Collection(q CollectionQuery) ([]CollectedItem, error) {
+func (db *DB) Collection(ctx context.Context, q CollectionQuery) ([]CollectedItem, error) {
 	limit, err := pageLimit(q.Limit)
 	if err != nil {
 		return nil, err
 	}
 	var out []CollectedItem
-	err = db.readKnown(q.User, func(e *engine.Engine) error {
+	err = db.readKnown(ctx, q.User, func(e *engine.Engine) error {
 		page, err := e.Collection(q.User, q.Name, q.After, limit)
 		for _, c := range page {
 			out = append(out, CollectedItem{c.Item, time.UnixMilli(c.Since.Millis()).UTC()})
@@ -71,8 +72,8 @@ func (db *DB) Collection(q CollectionQuery) ([]CollectedItem, error) {
 }
 
 // readKnown is readUser for a user of whom something is known.
-func (db *DB) readKnown(user string, f func(*engine.Engine) error) error {
-	return db.readUser(user, func(e *engine.Engine) error {
+func (db *DB) readKnown(ctx context.Context, user string, f func(*engine.Engine) error) error {
+	return db.readUser(ctx, user, func(e *engine.Engine) error {
 		if !e.Knows(user) {
 			return fmt.Errorf("user %q: %w", user, fault.ErrNotFound)
 		}

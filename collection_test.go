@@ -19,7 +19,7 @@ func listCollection(t *testing.T, db *tidal.DB, user, name string, limit int) []
 	var all []tidal.CollectedItem
 	q := tidal.CollectionQuery{User: user, Name: name, Limit: limit}
 	for {
-		page, err := db.Collection(q)
+		page, err := db.Collection(t.Context(), q)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -51,7 +51,7 @@ func TestACollectionIsWhatItsUserSays(t *testing.T) {
 	}
 	state := func() string {
 		t.Helper()
-		lists, err := db.Collections("ada")
+		lists, err := db.Collections(t.Context(), "ada")
 		if errors.Is(err, tidal.ErrNotFound) {
 			return "unknown"
 		}
@@ -80,12 +80,12 @@ func TestACollectionIsWhatItsUserSays(t *testing.T) {
 	is("Später[c b a] gifts[b]")
 	collect("Später", false, "a")
 	is("Später[a c b] gifts[b]")
-	page, err := db.Collection(tidal.CollectionQuery{User: "ada", Name: "Später", Limit: 1})
+	page, err := db.Collection(t.Context(), tidal.CollectionQuery{User: "ada", Name: "Später", Limit: 1})
 	if err != nil || len(page) != 1 || !page[0].Added.Equal(c.now()) {
 		t.Errorf("a was added at %v, %v; want %v", page, err, c.now())
 	}
 	write(t, db, tidal.Signal{Type: "like", Item: "b", User: "ada"})
-	user, err := db.User(tidal.UserQuery{ID: "ada"})
+	user, err := db.User(t.Context(), tidal.UserQuery{ID: "ada"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +103,7 @@ func TestACollectionIsWhatItsUserSays(t *testing.T) {
 	write(t, db, tidal.Put{Kind: tidal.Item, ID: "a", Fields: tidal.Fields{"title": schema.String("A")}})
 	write(t, db, tidal.Delete{Kind: tidal.Item, ID: "a"})
 	is("Später[a b]")
-	if list, err := db.Collection(tidal.CollectionQuery{User: "ada", Name: "gifts"}); err != nil || len(list) != 0 {
+	if list, err := db.Collection(t.Context(), tidal.CollectionQuery{User: "ada", Name: "gifts"}); err != nil || len(list) != 0 {
 		t.Errorf("an empty collection: %v, %v", list, err)
 	}
 	write(t, db, tidal.Erase{User: "ada"})
@@ -124,15 +124,15 @@ func TestQueriesForCollectionsAreChecked(t *testing.T) {
 		"after a stranger": {tidal.CollectionQuery{User: "ada", Name: "later", After: "b"}, "after"},
 	} {
 		var in *tidal.InputError
-		if _, err := db.Collection(c.q); !errors.As(err, &in) || in.Field != c.field {
+		if _, err := db.Collection(t.Context(), c.q); !errors.As(err, &in) || in.Field != c.field {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	for _, user := range []string{"", "eve"} {
-		if _, err := db.Collection(tidal.CollectionQuery{User: user, Name: "later"}); !errors.Is(err, tidal.ErrNotFound) {
+		if _, err := db.Collection(t.Context(), tidal.CollectionQuery{User: user, Name: "later"}); !errors.Is(err, tidal.ErrNotFound) {
 			t.Errorf("of user %q: %v", user, err)
 		}
-		if _, err := db.Collections(user); !errors.Is(err, tidal.ErrNotFound) {
+		if _, err := db.Collections(t.Context(), user); !errors.Is(err, tidal.ErrNotFound) {
 			t.Errorf("of user %q: %v", user, err)
 		}
 	}

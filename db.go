@@ -183,28 +183,39 @@ func (db *DB) Checkpoint(ctx context.Context) error {
 	return nil
 }
 
-// read calls f with the engine while nothing is applied, unless the database was closed.
-func (db *DB) read(f func(*engine.Engine) error) error {
-	if db.closed.Load() {
-		return fault.ErrClosed
+// read calls f with the engine while nothing is applied, unless the database was closed or ctx has ended.
+func (db *DB) read(ctx context.Context, f func(*engine.Engine) error) error {
+	if err := db.begin(ctx); err != nil {
+		return err
 	}
 	return db.host.Read(f)
 }
 
 // readUser is read with all that is known of a user in the engine.
-func (db *DB) readUser(user string, f func(*engine.Engine) error) error {
+func (db *DB) readUser(ctx context.Context, user string, f func(*engine.Engine) error) error {
+	if err := db.begin(ctx); err != nil {
+		return err
+	}
+	return db.host.ReadUser(ctx, user, f)
+}
+
+// begin refuses to read from a database that was closed, and for somebody who doesn't wait any more.
+func (db *DB) begin(ctx context.Context) error {
 	if db.closed.Load() {
 		return fault.ErrClosed
 	}
-	return db.host.ReadUser(user, f)
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("read: %w", err)
+	}
+	return nil
 }
 
 // readEntity is read with an entity in the engine.
-func (db *DB) readEntity(kind EntityKind, id string, f func(*engine.Engine) error) error {
+func (db *DB) readEntity(ctx context.Context, kind EntityKind, id string, f func(*engine.Engine) error) error {
 	if kind == User {
-		return db.readUser(id, f)
+		return db.readUser(ctx, id, f)
 	}
-	return db.read(f)
+	return db.read(ctx, f)
 }
 
 // Schema returns the current version of the schema. It must not be changed.

@@ -11,7 +11,7 @@
 //	}
 //	defer db.Close()
 //	_, err = db.Signal(ctx, tidal.Signal{Type: "like", User: "ada", Item: "jazz-101"})
-//	top, err := db.Top(tidal.TopQuery{Type: "like", HalfLife: 7 * 24 * time.Hour, Limit: 10})
+//	top, err := db.Top(ctx, tidal.TopQuery{Type: "like", HalfLife: 7 * 24 * time.Hour, Limit: 10})
 //
 // What was acknowledged survives a crash and a power loss. A request that carries a lane and a number (see
 // [Request]) counts once, however often it is sent. Input that is wrong is refused before anything is written, with an

@@ -1,6 +1,7 @@
 package tidal
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -54,12 +55,12 @@ func pageLimit(limit int) (int, error) {
 
 // Entity returns an entity. [ErrNotFound] means that it was never put or patched, or was deleted or erased since; that
 // an item has signals doesn't make it exist.
-func (db *DB) Entity(kind EntityKind, id string) (Entity, error) {
+func (db *DB) Entity(ctx context.Context, kind EntityKind, id string) (Entity, error) {
 	if err := checkKind(kind); err != nil {
 		return Entity{}, err
 	}
 	var out Entity
-	err := db.readEntity(kind, id, func(e *engine.Engine) error {
+	err := db.readEntity(ctx, kind, id, func(e *engine.Engine) error {
 		var err error
 		out, err = entityOf(e, kind, id)
 		return err
@@ -72,7 +73,7 @@ func (db *DB) Entity(kind EntityKind, id string) (Entity, error) {
 // Pages aren't a snapshot: an entity that is made or deleted while they are read may be missing or present. Every page
 // looks at all ids of the kind, and at the records on disk of users who aren't in memory up to the page's end; writes go
 // on meanwhile.
-func (db *DB) List(q ListQuery) ([]Entity, error) {
+func (db *DB) List(ctx context.Context, q ListQuery) ([]Entity, error) {
 	if err := checkKind(q.Kind); err != nil {
 		return nil, err
 	}
@@ -83,11 +84,11 @@ func (db *DB) List(q ListQuery) ([]Entity, error) {
 	var out []Entity
 	for len(out) < limit {
 		wanted := limit - len(out)
-		ids, err := db.idsBehind(q.Kind, q.After, wanted)
+		ids, err := db.idsBehind(ctx, q.Kind, q.After, wanted)
 		if err != nil {
 			return nil, err
 		}
-		if out, err = db.appendEntities(out, q.Kind, ids); err != nil {
+		if out, err = db.appendEntities(ctx, out, q.Kind, ids); err != nil {
 			return nil, err
 		}
 		if len(ids) < wanted {
@@ -99,10 +100,10 @@ func (db *DB) List(q ListQuery) ([]Entity, error) {
 }
 
 // idsBehind returns the ids of the first entities behind a given id.
-func (db *DB) idsBehind(kind EntityKind, after string, limit int) ([]string, error) {
+func (db *DB) idsBehind(ctx context.Context, kind EntityKind, after string, limit int) ([]string, error) {
 	l := engine.NewListing(kind, after, limit)
 	for done := false; !done; {
-		err := db.read(func(e *engine.Engine) error {
+		err := db.read(ctx, func(e *engine.Engine) error {
 			done = e.Advance(l, idsAtOnce)
 			return nil
 		})
@@ -124,14 +125,14 @@ func (db *DB) idsBehind(kind EntityKind, after string, limit int) ([]string, err
 }
 
 // appendEntities reads entities by id. Those that don't exist any more are left out.
-func (db *DB) appendEntities(out []Entity, kind EntityKind, ids []string) ([]Entity, error) {
+func (db *DB) appendEntities(ctx context.Context, out []Entity, kind EntityKind, ids []string) ([]Entity, error) {
 	if kind == User {
-		return db.appendUsers(out, ids)
+		return db.appendUsers(ctx, out, ids)
 	}
 	for len(ids) > 0 {
 		some := ids[:min(entitiesAtOnce, len(ids))]
 		ids = ids[len(some):]
-		err := db.read(func(e *engine.Engine) error {
+		err := db.read(ctx, func(e *engine.Engine) error {
 			for _, id := range some {
 				x, ok, err := e.Entity(kind, id)
 				if err != nil {
@@ -156,9 +157,9 @@ func (db *DB) appendEntities(out []Entity, kind EntityKind, ids []string) ([]Ent
 }
 
 // appendUsers is appendEntities for users, who may have to be fetched one by one.
-func (db *DB) appendUsers(out []Entity, ids []string) ([]Entity, error) {
+func (db *DB) appendUsers(ctx context.Context, out []Entity, ids []string) ([]Entity, error) {
 	for _, id := range ids {
-		x, err := db.Entity(User, id)
+		x, err := db.Entity(ctx, User, id)
 		switch {
 		case errors.Is(err, fault.ErrNotFound):
 		case err != nil:

@@ -38,11 +38,11 @@ func TestAPageOfAListIsOrderedAndGoesOnBehindItsLastID(t *testing.T) {
 			t.Errorf("in pages of %d: %d items from %q to %q", limit, len(got), got[0], got[len(got)-1])
 		}
 	}
-	page, err := db.List(tidal.ListQuery{Kind: tidal.Item})
+	page, err := db.List(t.Context(), tidal.ListQuery{Kind: tidal.Item})
 	if err != nil || len(page) != 100 || page[99].ID != want[99] {
 		t.Errorf("a page of no stated length has %d items, %v", len(page), err)
 	}
-	if page, err := db.List(tidal.ListQuery{Kind: tidal.Item, After: "zzz"}); err != nil || len(page) != 0 {
+	if page, err := db.List(t.Context(), tidal.ListQuery{Kind: tidal.Item, After: "zzz"}); err != nil || len(page) != 0 {
 		t.Errorf("behind the last id: %v, %v", page, err)
 	}
 }
@@ -98,22 +98,22 @@ func TestAnEntityExistsFromItsPutToItsDelete(t *testing.T) {
 	write(t, db, tidal.Signal{Type: "view", Item: "i"})
 	missing := func(when string) {
 		t.Helper()
-		if _, err := db.Entity(tidal.Item, "i"); !errors.Is(err, tidal.ErrNotFound) {
+		if _, err := db.Entity(t.Context(), tidal.Item, "i"); !errors.Is(err, tidal.ErrNotFound) {
 			t.Errorf("%s: %v", when, err)
 		}
 	}
 	missing("with signals alone")
 	write(t, db, tidal.Put{Kind: tidal.Item, ID: "i"})
-	if e, err := db.Entity(tidal.Item, "i"); err != nil || e.Fields != nil || !e.Touched.Equal(c.now()) {
+	if e, err := db.Entity(t.Context(), tidal.Item, "i"); err != nil || e.Fields != nil || !e.Touched.Equal(c.now()) {
 		t.Errorf("put without fields: %+v, %v", e, err)
 	}
 	c.ms.Add(1000)
 	write(t, db, tidal.Patch{Kind: tidal.Item, ID: "i", Fields: tidal.Fields{"title": schema.String("t")}})
-	e, err := db.Entity(tidal.Item, "i")
+	e, err := db.Entity(t.Context(), tidal.Item, "i")
 	if err != nil || !maps.Equal(e.Fields, tidal.Fields{"title": schema.String("t")}) || !e.Touched.Equal(c.now()) {
 		t.Errorf("patched: %+v, %v", e, err)
 	}
-	if _, err := db.Entity(tidal.Creator, "i"); !errors.Is(err, tidal.ErrNotFound) {
+	if _, err := db.Entity(t.Context(), tidal.Creator, "i"); !errors.Is(err, tidal.ErrNotFound) {
 		t.Errorf("a creator of the same id: %v", err)
 	}
 	write(t, db, tidal.Delete{Kind: tidal.Item, ID: "i"})
@@ -138,7 +138,7 @@ func TestRelationsAndMarksReadBack(t *testing.T) {
 		tidal.SetMark{User: "ada", Item: "i4", Mark: schema.Liked},
 		tidal.SetMark{User: "ada", Item: "i4", Mark: schema.Liked, Off: true},
 	)
-	state, err := db.User(tidal.UserQuery{ID: "ada"})
+	state, err := db.User(t.Context(), tidal.UserQuery{ID: "ada"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +158,7 @@ func TestRelationsAndMarksReadBack(t *testing.T) {
 		t.Errorf("state is %+v", state)
 	}
 	receipt := write(t, db, tidal.Erase{User: "ada"})
-	if _, err := db.User(tidal.UserQuery{ID: "ada"}); !errors.Is(err, tidal.ErrNotFound) {
+	if _, err := db.User(t.Context(), tidal.UserQuery{ID: "ada"}); !errors.Is(err, tidal.ErrNotFound) {
 		t.Errorf("erased: %v", err)
 	}
 	if receipt.Position.IsZero() || receipt.Forgotten.IsZero() {
@@ -180,7 +180,7 @@ func TestUniqueUsersAreEstimated(t *testing.T) {
 	}
 	r := write(t, db, records...)
 	unique := func(kind string) float64 {
-		cell, err := db.Cell("i", kind, time.Time{})
+		cell, err := db.Cell(t.Context(), "i", kind, time.Time{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -309,8 +309,8 @@ func TestAnUndoNamesItsEventInOneWay(t *testing.T) {
 func TestBadQueriesAreRefused(t *testing.T) {
 	db, _ := fresh(t)
 	for name, read := range map[string]func() error{
-		"kind":  func() error { _, err := db.List(tidal.ListQuery{}); return err },
-		"limit": func() error { _, err := db.List(tidal.ListQuery{Kind: tidal.Item, Limit: -1}); return err },
+		"kind":  func() error { _, err := db.List(t.Context(), tidal.ListQuery{}); return err },
+		"limit": func() error { _, err := db.List(t.Context(), tidal.ListQuery{Kind: tidal.Item, Limit: -1}); return err },
 	} {
 		var in *tidal.InputError
 		if err := read(); !errors.As(err, &in) || in.Field != name {
@@ -318,10 +318,13 @@ func TestBadQueriesAreRefused(t *testing.T) {
 		}
 	}
 	for i, read := range []func() error{
-		func() error { _, err := db.List(tidal.ListQuery{Kind: tidal.Item, Limit: 10001}); return err },
-		func() error { _, err := db.List(tidal.ListQuery{Kind: 4}); return err },
-		func() error { _, err := db.Entity(0, "i"); return err },
-		func() error { _, err := db.User(tidal.UserQuery{ID: "u", Limit: 10001}); return err },
+		func() error {
+			_, err := db.List(t.Context(), tidal.ListQuery{Kind: tidal.Item, Limit: 10001})
+			return err
+		},
+		func() error { _, err := db.List(t.Context(), tidal.ListQuery{Kind: 4}); return err },
+		func() error { _, err := db.Entity(t.Context(), 0, "i"); return err },
+		func() error { _, err := db.User(t.Context(), tidal.UserQuery{ID: "u", Limit: 10001}); return err },
 		func() error { _, _, err := db.Load(ctx, "", nil); return err },
 	} {
 		if err := read(); !errors.Is(err, tidal.ErrInput) {
@@ -329,9 +332,9 @@ func TestBadQueriesAreRefused(t *testing.T) {
 		}
 	}
 	for i, read := range []func() error{
-		func() error { _, err := db.Entity(tidal.Item, ""); return err },
-		func() error { _, err := db.User(tidal.UserQuery{ID: "nobody"}); return err },
-		func() error { _, err := db.User(tidal.UserQuery{}); return err },
+		func() error { _, err := db.Entity(t.Context(), tidal.Item, ""); return err },
+		func() error { _, err := db.User(t.Context(), tidal.UserQuery{ID: "nobody"}); return err },
+		func() error { _, err := db.User(t.Context(), tidal.UserQuery{}); return err },
 	} {
 		if err := read(); !errors.Is(err, tidal.ErrNotFound) {
 			t.Errorf("read %d: %v", i, err)
@@ -341,9 +344,9 @@ func TestBadQueriesAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, read := range []func() error{
-		func() error { _, err := db.Entity(tidal.Item, "i"); return err },
-		func() error { _, err := db.List(tidal.ListQuery{Kind: tidal.Item}); return err },
-		func() error { _, err := db.User(tidal.UserQuery{ID: "u"}); return err },
+		func() error { _, err := db.Entity(t.Context(), tidal.Item, "i"); return err },
+		func() error { _, err := db.List(t.Context(), tidal.ListQuery{Kind: tidal.Item}); return err },
+		func() error { _, err := db.User(t.Context(), tidal.UserQuery{ID: "u"}); return err },
 		func() error { return db.Extend(ctx, testSchema()) },
 	} {
 		if err := read(); !errors.Is(err, tidal.ErrClosed) {
@@ -394,7 +397,7 @@ func TestASchemaGrowsUnderWriters(t *testing.T) {
 	if err := db.Extend(ctx, testSchema()); err != nil || db.Schema().Version != 7 {
 		t.Errorf("an older schema, which adds nothing: %v, version %d", err, db.Schema().Version)
 	}
-	cell, err := db.Cell("i", "view", c.now())
+	cell, err := db.Cell(t.Context(), "i", "view", c.now())
 	if err != nil || len(cell.Scores) != 3 || cell.Scores["30d"] != 0 {
 		t.Errorf("a half-life that was added counts from then on: %+v, %v", cell, err)
 	}

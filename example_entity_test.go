@@ -25,7 +25,7 @@ func ExampleDB_List() {
 	}
 	q := tidal.ListQuery{Kind: tidal.Creator, Limit: 2}
 	for {
-		page, err := db.List(q)
+		page, err := db.List(ctx, q)
 		if err != nil {
 			fmt.Println(err)
 			return
@@ -59,7 +59,7 @@ func ExampleDB_User() {
 		fmt.Println(err)
 		return
 	}
-	ada, err := db.User(tidal.UserQuery{ID: "ada"})
+	ada, err := db.User(ctx, tidal.UserQuery{ID: "ada"})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -73,7 +73,7 @@ func ExampleDB_User() {
 
 	receipt, err := db.Write(context.Background(), tidal.Request{Records: []tidal.Record{tidal.Erase{User: "ada"}}})
 	fmt.Println("forgotten by the log:", !receipt.Forgotten.IsZero(), err)
-	_, err = db.User(tidal.UserQuery{ID: "ada"})
+	_, err = db.User(ctx, tidal.UserQuery{ID: "ada"})
 	fmt.Println(errors.Is(err, tidal.ErrNotFound))
 	// Output:
 	// hide polka-7
@@ -103,7 +103,7 @@ func ExampleDB_Load() {
 		written, already, err := db.Load(context.Background(), "catalogue-2026-11", catalogue)
 		fmt.Println(written, already, err)
 	}
-	last, err := db.Entity(tidal.Item, "item-2999")
+	last, err := db.Entity(ctx, tidal.Item, "item-2999")
 	fmt.Println(last.Fields["price"], err)
 	// Output:
 	// 3000 0 <nil>

@@ -51,7 +51,7 @@ func ExampleOpen() {
 		return
 	}
 	defer db.Close()
-	cell, err := db.Cell("jazz-101", "view", time.Time{})
+	cell, err := db.Cell(ctx, "jazz-101", "view", time.Time{})
 	fmt.Println(cell.Total, cell.Windows["1h"], err)
 	// Output:
 	// <nil> <nil>
@@ -93,7 +93,7 @@ func ExampleUndo() {
 	undo := tidal.Request{Records: []tidal.Record{tidal.Undo{Position: receipt.Position}}}
 	for range 2 {
 		_, err = db.Write(ctx, undo)
-		cell, _ := db.Cell("record-1", "purchase", time.Time{})
+		cell, _ := db.Cell(ctx, "record-1", "purchase", time.Time{})
 		fmt.Println(cell.Total, cell.Scores["permanent"], errors.Is(err, tidal.ErrUndone))
 	}
 	// Output:

@@ -72,7 +72,7 @@ func write(t testing.TB, db *tidal.DB, records ...tidal.Record) tidal.Receipt {
 
 func total(t testing.TB, db *tidal.DB, item, kind string) int64 {
 	t.Helper()
-	c, err := db.Cell(item, kind, time.Time{})
+	c, err := db.Cell(t.Context(), item, kind, time.Time{})
 	if err != nil && !errors.Is(err, tidal.ErrNotFound) {
 		t.Fatal(err)
 	}

@@ -153,11 +153,11 @@ func TestTheLimitsThemselvesAreAllowed(t *testing.T) {
 	if r.Count != 3 {
 		t.Errorf("receipt is %+v", r)
 	}
-	a, err := db.Cell("default weight", "view", c.now())
+	a, err := db.Cell(t.Context(), "default weight", "view", c.now())
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := db.Cell("weighted", "view", c.now())
+	b, err := db.Cell(t.Context(), "weighted", "view", c.now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,11 +168,11 @@ func TestTheLimitsThemselvesAreAllowed(t *testing.T) {
 		Type:     "view",
 		HalfLife: time.Hour,
 	}, {Type: "hide"}} {
-		if _, err := db.Top(q); !errors.Is(err, tidal.ErrInput) {
+		if _, err := db.Top(t.Context(), q); !errors.Is(err, tidal.ErrInput) {
 			t.Errorf("query %d: %v", i, err)
 		}
 	}
-	if _, err := db.Top(tidal.TopQuery{Type: "stare"}); !errors.Is(err, tidal.ErrNotFound) {
+	if _, err := db.Top(t.Context(), tidal.TopQuery{Type: "stare"}); !errors.Is(err, tidal.ErrNotFound) {
 		t.Errorf("query of an unknown type: %v", err)
 	}
 }

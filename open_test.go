@@ -30,10 +30,10 @@ func TestADatabaseGoesOnWhereItWasClosed(t *testing.T) {
 	if _, err := db.Signal(ctx, tidal.Signal{Type: "like", Item: "i"}); !errors.Is(err, tidal.ErrClosed) {
 		t.Errorf("write after close: %v", err)
 	}
-	if _, err := db.Cell("i1", "like", time.Time{}); !errors.Is(err, tidal.ErrClosed) {
+	if _, err := db.Cell(t.Context(), "i1", "like", time.Time{}); !errors.Is(err, tidal.ErrClosed) {
 		t.Errorf("read after close: %v", err)
 	}
-	if _, err := db.Top(tidal.TopQuery{Type: "like"}); !errors.Is(err, tidal.ErrClosed) {
+	if _, err := db.Top(t.Context(), tidal.TopQuery{Type: "like"}); !errors.Is(err, tidal.ErrClosed) {
 		t.Errorf("list after close: %v", err)
 	}
 	db = open(t, dir, nil, c.options())
@@ -90,7 +90,7 @@ func TestASchemaGrowsByOpeningWithALargerOne(t *testing.T) {
 			if v := db.Schema().Version; v != 2 {
 				t.Errorf("%s: schema is version %d", name, v)
 			}
-			cell, err := db.Cell("i", "view", time.Time{})
+			cell, err := db.Cell(t.Context(), "i", "view", time.Time{})
 			if err != nil || cell.Total != 2 || len(cell.Scores) != 3 {
 				t.Errorf("%s: cell is %+v, %v", name, cell, err)
 			}

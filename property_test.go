@@ -242,7 +242,7 @@ func (w *writer) compare() {
 			w.t.Errorf("%vs are\n%v\nwant\n%v", kind, got, want)
 		}
 		for i := range want {
-			if got, err := w.db.Entity(kind, want[i].ID); err != nil || !same([]tidal.Entity{got}, want[i:i+1]) {
+			if got, err := w.db.Entity(w.t.Context(), kind, want[i].ID); err != nil || !same([]tidal.Entity{got}, want[i:i+1]) {
 				w.t.Errorf("%v is %+v, %v; want %+v", kind, got, err, want[i])
 			}
 		}
@@ -253,7 +253,7 @@ func (w *writer) compare() {
 	for i := range 200 {
 		item := fmt.Sprint("i", i)
 		for _, kind := range w.oracle.schema.Signals {
-			cell, err := w.db.Cell(item, kind.Name, w.clock.now())
+			cell, err := w.db.Cell(w.t.Context(), item, kind.Name, w.clock.now())
 			if err != nil && !errors.Is(err, tidal.ErrNotFound) {
 				w.t.Fatal(err)
 			}
@@ -274,7 +274,7 @@ func (w *writer) compareUser(user string, limit int) {
 	q := tidal.UserQuery{ID: user, Limit: limit}
 	var got []tidal.Tie
 	for {
-		state, err := w.db.User(q)
+		state, err := w.db.User(w.t.Context(), q)
 		if errors.Is(err, tidal.ErrNotFound) && len(recents)+len(ties) == 0 {
 			return
 		}
@@ -315,7 +315,7 @@ func (w *writer) compareCollections(user string, limit int) {
 			w.t.Errorf("collection %s of %s is\n%v\nwant\n%v", name, user, got, items)
 		}
 	}
-	if got, err := w.db.Collections(user); err != nil || !slices.Equal(got, want) {
+	if got, err := w.db.Collections(w.t.Context(), user); err != nil || !slices.Equal(got, want) {
 		w.t.Errorf("collections of %s are %v, %v; want %v", user, got, err, want)
 	}
 }
@@ -326,7 +326,7 @@ func listAll(t *testing.T, db *tidal.DB, kind tidal.EntityKind, limit int) []tid
 	var all []tidal.Entity
 	q := tidal.ListQuery{Kind: kind, Limit: limit}
 	for {
-		page, err := db.List(q)
+		page, err := db.List(t.Context(), q)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -30,7 +30,7 @@ func (db *DB) Rank(ctx context.Context, q *query.Query) (*Answer, error) {
 	db.ranking.Add(1)
 	defer db.ranking.Add(-1)
 	for {
-		a, err := db.rankOnce(q)
+		a, err := db.rankOnce(ctx, q)
 		if errors.Is(err, errSchemaGrew) {
 			continue // the schema has grown in between
 		}
@@ -40,7 +40,7 @@ func (db *DB) Rank(ctx context.Context, q *query.Query) (*Answer, error) {
 
 var errSchemaGrew = errors.New("the schema has grown")
 
-func (db *DB) rankOnce(q *query.Query) (*Answer, error) {
+func (db *DB) rankOnce(ctx context.Context, q *query.Query) (*Answer, error) {
 	s := db.Schema()
 	if db.closed.Load() {
 		return nil, fault.ErrClosed
@@ -67,7 +67,7 @@ func (db *DB) rankOnce(q *query.Query) (*Answer, error) {
 	}
 	defer db.rankers.Put(r)
 	var list *ranker.List
-	err = db.readUser(plan.User, func(e *engine.Engine) error {
+	err = db.readUser(ctx, plan.User, func(e *engine.Engine) error {
 		if now, _ := e.Schema(); now != s {
 			return errSchemaGrew
 		}
@@ -219,7 +219,7 @@ func (db *DB) QueryPlan(ctx context.Context, q *query.Query) (string, error) {
 		fmt.Fprintf(&b, "warning      %s\n", w)
 	}
 	var r ranker.Ranker
-	err = db.readUser(plan.User, func(e *engine.Engine) error {
+	err = db.readUser(ctx, plan.User, func(e *engine.Engine) error {
 		job.Engine = e
 		return r.Plan(job, &b)
 	})

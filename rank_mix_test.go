@@ -145,7 +145,7 @@ func (x *arrangement) check(a *tidal.Answer) {
 func (x *arrangement) pins() (out []query.Pin) {
 	o := &rankOracle{w: x.w, plan: &query.Plan{Query: *x.q}, at: x.q.At, who: x.w.viewOf(x.q.User)}
 	for _, p := range x.q.Pins {
-		e, err := x.w.db.Entity(tidal.Item, p.Item)
+		e, err := x.w.db.Entity(x.w.t.Context(), tidal.Item, p.Item)
 		if err == nil && o.shown(&e) {
 			out = append(out, p)
 		} else if err != nil && !errors.Is(err, tidal.ErrNotFound) {
@@ -192,7 +192,7 @@ func (x *arrangement) checkRules(a *tidal.Answer, wrong func(string, ...any)) {
 	}
 	counts := map[[2]string]int{}
 	for _, y := range a.Items {
-		e, err := x.w.db.Entity(tidal.Item, y.Item)
+		e, err := x.w.db.Entity(x.w.t.Context(), tidal.Item, y.Item)
 		if err != nil {
 			x.w.t.Fatal(err)
 		}
@@ -344,7 +344,7 @@ func TestAListIsAskedForAgain(t *testing.T) {
 		o := &rankOracle{w: w, plan: &query.Plan{Query: *x.q}, at: x.q.At, who: w.viewOf(x.q.User)}
 		var want []tidal.RankedItem
 		for _, y := range before.Items {
-			if e, err := w.db.Entity(tidal.Item, y.Item); err == nil && o.shown(&e) {
+			if e, err := w.db.Entity(t.Context(), tidal.Item, y.Item); err == nil && o.shown(&e) {
 				want = append(want, y)
 			}
 		}

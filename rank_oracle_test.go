@@ -207,7 +207,7 @@ func (w *world) viewOf(user string) oracleView {
 	if user == "" {
 		return v
 	}
-	state, err := w.db.User(tidal.UserQuery{ID: user, Limit: 10000})
+	state, err := w.db.User(w.t.Context(), tidal.UserQuery{ID: user, Limit: 10000})
 	if err != nil && !errors.Is(err, tidal.ErrNotFound) {
 		w.t.Fatal(err)
 	}
@@ -382,7 +382,7 @@ func (o *rankOracle) feature(f rank.Feature, x *tidal.Entity) float64 {
 }
 
 func (o *rankOracle) counted(f rank.Feature, item string, t *schema.SignalType) float64 {
-	cell, err := o.w.db.Cell(item, t.Name, o.at)
+	cell, err := o.w.db.Cell(o.w.t.Context(), item, t.Name, o.at)
 	if err != nil && !errors.Is(err, tidal.ErrNotFound) {
 		o.w.t.Fatal(err)
 	}

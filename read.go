@@ -1,9 +1,10 @@
 package tidal
 
 import (
+	"context"
 	"fmt"
+	"iter"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/tidaldb/tidal/internal/algebra"
@@ -14,27 +15,29 @@ import (
 
 // Cell reads what was counted for an item under a signal type, as of a time; the zero time is now. An item without
 // events of the type has zeros; [ErrNotFound] means that the item, or the type, is unknown.
-func (db *DB) Cell(item, signalType string, at time.Time) (Cell, error) {
-	return db.cell(at, func(e *engine.Engine, cell *algebra.SignalState) (*schema.SignalType, error) {
+func (db *DB) Cell(ctx context.Context, item, signalType string, at time.Time) (Cell, error) {
+	return db.cell(ctx, at, func(e *engine.Engine, cell *algebra.SignalState) (*schema.SignalType, error) {
 		return e.ReadCell(item, signalType, cell)
 	})
 }
 
 // CohortCell is [DB.Cell] for what a cohort sent alone: one of the schema's, or one that signals named. A cohort from
 // which nothing came has zeros.
-func (db *DB) CohortCell(cohort, item, signalType string, at time.Time) (Cell, error) {
+func (db *DB) CohortCell(ctx context.Context, cohort, item, signalType string, at time.Time) (Cell, error) {
 	if cohort == "" {
 		return Cell{}, fault.Refuse("cohort", "is empty; name one")
 	}
-	return db.cell(at, func(e *engine.Engine, cell *algebra.SignalState) (*schema.SignalType, error) {
+	return db.cell(ctx, at, func(e *engine.Engine, cell *algebra.SignalState) (*schema.SignalType, error) {
 		return e.ReadCohortCell(cohort, item, signalType, cell)
 	})
 }
 
-func (db *DB) cell(at time.Time, read func(*engine.Engine, *algebra.SignalState) (*schema.SignalType, error)) (Cell, error) {
+func (db *DB) cell(
+	ctx context.Context, at time.Time, read func(*engine.Engine, *algebra.SignalState) (*schema.SignalType, error),
+) (Cell, error) {
 	q := db.millis(at)
 	var out Cell
-	err := db.read(func(e *engine.Engine) error {
+	err := db.read(ctx, func(e *engine.Engine) error {
 		var cell algebra.SignalState
 		t, err := read(e, &cell)
 		if err != nil {
@@ -89,7 +92,7 @@ func cellOf(cell *algebra.SignalState, t *schema.SignalType, q int64) Cell {
 
 // Top returns the items with the highest decayed scores, highest first, ties by id; also of items that were never put. By
 // the plain sum it looks at every item.
-func (db *DB) Top(q TopQuery) ([]Scored, error) {
+func (db *DB) Top(ctx context.Context, q TopQuery) ([]Scored, error) {
 	if q.Limit == 0 {
 		q.Limit = 10
 	}
@@ -97,7 +100,7 @@ func (db *DB) Top(q TopQuery) ([]Scored, error) {
 		return nil, fault.Refuse("limit", "is %d; it must be from 1 to 10000", q.Limit)
 	}
 	var out []Scored
-	err := db.read(func(e *engine.Engine) error {
+	err := db.read(ctx, func(e *engine.Engine) error {
 		halfLife := q.HalfLife.Milliseconds()
 		if s, _ := e.Schema(); s != nil && q.HalfLife == 0 {
 			if _, t, ok := s.Signal(q.Type); ok && len(t.HalfLives) > 0 {
@@ -121,7 +124,7 @@ type Suggestion struct {
 
 // Suggest returns the values of a keyword or tags field of items that begin with a prefix, those that most existing items
 // have first; limit is 1–100, 0 is 10. Upper and lower case differ. A field that is neither is an [InputError].
-func (db *DB) Suggest(field, prefix string, limit int) ([]Suggestion, error) {
+func (db *DB) Suggest(ctx context.Context, field, prefix string, limit int) ([]Suggestion, error) {
 	if limit == 0 {
 		limit = 10
 	}
@@ -129,7 +132,7 @@ func (db *DB) Suggest(field, prefix string, limit int) ([]Suggestion, error) {
 		return nil, fault.Refuse("limit", "is %d; it must be from 1 to 100", limit)
 	}
 	var out []Suggestion
-	err := db.read(func(*engine.Engine) error {
+	err := db.read(ctx, func(*engine.Engine) error {
 		if _, ok := db.views.Index.Keyword(field); !ok {
 			return fault.Refuse("field", "%q is no keyword or tags field of items", field)
 		}
@@ -150,20 +153,55 @@ func (db *DB) top(e *engine.Engine, signal string, halfLife, q int64, limit int)
 	return e.ScoresOf(signal, halfLife, q, items, limit)
 }
 
-// Items calls yield with the id of every item that has an event or a field, in order.
-func (db *DB) Items(yield func(item string) bool) {
-	var all []string
-	_ = db.host.Read(func(e *engine.Engine) error {
-		e.Items(func(item string) bool {
-			all = append(all, item)
-			return true
+// Items returns the ids of every item that has an event or a field, in ascending order of their bytes, as they were when
+// the loop began. Where it ends with an error, that is its last pair: ctx ended, or the database was closed.
+func (db *DB) Items(ctx context.Context) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		var all []string
+		err := db.read(ctx, func(e *engine.Engine) error {
+			e.Items(func(item string) bool {
+				all = append(all, item)
+				return true
+			})
+			return nil
 		})
-		return nil
-	})
-	slices.SortFunc(all, strings.Compare)
-	for _, item := range all {
-		if !yield(item) {
+		if err != nil {
+			yield("", err)
 			return
+		}
+		slices.Sort(all)
+		for _, item := range all {
+			if err := db.begin(ctx); err != nil {
+				yield("", err)
+				return
+			}
+			if !yield(item, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Entities returns every entity of a kind, in ascending order of the bytes of their ids, page by page as [DB.List] reads
+// them. Where it ends with an error, that is its last pair.
+func (db *DB) Entities(ctx context.Context, kind EntityKind) iter.Seq2[Entity, error] {
+	return func(yield func(Entity, error) bool) {
+		q := ListQuery{Kind: kind, Limit: 1000}
+		for {
+			page, err := db.List(ctx, q)
+			if err != nil {
+				yield(Entity{}, err)
+				return
+			}
+			for i := range page {
+				if !yield(page[i], nil) {
+					return
+				}
+			}
+			if len(page) < q.Limit {
+				return
+			}
+			q.After = page[len(page)-1].ID
 		}
 	}
 }

@@ -24,7 +24,7 @@ func TestSuggestCountsWhatExists(t *testing.T) {
 	}
 	want := func(field, prefix string, limit int, want ...tidal.Suggestion) {
 		t.Helper()
-		got, err := db.Suggest(field, prefix, limit)
+		got, err := db.Suggest(t.Context(), field, prefix, limit)
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s %q: %v, %v; want %v", field, prefix, got, err, want)
 		}
@@ -41,7 +41,7 @@ func TestSuggestCountsWhatExists(t *testing.T) {
 		limit int
 		at    string
 	}{{"title", 5, "field"}, {"nothing", 5, "field"}, {"category", 101, "limit"}, {"category", -1, "limit"}} {
-		_, err := db.Suggest(c.field, "", c.limit)
+		_, err := db.Suggest(t.Context(), c.field, "", c.limit)
 		var in *tidal.InputError
 		if !errors.As(err, &in) || in.Field != c.at {
 			t.Errorf("%+v: %v", c, err)

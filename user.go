@@ -1,6 +1,7 @@
 package tidal
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -60,13 +61,13 @@ type UserQuery struct {
 // User returns what is known of a user. [ErrNotFound] means that nothing is, or nothing since they were erased.
 //
 // It looks at all of the user's records at once, however long the page is.
-func (db *DB) User(q UserQuery) (UserState, error) {
+func (db *DB) User(ctx context.Context, q UserQuery) (UserState, error) {
 	limit, err := pageLimit(q.Limit)
 	if err != nil {
 		return UserState{}, err
 	}
 	var out UserState
-	err = db.readUser(q.ID, func(e *engine.Engine) error {
+	err = db.readUser(ctx, q.ID, func(e *engine.Engine) error {
 		if !e.Knows(q.ID) {
 			return fmt.Errorf("user %q: %w", q.ID, fault.ErrNotFound)
 		}

@@ -51,7 +51,7 @@ func (db *DB) Write(ctx context.Context, r Request) (Receipt, error) {
 func (db *DB) writeOnce(ctx context.Context, r *Request) (Receipt, error) {
 	req := &replica.Request{Producer: r.Lane, Number: r.Number}
 	var current *schema.Schema
-	err := db.read(func(e *engine.Engine) error {
+	err := db.read(ctx, func(e *engine.Engine) error {
 		current, req.Schema = e.Schema()
 		return nil
 	})
@@ -62,7 +62,7 @@ func (db *DB) writeOnce(ctx context.Context, r *Request) (Receipt, error) {
 	var gone error // the log doesn't have the original of an undo any more
 	for i, rec := range r.Records {
 		p := &req.Records[i]
-		err := db.propose(p, rec, current)
+		err := db.propose(ctx, p, rec, current)
 		if errors.Is(err, fault.ErrNotFound) && !p.Compensation.Original.IsZero() {
 			gone = cmp.Or(gone, fault.At(i, err))
 		} else if err != nil {
@@ -75,9 +75,9 @@ func (db *DB) writeOnce(ctx context.Context, r *Request) (Receipt, error) {
 	}
 	req.Content = record.ContentHash(req.Records)
 	if gone != nil {
-		return db.acceptedBefore(req, gone)
+		return db.acceptedBefore(ctx, req, gone)
 	}
-	joined, err := db.joinCohorts(req.Records, current)
+	joined, err := db.joinCohorts(ctx, req.Records, current)
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -96,7 +96,7 @@ func (db *DB) writeOnce(ctx context.Context, r *Request) (Receipt, error) {
 }
 
 // propose turns a record into what the leader stamps.
-func (db *DB) propose(p *record.Proposed, rec Record, s *schema.Schema) error {
+func (db *DB) propose(ctx context.Context, p *record.Proposed, rec Record, s *schema.Schema) error {
 	switch x := rec.(type) {
 	case Signal:
 		return proposeSignal(p, &x, s)
@@ -130,15 +130,15 @@ func (db *DB) propose(p *record.Proposed, rec Record, s *schema.Schema) error {
 	case SetMark:
 		return proposeMark(p, &x)
 	case Undo:
-		return db.proposeUndo(p, &x)
+		return db.proposeUndo(ctx, p, &x)
 	case nil:
 		return fault.Refuse("", "is nil")
 	}
 	return fault.Refuse("", "is a %T, which is no kind of record", rec)
 }
 
-func (db *DB) proposeUndo(p *record.Proposed, x *Undo) error {
-	at, err := db.undoPosition(x)
+func (db *DB) proposeUndo(ctx context.Context, p *record.Proposed, x *Undo) error {
+	at, err := db.undoPosition(ctx, x)
 	if err != nil {
 		return err
 	}
@@ -150,7 +150,7 @@ func (db *DB) proposeUndo(p *record.Proposed, x *Undo) error {
 
 // undoPosition resolves the way in which an undo names its event. A key or request keeps its position for as long as it
 // is known, so it can be looked up before the leader stamps; whether the event was undone is the leader's to say.
-func (db *DB) undoPosition(x *Undo) (Position, error) {
+func (db *DB) undoPosition(ctx context.Context, x *Undo) (Position, error) {
 	switch {
 	case x.Key != "" && (x.Lane != "" || !x.Position.IsZero()):
 		return Position{}, fault.Refuse("key", "stands beside another name of the event; give one")
@@ -164,7 +164,7 @@ func (db *DB) undoPosition(x *Undo) (Position, error) {
 		return Position{}, fault.Refuse("index", "is %d; records are counted from 0", x.Index)
 	}
 	at := x.Position
-	err := db.read(func(e *engine.Engine) error {
+	err := db.read(ctx, func(e *engine.Engine) error {
 		switch {
 		case x.Key != "":
 			var ok bool
@@ -249,8 +249,8 @@ func proposeMark(p *record.Proposed, x *SetMark) error {
 }
 
 // acceptedBefore answers a request that can't be made any more, which may be the retry of one that was accepted.
-func (db *DB) acceptedBefore(r *replica.Request, gone error) (out Receipt, err error) {
-	err = db.read(func(e *engine.Engine) error {
+func (db *DB) acceptedBefore(ctx context.Context, r *replica.Request, gone error) (out Receipt, err error) {
+	err = db.read(ctx, func(e *engine.Engine) error {
 		v, err := e.Lanes().Check(r.Producer, r.Number, r.Content)
 		switch {
 		case r.Producer == "" || err == nil && !v.Duplicate:

@@ -71,7 +71,7 @@ func TestUndoTakesASignalBackOnce(t *testing.T) {
 		tidal.Signal{Type: "purchase", User: "ben", Item: "i", Weight: 2},
 		tidal.Signal{Type: "like", User: "ada", Item: "i"})
 	write(t, db, tidal.Undo{Position: r.Position})
-	cell, err := db.Cell("i", "purchase", c.now())
+	cell, err := db.Cell(t.Context(), "i", "purchase", c.now())
 	if err != nil || cell.Total != 1 || cell.Scores["permanent"] != 2 || cell.Windows["all"] != 1 {
 		t.Errorf("after the undo of one of two: %+v, %v", cell, err)
 	}
@@ -110,7 +110,7 @@ func TestDeleteStartsAnItemFromZero(t *testing.T) {
 	}}
 	write(t, db, put, tidal.Signal{Type: "view", Item: "i", User: "u"}, tidal.Signal{Type: "view", Item: "other"})
 	items := func() (all []string) {
-		for i := range db.Items {
+		for i := range db.Items(t.Context()) {
 			all = append(all, i)
 		}
 		return all
@@ -151,7 +151,7 @@ func TestEraseForgetsAUserAndKeepsTheCounts(t *testing.T) {
 	if n := total(t, db, "i", "like"); n != 2 {
 		t.Errorf("two likes count %d", n)
 	}
-	cell, err := db.Cell("i", "like", c.now())
+	cell, err := db.Cell(t.Context(), "i", "like", c.now())
 	if err != nil || cell.Windows["1h"] != 2 {
 		t.Errorf("cell is %+v, %v", cell, err)
 	}
@@ -195,7 +195,7 @@ func TestConcurrentWritersAndReadersAgree(t *testing.T) {
 					return
 				default:
 				}
-				top, err := db.Top(tidal.TopQuery{Type: "view"})
+				top, err := db.Top(t.Context(), tidal.TopQuery{Type: "view"})
 				if err != nil {
 					t.Errorf("top: %v", err)
 				}
@@ -247,7 +247,7 @@ func TestEventsAheadOfTheClockAreBroughtBack(t *testing.T) {
 	if s := db.Stats(); s.Clamped != 2 || !s.Newest.Equal(c.now().Add(2*time.Second)) {
 		t.Errorf("stats are %+v", s)
 	}
-	cell, err := db.Cell("d", "view", time.Date(1950, 1, 1, 0, 30, 0, 0, time.UTC))
+	cell, err := db.Cell(t.Context(), "d", "view", time.Date(1950, 1, 1, 0, 30, 0, 0, time.UTC))
 	if err != nil || cell.Windows["1h"] != 1 {
 		t.Errorf("an event of 1950 reads as %+v, %v", cell, err)
 	}

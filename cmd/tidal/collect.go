@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 
@@ -103,16 +104,16 @@ that was put there last first. Items that were deleted are among them, though no
 		}
 		return readDB(c, dir, func(db *tidal.DB) error {
 			if q.Name == "" {
-				return a.printCollections(db, q.User)
+				return a.printCollections(c.Context(), db, q.User)
 			}
-			return a.printCollection(db, &q)
+			return a.printCollection(c.Context(), db, &q)
 		})
 	}
 	return c
 }
 
-func (a *app) printCollections(db *tidal.DB, user string) error {
-	all, err := db.Collections(user)
+func (a *app) printCollections(ctx context.Context, db *tidal.DB, user string) error {
+	all, err := db.Collections(ctx, user)
 	if err != nil {
 		return err
 	}
@@ -133,8 +134,8 @@ func (a *app) printCollections(db *tidal.DB, user string) error {
 	})
 }
 
-func (a *app) printCollection(db *tidal.DB, q *tidal.CollectionQuery) error {
-	page, err := db.Collection(*q)
+func (a *app) printCollection(ctx context.Context, db *tidal.DB, q *tidal.CollectionQuery) error {
+	page, err := db.Collection(ctx, *q)
 	if err != nil {
 		return err
 	}

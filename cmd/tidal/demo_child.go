@@ -120,7 +120,7 @@ func (d *demoChild) run(ctx context.Context) error {
 	if _, err := d.list(ctx, "before"); err != nil {
 		return err
 	}
-	risers, err := d.risers()
+	risers, err := d.risers(ctx)
 	if err != nil {
 		return err
 	}
@@ -242,8 +242,8 @@ func (d *demoChild) hide(ctx context.Context, list []topScored, risers []string)
 }
 
 // risers returns a few items that are liked less than many others.
-func (d *demoChild) risers() (items []string, err error) {
-	list, err := d.db.Top(tidal.TopQuery{Type: "like", Limit: demoRiseFrom + demoRisers*demoRiseStep})
+func (d *demoChild) risers(ctx context.Context) (items []string, err error) {
+	list, err := d.db.Top(ctx, tidal.TopQuery{Type: "like", Limit: demoRiseFrom + demoRisers*demoRiseStep})
 	if err != nil {
 		return nil, fmt.Errorf("top: %w", err)
 	}

@@ -66,7 +66,7 @@ the user any more. Today that is never: the log is kept for ever.`,
 }
 
 func (a *app) runErase(c *cobra.Command, db *tidal.DB, user string) error {
-	_, err := db.User(tidal.UserQuery{ID: user, Limit: 1})
+	_, err := db.User(c.Context(), tidal.UserQuery{ID: user, Limit: 1})
 	if err != nil && !errors.Is(err, tidal.ErrNotFound) {
 		return err
 	}

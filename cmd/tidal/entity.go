@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"maps"
@@ -43,7 +44,7 @@ func (a *app) entityCommand() *cobra.Command {
 			return err
 		}
 		return readDB(c, f.dir, func(db *tidal.DB) error {
-			e, err := db.Entity(kind, f.id)
+			e, err := db.Entity(c.Context(), kind, f.id)
 			if err != nil {
 				return err
 			}
@@ -106,14 +107,14 @@ which put reads.`,
 			if all {
 				return a.listAll(c, db, q)
 			}
-			return a.listPage(db, q)
+			return a.listPage(c.Context(), db, q)
 		})
 	}
 	return c
 }
 
-func (a *app) listPage(db *tidal.DB, q tidal.ListQuery) error {
-	page, err := db.List(q)
+func (a *app) listPage(ctx context.Context, db *tidal.DB, q tidal.ListQuery) error {
+	page, err := db.List(ctx, q)
 	if err != nil {
 		return err
 	}
@@ -139,7 +140,7 @@ func (a *app) listAll(c *cobra.Command, db *tidal.DB, q tidal.ListQuery) error {
 		if err := c.Context().Err(); err != nil {
 			return err
 		}
-		page, err := db.List(q)
+		page, err := db.List(c.Context(), q)
 		if err != nil {
 			return err
 		}

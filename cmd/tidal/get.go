@@ -71,7 +71,7 @@ With --cohort only what that group of users sent counts. With --all it prints ev
 				return err
 			}
 			if !all {
-				return a.getOne(db, item, cohort, signal, t)
+				return a.getOne(c.Context(), db, item, cohort, signal, t)
 			}
 			return a.getAll(c.Context(), db, cohort, signal, t)
 		})
@@ -80,12 +80,12 @@ With --cohort only what that group of users sent counts. With --all it prints ev
 }
 
 // readCell reads a cell: of all, or of a cohort if one is named.
-func readCell(db *tidal.DB, item, cohort, signal string, at time.Time) (r cellResult, err error) {
+func readCell(ctx context.Context, db *tidal.DB, item, cohort, signal string, at time.Time) (r cellResult, err error) {
 	var cell tidal.Cell
 	if cohort == "" {
-		cell, err = db.Cell(item, signal, at)
+		cell, err = db.Cell(ctx, item, signal, at)
 	} else {
-		cell, err = db.CohortCell(cohort, item, signal, at)
+		cell, err = db.CohortCell(ctx, cohort, item, signal, at)
 	}
 	if err != nil {
 		return r, fmt.Errorf("get item %s: %w", printable(item), err)
@@ -95,8 +95,8 @@ func readCell(db *tidal.DB, item, cohort, signal string, at time.Time) (r cellRe
 	return r, nil
 }
 
-func (a *app) getOne(db *tidal.DB, item, cohort, signal string, at time.Time) error {
-	r, err := readCell(db, item, cohort, signal, at)
+func (a *app) getOne(ctx context.Context, db *tidal.DB, item, cohort, signal string, at time.Time) error {
+	r, err := readCell(ctx, db, item, cohort, signal, at)
 	if err != nil {
 		return err
 	}
@@ -105,25 +105,23 @@ func (a *app) getOne(db *tidal.DB, item, cohort, signal string, at time.Time) er
 
 // getAll prints every item's cell: as a table, or with --json as one object a line, so that it can be piped.
 func (a *app) getAll(ctx context.Context, db *tidal.DB, cohort, signal string, at time.Time) error {
-	var failed error
 	var cells []cellResult
-	db.Items(func(item string) bool {
-		if failed = ctx.Err(); failed != nil {
-			return false
+	for item, err := range db.Items(ctx) {
+		if err != nil {
+			return err
 		}
-		var r cellResult
-		if r, failed = readCell(db, item, cohort, signal, at); failed != nil {
-			return false
+		r, err := readCell(ctx, db, item, cohort, signal, at)
+		if err != nil {
+			return err
 		}
-		if a.json {
-			failed = a.printJSON(r)
-		} else {
+		if !a.json {
 			cells = append(cells, r)
+		} else if err := a.printJSON(r); err != nil {
+			return err
 		}
-		return failed == nil
-	})
-	if failed != nil || a.json {
-		return failed
+	}
+	if a.json {
+		return nil
 	}
 	return a.answer(nil, func(w io.Writer) { printCells(w, cells, at) })
 }

@@ -209,7 +209,7 @@ func (a *app) importInto(c *cobra.Command, f *importFlags, names []string, lane 
 		return nil, err
 	}
 	took := a.now().Sub(began).Seconds()
-	some, err := db.List(tidal.ListQuery{Kind: tidal.Item, Limit: 1})
+	some, err := db.List(c.Context(), tidal.ListQuery{Kind: tidal.Item, Limit: 1})
 	if err != nil {
 		return nil, fmt.Errorf("look for items: %w", err)
 	}

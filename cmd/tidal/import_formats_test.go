@@ -85,7 +85,7 @@ func checkVotes(t *testing.T, dir, file string) {
 	defer db.Close()
 	for kind, items := range want {
 		for item, total := range items {
-			cell, err := db.Cell(item, kind, db.Stats().Newest)
+			cell, err := db.Cell(t.Context(), item, kind, db.Stats().Newest)
 			if err != nil || cell.Total != total {
 				t.Errorf("%s of %s: %d, want %d (%v)", kind, item, cell.Total, total, err)
 			}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -224,7 +225,7 @@ func (a *app) runRank(c *cobra.Command, db *tidal.DB, q *query.Query, plan bool)
 	if err != nil {
 		return fmt.Errorf("rank: %w", err)
 	}
-	return a.printRanked(db, q, answer)
+	return a.printRanked(c.Context(), db, q, answer)
 }
 
 func (a *app) printPlan(c *cobra.Command, db *tidal.DB, q *query.Query) error {
@@ -238,19 +239,19 @@ func (a *app) printPlan(c *cobra.Command, db *tidal.DB, q *query.Query) error {
 	}{q.String(), plan}, func(w io.Writer) { fmt.Fprint(w, plan) })
 }
 
-func (a *app) printRanked(db *tidal.DB, q *query.Query, answer *tidal.Answer) error {
+func (a *app) printRanked(ctx context.Context, db *tidal.DB, q *query.Query, answer *tidal.Answer) error {
 	r, err := newRankResult(db, answer)
 	if err != nil {
 		return err
 	}
 	if len(r.Items) == 0 {
-		why, err := whyEmpty(db, q, answer)
+		why, err := whyEmpty(ctx, db, q, answer)
 		if err != nil {
 			return err
 		}
 		fmt.Fprintf(a.stderr, "the list is empty: %s\n", why)
 	}
-	titles, err := titlesOf(db, answer.Items)
+	titles, err := titlesOf(ctx, db, answer.Items)
 	if err != nil {
 		return err
 	}
@@ -258,8 +259,8 @@ func (a *app) printRanked(db *tidal.DB, q *query.Query, answer *tidal.Answer) er
 }
 
 // whyEmpty says what a list is empty for, as far as that is cheap to know.
-func whyEmpty(db *tidal.DB, q *query.Query, answer *tidal.Answer) (string, error) {
-	some, err := db.List(tidal.ListQuery{Kind: tidal.Item, Limit: 1})
+func whyEmpty(ctx context.Context, db *tidal.DB, q *query.Query, answer *tidal.Answer) (string, error) {
+	some, err := db.List(ctx, tidal.ListQuery{Kind: tidal.Item, Limit: 1})
 	if err != nil {
 		return "", err
 	}
@@ -293,13 +294,13 @@ func plural(n int, what string) string {
 }
 
 // titlesOf reads the field "title" of items, where it is a text. It returns nil if no item has one.
-func titlesOf(db *tidal.DB, items []tidal.RankedItem) ([]string, error) {
+func titlesOf(ctx context.Context, db *tidal.DB, items []tidal.RankedItem) ([]string, error) {
 	if f, ok := db.Schema().Items.Field("title"); !ok || f.Type != schema.TypeText {
 		return nil, nil
 	}
 	titles, any := make([]string, len(items)), false
 	for i := range items {
-		e, err := db.Entity(tidal.Item, items[i].Item)
+		e, err := db.Entity(ctx, tidal.Item, items[i].Item)
 		if err != nil && !errors.Is(err, tidal.ErrNotFound) { // it may have been deleted in between
 			return nil, fmt.Errorf("read the title of %s: %w", printable(items[i].Item), err)
 		}

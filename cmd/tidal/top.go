@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strconv"
@@ -57,12 +58,12 @@ func (a *app) topCommand() *cobra.Command {
 			return usagef(c, "--limit %d: want 1 to 10000", limit)
 		}
 		q.Limit = limit
-		return readDB(c, dir, func(db *tidal.DB) error { return a.runTop(db, q, when) })
+		return readDB(c, dir, func(db *tidal.DB) error { return a.runTop(c.Context(), db, q, when) })
 	}
 	return c
 }
 
-func (a *app) runTop(db *tidal.DB, q tidal.TopQuery, when instant) error {
+func (a *app) runTop(ctx context.Context, db *tidal.DB, q tidal.TopQuery, when instant) error {
 	if err := checkType(db, q.Type); err != nil {
 		return err
 	}
@@ -71,7 +72,7 @@ func (a *app) runTop(db *tidal.DB, q tidal.TopQuery, when instant) error {
 		return err
 	}
 	q.At = at
-	list, err := db.Top(q)
+	list, err := db.Top(ctx, q)
 	if err != nil {
 		return fmt.Errorf("top: %w", err)
 	}

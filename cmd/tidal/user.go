@@ -71,7 +71,7 @@ items and creators (hidden, liked, saved, in progress, seen, in collections; mut
 			return usagef(c, "--limit %d: want 1 to 10000", q.Limit)
 		}
 		return readDB(c, dir, func(db *tidal.DB) error {
-			state, err := db.User(q)
+			state, err := db.User(c.Context(), q)
 			if err != nil {
 				return err
 			}

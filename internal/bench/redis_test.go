@@ -191,7 +191,7 @@ func checkRedisCell(t *testing.T, c *resp, db *tidal.DB, name string, events []w
 	if !strings.HasPrefix(item, "item-") {
 		return
 	}
-	own, err := db.Cell(item, kind, time.UnixMilli(q))
+	own, err := db.Cell(t.Context(), item, kind, time.UnixMilli(q))
 	tidals := reading{own.Total, [4]int64{
 		own.Windows["1h"], own.Windows["24h"], own.Windows["7d"], own.Windows["30d"],
 	}, own.Scores[schema.FormatDuration(half)]}

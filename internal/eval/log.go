@@ -136,7 +136,7 @@ func (l *Log) readEntities(ctx context.Context, dir string) (err error) {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			page, err := db.List(q)
+			page, err := db.List(ctx, q)
 			if err != nil {
 				return err
 			}

@@ -130,7 +130,7 @@ func TestRefoldedItemsHaveTheirAge(t *testing.T) {
 		t.Fatalf("%d items have training events", len(first))
 	}
 	for name, at := range first {
-		x, err := db.Entity(tidal.Item, name)
+		x, err := db.Entity(t.Context(), tidal.Item, name)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue

@@ -2,6 +2,7 @@ package host
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -109,11 +110,14 @@ func (b *Base) relieve() {
 
 // ReadUser calls f with the engine, in which the user's records are; nothing is applied meanwhile. A user who is cold is
 // fetched first, and then f is called while nobody else reads either.
-func (b *Base) ReadUser(user string, f func(*engine.Engine) error) error {
+func (b *Base) ReadUser(ctx context.Context, user string, f func(*engine.Engine) error) error {
 	if done, err := b.readResident(user, f); done {
 		return err
 	}
 	for {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("read user %q: %w", user, err)
+		}
 		mark, records, err := b.fetch(user)
 		if err != nil {
 			return fmt.Errorf("read user %q from the checkpoint: %w", user, err)

@@ -107,7 +107,7 @@ func reads(b *testing.B, r *host.Replica) {
 		user := fmt.Sprintf("user %06d", rng.IntN(benchUsers))
 		before := userMemory(r).Warmed
 		began := time.Now()
-		err := r.ReadUser(user, func(e *engine.Engine) error {
+		err := r.ReadUser(context.Background(), user, func(e *engine.Engine) error {
 			_, err := e.Interactions(user)
 			return err
 		})

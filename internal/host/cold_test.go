@@ -64,7 +64,7 @@ func unbounded(t *testing.T, opts host.Options) *host.Replica {
 
 // userText is all that is known of a user.
 func userText(r *host.Replica, user string) (text string, err error) {
-	err = r.ReadUser(user, func(e *engine.Engine) error {
+	err = r.ReadUser(context.Background(), user, func(e *engine.Engine) error {
 		recents, err1 := e.Interactions(user)
 		ties, err2 := e.Ties(user, 0, "", 1000)
 		_, exists, err3 := e.Entity(id.KindUser, user)

@@ -123,7 +123,7 @@ func userOf(item string) string {
 func seen(t *testing.T, r *host.Replica, item string) bool {
 	t.Helper()
 	var m algebra.PairMarks
-	err := r.ReadUser(userOf(item), func(e *engine.Engine) (err error) {
+	err := r.ReadUser(context.Background(), userOf(item), func(e *engine.Engine) (err error) {
 		m, err = e.Marks(userOf(item), item)
 		return err
 	})

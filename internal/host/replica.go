@@ -231,8 +231,8 @@ func (r *Replica) LogBytes() int64 {
 }
 
 // ReadUser is [Base.ReadUser].
-func (r *Replica) ReadUser(user string, f func(*engine.Engine) error) error {
-	return r.base.ReadUser(user, f)
+func (r *Replica) ReadUser(ctx context.Context, user string, f func(*engine.Engine) error) error {
+	return r.base.ReadUser(ctx, user, f)
 }
 
 // Digest is [Base.Digest].

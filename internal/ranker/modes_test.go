@@ -93,7 +93,7 @@ type filledHost struct {
 func (h *filledHost) run(t *testing.T, j *Job, mode index.Mode, few bool) *List {
 	t.Helper()
 	out := &List{}
-	err := h.r.ReadUser(j.Ask.User, func(e *engine.Engine) error {
+	err := h.r.ReadUser(context.Background(), j.Ask.User, func(e *engine.Engine) error {
 		job := *j
 		job.Engine = e
 		r := &Ranker{job: &job, program: job.Program}
