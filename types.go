@@ -269,6 +269,9 @@ type Receipt struct {
 	Duplicate bool
 	// Clamped counts the events whose time lay too far ahead.
 	Clamped int
+	// Durable and Visible are how long after the request was checked and handed to the log it was on the disk, and
+	// readable. Both are 0 for a duplicate.
+	Durable, Visible time.Duration
 	// Forgotten is, for a request that erases a user, the time by which the log's records of them are gone, too: state
 	// forgets a user at once, the log when it is older than Options.Retention, a day or so later. It holds if the
 	// database is open then; else that happens when it is opened. Zero for other requests.

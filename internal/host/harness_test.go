@@ -107,7 +107,8 @@ func write(ctx context.Context, r *host.Replica, producer string, number uint64,
 	if err := replica.Check(req, s); err != nil {
 		return replica.Receipt{}, err
 	}
-	return r.Write(ctx, req)
+	receipt, err := r.Write(ctx, req)
+	return receipt.Receipt, err
 }
 
 // userOf says who views an item.
@@ -238,7 +239,7 @@ func retryAll(t *testing.T, r *host.Replica, claims []claim) {
 }
 
 // write0 writes records as they are.
-func write0(r *host.Replica, records []record.Proposed) (replica.Receipt, error) {
+func write0(r *host.Replica, records []record.Proposed) (host.Receipt, error) {
 	_, hash := currentSchema(r)
 	return r.Write(context.Background(), &replica.Request{
 		Records: records, Schema: hash, Content: record.ContentHash(records),

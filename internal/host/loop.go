@@ -28,6 +28,7 @@ type loop struct {
 	disk   *disk
 	follow *follower
 	now    func() replica.Now
+	mono   func() int64
 
 	requests chan *call
 	quit     chan struct{} // closed by stop
@@ -40,6 +41,14 @@ type loop struct {
 	unreported bool // leading is still open
 }
 
+// Receipt says what became of a request.
+type Receipt struct {
+	replica.Receipt
+	// Durable and Visible are how long after it was handed in it was on the disk, and applied. Both are 0 for a request
+	// that was written before.
+	Durable, Visible time.Duration
+}
+
 // call is one request under way, and where its answer goes.
 type call struct {
 	req  *replica.Request
@@ -50,6 +59,7 @@ func startLoop(b *Base) (*loop, error) {
 	mono := since(time.Now())
 	l := &loop{
 		now:        func() replica.Now { return replica.Now{Wall: b.opts.Now().UnixNano(), Mono: mono()} },
+		mono:       mono,
 		requests:   make(chan *call, gather),
 		quit:       make(chan struct{}),
 		leading:    make(chan struct{}),
@@ -192,34 +202,43 @@ func (l *loop) awaitLead(ctx context.Context) error {
 }
 
 // write hands a request to the loop and waits for its reply.
-func (l *loop) write(ctx context.Context, req *replica.Request) (replica.Receipt, error) {
+func (l *loop) write(ctx context.Context, req *replica.Request) (Receipt, error) {
 	if err := ctx.Err(); err != nil {
-		return replica.Receipt{}, err
+		return Receipt{}, err
 	}
+	began := l.mono()
 	c := &call{req: req, done: make(chan replica.Reply, 1)}
 	select {
 	case l.requests <- c:
 	case <-ctx.Done():
-		return replica.Receipt{}, ctx.Err()
+		return Receipt{}, ctx.Err()
 	case <-l.quit:
-		return replica.Receipt{}, fault.ErrClosed
+		return Receipt{}, fault.ErrClosed
 	case <-l.ended:
-		return replica.Receipt{}, l.stopped()
+		return Receipt{}, l.stopped()
 	}
 	select {
 	case reply := <-c.done:
-		return reply.Receipt, reply.Err
+		return written(&reply, began)
 	case <-ctx.Done():
-		return replica.Receipt{}, fmt.Errorf("%w: %w", fault.ErrUnknown, ctx.Err())
+		return Receipt{}, fmt.Errorf("%w: %w", fault.ErrUnknown, ctx.Err())
 	case <-l.ended:
 		// The loop may have answered just before it ended; or never have taken the call.
 		select {
 		case reply := <-c.done:
-			return reply.Receipt, reply.Err
+			return written(&reply, began)
 		default:
-			return replica.Receipt{}, l.stopped()
+			return Receipt{}, l.stopped()
 		}
 	}
+}
+
+func written(r *replica.Reply, began int64) (Receipt, error) {
+	w := Receipt{Receipt: r.Receipt}
+	if r.Visible != 0 {
+		w.Durable, w.Visible = time.Duration(r.Durable-began), time.Duration(r.Visible-began)
+	}
+	return w, r.Err
 }
 
 // stopped is the error of a call that the loop never took: nothing of it was written.

@@ -156,9 +156,9 @@ func (r *Replica) Origin() id.Origin { return r.base.Origin() }
 // Write hands in a request, checked, and waits until it is durable and visible, or refused.
 //
 // When ctx ends first the request may still be written: the error then is the context's and fault.ErrUnknown.
-func (r *Replica) Write(ctx context.Context, req *replica.Request) (replica.Receipt, error) {
+func (r *Replica) Write(ctx context.Context, req *replica.Request) (Receipt, error) {
 	if r.loop == nil {
-		return replica.Receipt{}, errReadOnly
+		return Receipt{}, errReadOnly
 	}
 	return r.loop.write(ctx, req)
 }

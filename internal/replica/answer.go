@@ -7,11 +7,13 @@ import (
 	"github.com/tidaldb/tidal/lifecycle"
 )
 
-// answer ends a request, and its retries, with a receipt. Those that were not proposed themselves are duplicates.
-func (c *Core) answer(w *waiting, r Receipt) {
+// answer ends a request of a proposal, and its retries, with a receipt. Those that were not proposed themselves are
+// duplicates.
+func (c *Core) answer(w *waiting, p *proposal) {
+	r := w.receipt
 	c.life.request(c.now, w.ref, lifecycle.Visible)
 	c.life.request(c.now, w.ref, lifecycle.Answered)
-	c.reply(w, r, nil)
+	c.out.Replies = append(c.out.Replies, Reply{Ticket: w.Ticket, Receipt: r, Durable: p.durable, Visible: c.now.Mono})
 	r.Duplicate, r.Clamped = true, 0
 	for _, retry := range w.retries {
 		c.life.retried(c.now, retry.ref, w.ref)

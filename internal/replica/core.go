@@ -70,6 +70,9 @@ type Reply struct {
 	Ticket  uint64
 	Receipt Receipt
 	Err     error
+	// Durable and Visible are when the request's entry was on this replica's disk and when it was applied, as [Now.Mono].
+	// Both are 0 for a request that wasn't written now.
+	Durable, Visible int64
 }
 
 // Output is what the inputs since the last Take made necessary.
@@ -124,6 +127,7 @@ type proposal struct {
 	entryName
 	ref      lifecycle.Ref
 	requests []*waiting
+	durable  int64 // when it was on this replica's disk
 }
 
 // New returns a core on an engine that holds everything up to cfg.Consensus.Restored.Applied.
@@ -201,6 +205,7 @@ func (c *Core) Persisted(now Now, a *consensus.Append) error {
 	c.now = now
 	if len(a.Entries) > 0 {
 		c.life.stored(now, c.storing[0])
+		c.stored(c.storing[0])
 		c.storing = c.storing[1:]
 	}
 	if err := c.node.Persisted(a); err != nil {
@@ -208,6 +213,19 @@ func (c *Core) Persisted(now Now, a *consensus.Append) error {
 	}
 	c.pump()
 	return c.flush()
+}
+
+// stored notes when what was proposed came to lie on the disk.
+func (c *Core) stored(entries []consensus.Entry) {
+	if len(entries) == 0 {
+		return
+	}
+	first := entries[0].Index
+	for _, p := range c.stamped {
+		if at := p.index - first; p.index >= first && at < uint64(len(entries)) && entries[at].Term == p.term {
+			p.durable = c.now.Mono
+		}
+	}
 }
 
 // Applied takes back entries that the engine has applied.
@@ -263,7 +281,7 @@ func (c *Core) settle(e consensus.Entry) {
 		if p.index == e.Index && p.term == e.Term {
 			c.life.committed(c.now, p)
 			for _, w := range p.requests {
-				c.answer(w, w.receipt)
+				c.answer(w, p)
 			}
 			continue
 		}
