@@ -11,7 +11,7 @@ BENCHTIME   ?= 1s
 PKG         ?= ./...
 export CGO_ENABLED ?= 0
 
-.PHONY: build test race lint sim planted kills fuzz bench drift full help
+.PHONY: build test race lint proto sim planted kills fuzz bench drift full help
 .DEFAULT_GOAL := help
 
 build: ## bin/tidal, and everything else compiles
@@ -31,6 +31,10 @@ race: ## all tests with the race detector (needs a C compiler)
 
 lint: ## golangci-lint and gofumpt, else gofmt and vet; FIX=1 repairs what it can
 	scripts/lint.sh $(if $(FIX),fix)
+
+proto: ## the code of the network interface, from the files in proto/; the first run builds buf
+	$(GO) tool -modfile=tools/go.mod buf lint
+	$(GO) tool -modfile=tools/go.mod buf generate
 
 sim: ## simulated clusters; SEED=n replays one, SEEDS=n runs that many
 	scripts/sim.sh "$(SEED)" "$(SEEDS)"

@@ -19,7 +19,7 @@ install() {
 	GOFLAGS='' CGO_ENABLED=0 GOBIN=$tools go install "$package@$version"
 }
 
-files() { find . -path ./.tools -prune -o -path '*/testdata/*' -prune -o -name '*.go' -print; }
+files() { find . -path ./.tools -prune -o -path '*/testdata/*' -prune -o -name '*.pb.go' -o -name '*.connect.go' -o -name '*.go' -print; }
 
 # unformatted COMMAND…: fails if the command, a gofmt, names files.
 unformatted() {

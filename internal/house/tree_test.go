@@ -24,6 +24,7 @@ type source struct {
 	pkg    string // the folder; "." is the root
 	test   bool
 	tool   bool // has the constraint "ignore": a program of its own, such as a generator
+	gen    bool // was written by a program, and says so
 	text   []byte
 	syntax *ast.File
 }
@@ -77,7 +78,7 @@ func (tr *tree) visit(rel string, d fs.DirEntry) error {
 		return nil
 	}
 	tr.sources = append(tr.sources, &source{
-		path: rel, pkg: path.Dir(rel), test: strings.HasSuffix(name, "_test.go"), tool: isTool(syntax),
+		path: rel, pkg: path.Dir(rel), test: strings.HasSuffix(name, "_test.go"), tool: isTool(syntax), gen: ast.IsGenerated(syntax),
 		text: text, syntax: syntax,
 	})
 	return nil
