@@ -2,7 +2,7 @@
 // and run make proto.
 //
 //	client := tidalpbconnect.NewTidalClient(http.DefaultClient, "http://localhost:7878")
-//	res, err := client.Rank(ctx, connect.NewRequest(&tidalpb.RankRequest{…}))
+//	res, err := client.Rank(ctx, &tidalpb.RankRequest{…})
 //
 // It doesn't implement them; package server does.
 package tidalpbconnect

@@ -110,53 +110,53 @@ const (
 // TidalClient is a client for the tidal.v1.Tidal service.
 type TidalClient interface {
 	// Write writes a request, whole or not at all, and answers when it is durable and visible.
-	Write(context.Context, *connect.Request[tidalpb.WriteRequest]) (*connect.Response[tidalpb.WriteResponse], error)
+	Write(context.Context, *tidalpb.WriteRequest) (*tidalpb.WriteResponse, error)
 	// StreamWrites writes requests as they come, and acknowledges each.
-	StreamWrites(context.Context) *connect.BidiStreamForClient[tidalpb.StreamWritesRequest, tidalpb.StreamWritesResponse]
+	StreamWrites(context.Context) (*connect.BidiStreamForClientSimple[tidalpb.StreamWritesRequest, tidalpb.StreamWritesResponse], error)
 	// Rank answers what should be shown.
-	Rank(context.Context, *connect.Request[tidalpb.RankRequest]) (*connect.Response[tidalpb.RankResponse], error)
+	Rank(context.Context, *tidalpb.RankRequest) (*tidalpb.RankResponse, error)
 	// Explain answers how a query is answered, and every term of every score.
-	Explain(context.Context, *connect.Request[tidalpb.ExplainRequest]) (*connect.Response[tidalpb.ExplainResponse], error)
+	Explain(context.Context, *tidalpb.ExplainRequest) (*tidalpb.ExplainResponse, error)
 	// Suggest completes the values of a field.
-	Suggest(context.Context, *connect.Request[tidalpb.SuggestRequest]) (*connect.Response[tidalpb.SuggestResponse], error)
+	Suggest(context.Context, *tidalpb.SuggestRequest) (*tidalpb.SuggestResponse, error)
 	// Cell reads what was counted for an item.
-	Cell(context.Context, *connect.Request[tidalpb.CellRequest]) (*connect.Response[tidalpb.CellResponse], error)
+	Cell(context.Context, *tidalpb.CellRequest) (*tidalpb.CellResponse, error)
 	// Top reads the items with the highest scores.
-	Top(context.Context, *connect.Request[tidalpb.TopRequest]) (*connect.Response[tidalpb.TopResponse], error)
+	Top(context.Context, *tidalpb.TopRequest) (*tidalpb.TopResponse, error)
 	// Get reads an item, user or creator.
-	Get(context.Context, *connect.Request[tidalpb.GetRequest]) (*connect.Response[tidalpb.GetResponse], error)
+	Get(context.Context, *tidalpb.GetRequest) (*tidalpb.GetResponse, error)
 	// List reads them page by page.
-	List(context.Context, *connect.Request[tidalpb.ListRequest]) (*connect.Response[tidalpb.ListResponse], error)
+	List(context.Context, *tidalpb.ListRequest) (*tidalpb.ListResponse, error)
 	// User reads what is known of a user.
-	User(context.Context, *connect.Request[tidalpb.UserRequest]) (*connect.Response[tidalpb.UserResponse], error)
+	User(context.Context, *tidalpb.UserRequest) (*tidalpb.UserResponse, error)
 	// Collections reads a user's collections.
-	Collections(context.Context, *connect.Request[tidalpb.CollectionsRequest]) (*connect.Response[tidalpb.CollectionsResponse], error)
+	Collections(context.Context, *tidalpb.CollectionsRequest) (*tidalpb.CollectionsResponse, error)
 	// Collection reads the items of a collection page by page.
-	Collection(context.Context, *connect.Request[tidalpb.CollectionRequest]) (*connect.Response[tidalpb.CollectionResponse], error)
+	Collection(context.Context, *tidalpb.CollectionRequest) (*tidalpb.CollectionResponse, error)
 	// StartSession opens a session; one that is open with the same content is answered again.
-	StartSession(context.Context, *connect.Request[tidalpb.StartSessionRequest]) (*connect.Response[tidalpb.StartSessionResponse], error)
+	StartSession(context.Context, *tidalpb.StartSessionRequest) (*tidalpb.StartSessionResponse, error)
 	// WriteSession writes records of a session.
-	WriteSession(context.Context, *connect.Request[tidalpb.WriteSessionRequest]) (*connect.Response[tidalpb.WriteSessionResponse], error)
+	WriteSession(context.Context, *tidalpb.WriteSessionRequest) (*tidalpb.WriteSessionResponse, error)
 	// AnnotateSession keeps a note.
-	AnnotateSession(context.Context, *connect.Request[tidalpb.AnnotateSessionRequest]) (*connect.Response[tidalpb.AnnotateSessionResponse], error)
+	AnnotateSession(context.Context, *tidalpb.AnnotateSessionRequest) (*tidalpb.AnnotateSessionResponse, error)
 	// SearchedSession keeps a search.
-	SearchedSession(context.Context, *connect.Request[tidalpb.SearchedSessionRequest]) (*connect.Response[tidalpb.SearchedSessionResponse], error)
+	SearchedSession(context.Context, *tidalpb.SearchedSessionRequest) (*tidalpb.SearchedSessionResponse, error)
 	// CloseSession ends a session.
-	CloseSession(context.Context, *connect.Request[tidalpb.CloseSessionRequest]) (*connect.Response[tidalpb.CloseSessionResponse], error)
+	CloseSession(context.Context, *tidalpb.CloseSessionRequest) (*tidalpb.CloseSessionResponse, error)
 	// GetSession reads a session's summary.
-	GetSession(context.Context, *connect.Request[tidalpb.GetSessionRequest]) (*connect.Response[tidalpb.GetSessionResponse], error)
+	GetSession(context.Context, *tidalpb.GetSessionRequest) (*tidalpb.GetSessionResponse, error)
 	// ListSessions reads a user's sessions page by page.
-	ListSessions(context.Context, *connect.Request[tidalpb.ListSessionsRequest]) (*connect.Response[tidalpb.ListSessionsResponse], error)
+	ListSessions(context.Context, *tidalpb.ListSessionsRequest) (*tidalpb.ListSessionsResponse, error)
 	// SummariseSessions reads what a user's sessions amount to.
-	SummariseSessions(context.Context, *connect.Request[tidalpb.SummariseSessionsRequest]) (*connect.Response[tidalpb.SummariseSessionsResponse], error)
+	SummariseSessions(context.Context, *tidalpb.SummariseSessionsRequest) (*tidalpb.SummariseSessionsResponse, error)
 	// Export reads events from the log.
-	Export(context.Context, *connect.Request[tidalpb.ExportRequest]) (*connect.ServerStreamForClient[tidalpb.ExportResponse], error)
+	Export(context.Context, *tidalpb.ExportRequest) (*connect.ServerStreamForClient[tidalpb.ExportResponse], error)
 	// Schema reads the current schema.
-	Schema(context.Context, *connect.Request[tidalpb.SchemaRequest]) (*connect.Response[tidalpb.SchemaResponse], error)
+	Schema(context.Context, *tidalpb.SchemaRequest) (*tidalpb.SchemaResponse, error)
 	// Profiles reads which profiles there are.
-	Profiles(context.Context, *connect.Request[tidalpb.ProfilesRequest]) (*connect.Response[tidalpb.ProfilesResponse], error)
+	Profiles(context.Context, *tidalpb.ProfilesRequest) (*tidalpb.ProfilesResponse, error)
 	// Stats reads how much the database holds.
-	Stats(context.Context, *connect.Request[tidalpb.StatsRequest]) (*connect.Response[tidalpb.StatsResponse], error)
+	Stats(context.Context, *tidalpb.StatsRequest) (*tidalpb.StatsResponse, error)
 }
 
 // NewTidalClient constructs a client for the tidal.v1.Tidal service. By default, it uses the
@@ -362,175 +362,263 @@ type tidalClient struct {
 }
 
 // Write calls tidal.v1.Tidal.Write.
-func (c *tidalClient) Write(ctx context.Context, req *connect.Request[tidalpb.WriteRequest]) (*connect.Response[tidalpb.WriteResponse], error) {
-	return c.write.CallUnary(ctx, req)
+func (c *tidalClient) Write(ctx context.Context, req *tidalpb.WriteRequest) (*tidalpb.WriteResponse, error) {
+	response, err := c.write.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // StreamWrites calls tidal.v1.Tidal.StreamWrites.
-func (c *tidalClient) StreamWrites(ctx context.Context) *connect.BidiStreamForClient[tidalpb.StreamWritesRequest, tidalpb.StreamWritesResponse] {
-	return c.streamWrites.CallBidiStream(ctx)
+func (c *tidalClient) StreamWrites(ctx context.Context) (*connect.BidiStreamForClientSimple[tidalpb.StreamWritesRequest, tidalpb.StreamWritesResponse], error) {
+	return c.streamWrites.CallBidiStreamSimple(ctx)
 }
 
 // Rank calls tidal.v1.Tidal.Rank.
-func (c *tidalClient) Rank(ctx context.Context, req *connect.Request[tidalpb.RankRequest]) (*connect.Response[tidalpb.RankResponse], error) {
-	return c.rank.CallUnary(ctx, req)
+func (c *tidalClient) Rank(ctx context.Context, req *tidalpb.RankRequest) (*tidalpb.RankResponse, error) {
+	response, err := c.rank.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // Explain calls tidal.v1.Tidal.Explain.
-func (c *tidalClient) Explain(ctx context.Context, req *connect.Request[tidalpb.ExplainRequest]) (*connect.Response[tidalpb.ExplainResponse], error) {
-	return c.explain.CallUnary(ctx, req)
+func (c *tidalClient) Explain(ctx context.Context, req *tidalpb.ExplainRequest) (*tidalpb.ExplainResponse, error) {
+	response, err := c.explain.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // Suggest calls tidal.v1.Tidal.Suggest.
-func (c *tidalClient) Suggest(ctx context.Context, req *connect.Request[tidalpb.SuggestRequest]) (*connect.Response[tidalpb.SuggestResponse], error) {
-	return c.suggest.CallUnary(ctx, req)
+func (c *tidalClient) Suggest(ctx context.Context, req *tidalpb.SuggestRequest) (*tidalpb.SuggestResponse, error) {
+	response, err := c.suggest.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // Cell calls tidal.v1.Tidal.Cell.
-func (c *tidalClient) Cell(ctx context.Context, req *connect.Request[tidalpb.CellRequest]) (*connect.Response[tidalpb.CellResponse], error) {
-	return c.cell.CallUnary(ctx, req)
+func (c *tidalClient) Cell(ctx context.Context, req *tidalpb.CellRequest) (*tidalpb.CellResponse, error) {
+	response, err := c.cell.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // Top calls tidal.v1.Tidal.Top.
-func (c *tidalClient) Top(ctx context.Context, req *connect.Request[tidalpb.TopRequest]) (*connect.Response[tidalpb.TopResponse], error) {
-	return c.top.CallUnary(ctx, req)
+func (c *tidalClient) Top(ctx context.Context, req *tidalpb.TopRequest) (*tidalpb.TopResponse, error) {
+	response, err := c.top.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // Get calls tidal.v1.Tidal.Get.
-func (c *tidalClient) Get(ctx context.Context, req *connect.Request[tidalpb.GetRequest]) (*connect.Response[tidalpb.GetResponse], error) {
-	return c.get.CallUnary(ctx, req)
+func (c *tidalClient) Get(ctx context.Context, req *tidalpb.GetRequest) (*tidalpb.GetResponse, error) {
+	response, err := c.get.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // List calls tidal.v1.Tidal.List.
-func (c *tidalClient) List(ctx context.Context, req *connect.Request[tidalpb.ListRequest]) (*connect.Response[tidalpb.ListResponse], error) {
-	return c.list.CallUnary(ctx, req)
+func (c *tidalClient) List(ctx context.Context, req *tidalpb.ListRequest) (*tidalpb.ListResponse, error) {
+	response, err := c.list.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // User calls tidal.v1.Tidal.User.
-func (c *tidalClient) User(ctx context.Context, req *connect.Request[tidalpb.UserRequest]) (*connect.Response[tidalpb.UserResponse], error) {
-	return c.user.CallUnary(ctx, req)
+func (c *tidalClient) User(ctx context.Context, req *tidalpb.UserRequest) (*tidalpb.UserResponse, error) {
+	response, err := c.user.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // Collections calls tidal.v1.Tidal.Collections.
-func (c *tidalClient) Collections(ctx context.Context, req *connect.Request[tidalpb.CollectionsRequest]) (*connect.Response[tidalpb.CollectionsResponse], error) {
-	return c.collections.CallUnary(ctx, req)
+func (c *tidalClient) Collections(ctx context.Context, req *tidalpb.CollectionsRequest) (*tidalpb.CollectionsResponse, error) {
+	response, err := c.collections.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // Collection calls tidal.v1.Tidal.Collection.
-func (c *tidalClient) Collection(ctx context.Context, req *connect.Request[tidalpb.CollectionRequest]) (*connect.Response[tidalpb.CollectionResponse], error) {
-	return c.collection.CallUnary(ctx, req)
+func (c *tidalClient) Collection(ctx context.Context, req *tidalpb.CollectionRequest) (*tidalpb.CollectionResponse, error) {
+	response, err := c.collection.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // StartSession calls tidal.v1.Tidal.StartSession.
-func (c *tidalClient) StartSession(ctx context.Context, req *connect.Request[tidalpb.StartSessionRequest]) (*connect.Response[tidalpb.StartSessionResponse], error) {
-	return c.startSession.CallUnary(ctx, req)
+func (c *tidalClient) StartSession(ctx context.Context, req *tidalpb.StartSessionRequest) (*tidalpb.StartSessionResponse, error) {
+	response, err := c.startSession.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // WriteSession calls tidal.v1.Tidal.WriteSession.
-func (c *tidalClient) WriteSession(ctx context.Context, req *connect.Request[tidalpb.WriteSessionRequest]) (*connect.Response[tidalpb.WriteSessionResponse], error) {
-	return c.writeSession.CallUnary(ctx, req)
+func (c *tidalClient) WriteSession(ctx context.Context, req *tidalpb.WriteSessionRequest) (*tidalpb.WriteSessionResponse, error) {
+	response, err := c.writeSession.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // AnnotateSession calls tidal.v1.Tidal.AnnotateSession.
-func (c *tidalClient) AnnotateSession(ctx context.Context, req *connect.Request[tidalpb.AnnotateSessionRequest]) (*connect.Response[tidalpb.AnnotateSessionResponse], error) {
-	return c.annotateSession.CallUnary(ctx, req)
+func (c *tidalClient) AnnotateSession(ctx context.Context, req *tidalpb.AnnotateSessionRequest) (*tidalpb.AnnotateSessionResponse, error) {
+	response, err := c.annotateSession.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // SearchedSession calls tidal.v1.Tidal.SearchedSession.
-func (c *tidalClient) SearchedSession(ctx context.Context, req *connect.Request[tidalpb.SearchedSessionRequest]) (*connect.Response[tidalpb.SearchedSessionResponse], error) {
-	return c.searchedSession.CallUnary(ctx, req)
+func (c *tidalClient) SearchedSession(ctx context.Context, req *tidalpb.SearchedSessionRequest) (*tidalpb.SearchedSessionResponse, error) {
+	response, err := c.searchedSession.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // CloseSession calls tidal.v1.Tidal.CloseSession.
-func (c *tidalClient) CloseSession(ctx context.Context, req *connect.Request[tidalpb.CloseSessionRequest]) (*connect.Response[tidalpb.CloseSessionResponse], error) {
-	return c.closeSession.CallUnary(ctx, req)
+func (c *tidalClient) CloseSession(ctx context.Context, req *tidalpb.CloseSessionRequest) (*tidalpb.CloseSessionResponse, error) {
+	response, err := c.closeSession.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // GetSession calls tidal.v1.Tidal.GetSession.
-func (c *tidalClient) GetSession(ctx context.Context, req *connect.Request[tidalpb.GetSessionRequest]) (*connect.Response[tidalpb.GetSessionResponse], error) {
-	return c.getSession.CallUnary(ctx, req)
+func (c *tidalClient) GetSession(ctx context.Context, req *tidalpb.GetSessionRequest) (*tidalpb.GetSessionResponse, error) {
+	response, err := c.getSession.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // ListSessions calls tidal.v1.Tidal.ListSessions.
-func (c *tidalClient) ListSessions(ctx context.Context, req *connect.Request[tidalpb.ListSessionsRequest]) (*connect.Response[tidalpb.ListSessionsResponse], error) {
-	return c.listSessions.CallUnary(ctx, req)
+func (c *tidalClient) ListSessions(ctx context.Context, req *tidalpb.ListSessionsRequest) (*tidalpb.ListSessionsResponse, error) {
+	response, err := c.listSessions.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // SummariseSessions calls tidal.v1.Tidal.SummariseSessions.
-func (c *tidalClient) SummariseSessions(ctx context.Context, req *connect.Request[tidalpb.SummariseSessionsRequest]) (*connect.Response[tidalpb.SummariseSessionsResponse], error) {
-	return c.summariseSessions.CallUnary(ctx, req)
+func (c *tidalClient) SummariseSessions(ctx context.Context, req *tidalpb.SummariseSessionsRequest) (*tidalpb.SummariseSessionsResponse, error) {
+	response, err := c.summariseSessions.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // Export calls tidal.v1.Tidal.Export.
-func (c *tidalClient) Export(ctx context.Context, req *connect.Request[tidalpb.ExportRequest]) (*connect.ServerStreamForClient[tidalpb.ExportResponse], error) {
-	return c.export.CallServerStream(ctx, req)
+func (c *tidalClient) Export(ctx context.Context, req *tidalpb.ExportRequest) (*connect.ServerStreamForClient[tidalpb.ExportResponse], error) {
+	return c.export.CallServerStream(ctx, connect.NewRequest(req))
 }
 
 // Schema calls tidal.v1.Tidal.Schema.
-func (c *tidalClient) Schema(ctx context.Context, req *connect.Request[tidalpb.SchemaRequest]) (*connect.Response[tidalpb.SchemaResponse], error) {
-	return c.schema.CallUnary(ctx, req)
+func (c *tidalClient) Schema(ctx context.Context, req *tidalpb.SchemaRequest) (*tidalpb.SchemaResponse, error) {
+	response, err := c.schema.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // Profiles calls tidal.v1.Tidal.Profiles.
-func (c *tidalClient) Profiles(ctx context.Context, req *connect.Request[tidalpb.ProfilesRequest]) (*connect.Response[tidalpb.ProfilesResponse], error) {
-	return c.profiles.CallUnary(ctx, req)
+func (c *tidalClient) Profiles(ctx context.Context, req *tidalpb.ProfilesRequest) (*tidalpb.ProfilesResponse, error) {
+	response, err := c.profiles.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // Stats calls tidal.v1.Tidal.Stats.
-func (c *tidalClient) Stats(ctx context.Context, req *connect.Request[tidalpb.StatsRequest]) (*connect.Response[tidalpb.StatsResponse], error) {
-	return c.stats.CallUnary(ctx, req)
+func (c *tidalClient) Stats(ctx context.Context, req *tidalpb.StatsRequest) (*tidalpb.StatsResponse, error) {
+	response, err := c.stats.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // TidalHandler is an implementation of the tidal.v1.Tidal service.
 type TidalHandler interface {
 	// Write writes a request, whole or not at all, and answers when it is durable and visible.
-	Write(context.Context, *connect.Request[tidalpb.WriteRequest]) (*connect.Response[tidalpb.WriteResponse], error)
+	Write(context.Context, *tidalpb.WriteRequest) (*tidalpb.WriteResponse, error)
 	// StreamWrites writes requests as they come, and acknowledges each.
 	StreamWrites(context.Context, *connect.BidiStream[tidalpb.StreamWritesRequest, tidalpb.StreamWritesResponse]) error
 	// Rank answers what should be shown.
-	Rank(context.Context, *connect.Request[tidalpb.RankRequest]) (*connect.Response[tidalpb.RankResponse], error)
+	Rank(context.Context, *tidalpb.RankRequest) (*tidalpb.RankResponse, error)
 	// Explain answers how a query is answered, and every term of every score.
-	Explain(context.Context, *connect.Request[tidalpb.ExplainRequest]) (*connect.Response[tidalpb.ExplainResponse], error)
+	Explain(context.Context, *tidalpb.ExplainRequest) (*tidalpb.ExplainResponse, error)
 	// Suggest completes the values of a field.
-	Suggest(context.Context, *connect.Request[tidalpb.SuggestRequest]) (*connect.Response[tidalpb.SuggestResponse], error)
+	Suggest(context.Context, *tidalpb.SuggestRequest) (*tidalpb.SuggestResponse, error)
 	// Cell reads what was counted for an item.
-	Cell(context.Context, *connect.Request[tidalpb.CellRequest]) (*connect.Response[tidalpb.CellResponse], error)
+	Cell(context.Context, *tidalpb.CellRequest) (*tidalpb.CellResponse, error)
 	// Top reads the items with the highest scores.
-	Top(context.Context, *connect.Request[tidalpb.TopRequest]) (*connect.Response[tidalpb.TopResponse], error)
+	Top(context.Context, *tidalpb.TopRequest) (*tidalpb.TopResponse, error)
 	// Get reads an item, user or creator.
-	Get(context.Context, *connect.Request[tidalpb.GetRequest]) (*connect.Response[tidalpb.GetResponse], error)
+	Get(context.Context, *tidalpb.GetRequest) (*tidalpb.GetResponse, error)
 	// List reads them page by page.
-	List(context.Context, *connect.Request[tidalpb.ListRequest]) (*connect.Response[tidalpb.ListResponse], error)
+	List(context.Context, *tidalpb.ListRequest) (*tidalpb.ListResponse, error)
 	// User reads what is known of a user.
-	User(context.Context, *connect.Request[tidalpb.UserRequest]) (*connect.Response[tidalpb.UserResponse], error)
+	User(context.Context, *tidalpb.UserRequest) (*tidalpb.UserResponse, error)
 	// Collections reads a user's collections.
-	Collections(context.Context, *connect.Request[tidalpb.CollectionsRequest]) (*connect.Response[tidalpb.CollectionsResponse], error)
+	Collections(context.Context, *tidalpb.CollectionsRequest) (*tidalpb.CollectionsResponse, error)
 	// Collection reads the items of a collection page by page.
-	Collection(context.Context, *connect.Request[tidalpb.CollectionRequest]) (*connect.Response[tidalpb.CollectionResponse], error)
+	Collection(context.Context, *tidalpb.CollectionRequest) (*tidalpb.CollectionResponse, error)
 	// StartSession opens a session; one that is open with the same content is answered again.
-	StartSession(context.Context, *connect.Request[tidalpb.StartSessionRequest]) (*connect.Response[tidalpb.StartSessionResponse], error)
+	StartSession(context.Context, *tidalpb.StartSessionRequest) (*tidalpb.StartSessionResponse, error)
 	// WriteSession writes records of a session.
-	WriteSession(context.Context, *connect.Request[tidalpb.WriteSessionRequest]) (*connect.Response[tidalpb.WriteSessionResponse], error)
+	WriteSession(context.Context, *tidalpb.WriteSessionRequest) (*tidalpb.WriteSessionResponse, error)
 	// AnnotateSession keeps a note.
-	AnnotateSession(context.Context, *connect.Request[tidalpb.AnnotateSessionRequest]) (*connect.Response[tidalpb.AnnotateSessionResponse], error)
+	AnnotateSession(context.Context, *tidalpb.AnnotateSessionRequest) (*tidalpb.AnnotateSessionResponse, error)
 	// SearchedSession keeps a search.
-	SearchedSession(context.Context, *connect.Request[tidalpb.SearchedSessionRequest]) (*connect.Response[tidalpb.SearchedSessionResponse], error)
+	SearchedSession(context.Context, *tidalpb.SearchedSessionRequest) (*tidalpb.SearchedSessionResponse, error)
 	// CloseSession ends a session.
-	CloseSession(context.Context, *connect.Request[tidalpb.CloseSessionRequest]) (*connect.Response[tidalpb.CloseSessionResponse], error)
+	CloseSession(context.Context, *tidalpb.CloseSessionRequest) (*tidalpb.CloseSessionResponse, error)
 	// GetSession reads a session's summary.
-	GetSession(context.Context, *connect.Request[tidalpb.GetSessionRequest]) (*connect.Response[tidalpb.GetSessionResponse], error)
+	GetSession(context.Context, *tidalpb.GetSessionRequest) (*tidalpb.GetSessionResponse, error)
 	// ListSessions reads a user's sessions page by page.
-	ListSessions(context.Context, *connect.Request[tidalpb.ListSessionsRequest]) (*connect.Response[tidalpb.ListSessionsResponse], error)
+	ListSessions(context.Context, *tidalpb.ListSessionsRequest) (*tidalpb.ListSessionsResponse, error)
 	// SummariseSessions reads what a user's sessions amount to.
-	SummariseSessions(context.Context, *connect.Request[tidalpb.SummariseSessionsRequest]) (*connect.Response[tidalpb.SummariseSessionsResponse], error)
+	SummariseSessions(context.Context, *tidalpb.SummariseSessionsRequest) (*tidalpb.SummariseSessionsResponse, error)
 	// Export reads events from the log.
-	Export(context.Context, *connect.Request[tidalpb.ExportRequest], *connect.ServerStream[tidalpb.ExportResponse]) error
+	Export(context.Context, *tidalpb.ExportRequest, *connect.ServerStream[tidalpb.ExportResponse]) error
 	// Schema reads the current schema.
-	Schema(context.Context, *connect.Request[tidalpb.SchemaRequest]) (*connect.Response[tidalpb.SchemaResponse], error)
+	Schema(context.Context, *tidalpb.SchemaRequest) (*tidalpb.SchemaResponse, error)
 	// Profiles reads which profiles there are.
-	Profiles(context.Context, *connect.Request[tidalpb.ProfilesRequest]) (*connect.Response[tidalpb.ProfilesResponse], error)
+	Profiles(context.Context, *tidalpb.ProfilesRequest) (*tidalpb.ProfilesResponse, error)
 	// Stats reads how much the database holds.
-	Stats(context.Context, *connect.Request[tidalpb.StatsRequest]) (*connect.Response[tidalpb.StatsResponse], error)
+	Stats(context.Context, *tidalpb.StatsRequest) (*tidalpb.StatsResponse, error)
 }
 
 // NewTidalHandler builds an HTTP handler from the service implementation. It returns the path on
@@ -540,7 +628,7 @@ type TidalHandler interface {
 // and JSON codecs. They also support gzip compression.
 func NewTidalHandler(svc TidalHandler, opts ...connect.HandlerOption) (string, http.Handler) {
 	tidalMethods := tidalpb.File_tidal_v1_service_proto.Services().ByName("Tidal").Methods()
-	tidalWriteHandler := connect.NewUnaryHandler(
+	tidalWriteHandler := connect.NewUnaryHandlerSimple(
 		TidalWriteProcedure,
 		svc.Write,
 		connect.WithSchema(tidalMethods.ByName("Write")),
@@ -552,148 +640,148 @@ func NewTidalHandler(svc TidalHandler, opts ...connect.HandlerOption) (string, h
 		connect.WithSchema(tidalMethods.ByName("StreamWrites")),
 		connect.WithHandlerOptions(opts...),
 	)
-	tidalRankHandler := connect.NewUnaryHandler(
+	tidalRankHandler := connect.NewUnaryHandlerSimple(
 		TidalRankProcedure,
 		svc.Rank,
 		connect.WithSchema(tidalMethods.ByName("Rank")),
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
-	tidalExplainHandler := connect.NewUnaryHandler(
+	tidalExplainHandler := connect.NewUnaryHandlerSimple(
 		TidalExplainProcedure,
 		svc.Explain,
 		connect.WithSchema(tidalMethods.ByName("Explain")),
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
-	tidalSuggestHandler := connect.NewUnaryHandler(
+	tidalSuggestHandler := connect.NewUnaryHandlerSimple(
 		TidalSuggestProcedure,
 		svc.Suggest,
 		connect.WithSchema(tidalMethods.ByName("Suggest")),
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
-	tidalCellHandler := connect.NewUnaryHandler(
+	tidalCellHandler := connect.NewUnaryHandlerSimple(
 		TidalCellProcedure,
 		svc.Cell,
 		connect.WithSchema(tidalMethods.ByName("Cell")),
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
-	tidalTopHandler := connect.NewUnaryHandler(
+	tidalTopHandler := connect.NewUnaryHandlerSimple(
 		TidalTopProcedure,
 		svc.Top,
 		connect.WithSchema(tidalMethods.ByName("Top")),
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
-	tidalGetHandler := connect.NewUnaryHandler(
+	tidalGetHandler := connect.NewUnaryHandlerSimple(
 		TidalGetProcedure,
 		svc.Get,
 		connect.WithSchema(tidalMethods.ByName("Get")),
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
-	tidalListHandler := connect.NewUnaryHandler(
+	tidalListHandler := connect.NewUnaryHandlerSimple(
 		TidalListProcedure,
 		svc.List,
 		connect.WithSchema(tidalMethods.ByName("List")),
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
-	tidalUserHandler := connect.NewUnaryHandler(
+	tidalUserHandler := connect.NewUnaryHandlerSimple(
 		TidalUserProcedure,
 		svc.User,
 		connect.WithSchema(tidalMethods.ByName("User")),
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
-	tidalCollectionsHandler := connect.NewUnaryHandler(
+	tidalCollectionsHandler := connect.NewUnaryHandlerSimple(
 		TidalCollectionsProcedure,
 		svc.Collections,
 		connect.WithSchema(tidalMethods.ByName("Collections")),
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
-	tidalCollectionHandler := connect.NewUnaryHandler(
+	tidalCollectionHandler := connect.NewUnaryHandlerSimple(
 		TidalCollectionProcedure,
 		svc.Collection,
 		connect.WithSchema(tidalMethods.ByName("Collection")),
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
-	tidalStartSessionHandler := connect.NewUnaryHandler(
+	tidalStartSessionHandler := connect.NewUnaryHandlerSimple(
 		TidalStartSessionProcedure,
 		svc.StartSession,
 		connect.WithSchema(tidalMethods.ByName("StartSession")),
 		connect.WithHandlerOptions(opts...),
 	)
-	tidalWriteSessionHandler := connect.NewUnaryHandler(
+	tidalWriteSessionHandler := connect.NewUnaryHandlerSimple(
 		TidalWriteSessionProcedure,
 		svc.WriteSession,
 		connect.WithSchema(tidalMethods.ByName("WriteSession")),
 		connect.WithHandlerOptions(opts...),
 	)
-	tidalAnnotateSessionHandler := connect.NewUnaryHandler(
+	tidalAnnotateSessionHandler := connect.NewUnaryHandlerSimple(
 		TidalAnnotateSessionProcedure,
 		svc.AnnotateSession,
 		connect.WithSchema(tidalMethods.ByName("AnnotateSession")),
 		connect.WithHandlerOptions(opts...),
 	)
-	tidalSearchedSessionHandler := connect.NewUnaryHandler(
+	tidalSearchedSessionHandler := connect.NewUnaryHandlerSimple(
 		TidalSearchedSessionProcedure,
 		svc.SearchedSession,
 		connect.WithSchema(tidalMethods.ByName("SearchedSession")),
 		connect.WithHandlerOptions(opts...),
 	)
-	tidalCloseSessionHandler := connect.NewUnaryHandler(
+	tidalCloseSessionHandler := connect.NewUnaryHandlerSimple(
 		TidalCloseSessionProcedure,
 		svc.CloseSession,
 		connect.WithSchema(tidalMethods.ByName("CloseSession")),
 		connect.WithHandlerOptions(opts...),
 	)
-	tidalGetSessionHandler := connect.NewUnaryHandler(
+	tidalGetSessionHandler := connect.NewUnaryHandlerSimple(
 		TidalGetSessionProcedure,
 		svc.GetSession,
 		connect.WithSchema(tidalMethods.ByName("GetSession")),
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
-	tidalListSessionsHandler := connect.NewUnaryHandler(
+	tidalListSessionsHandler := connect.NewUnaryHandlerSimple(
 		TidalListSessionsProcedure,
 		svc.ListSessions,
 		connect.WithSchema(tidalMethods.ByName("ListSessions")),
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
-	tidalSummariseSessionsHandler := connect.NewUnaryHandler(
+	tidalSummariseSessionsHandler := connect.NewUnaryHandlerSimple(
 		TidalSummariseSessionsProcedure,
 		svc.SummariseSessions,
 		connect.WithSchema(tidalMethods.ByName("SummariseSessions")),
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
-	tidalExportHandler := connect.NewServerStreamHandler(
+	tidalExportHandler := connect.NewServerStreamHandlerSimple(
 		TidalExportProcedure,
 		svc.Export,
 		connect.WithSchema(tidalMethods.ByName("Export")),
 		connect.WithHandlerOptions(opts...),
 	)
-	tidalSchemaHandler := connect.NewUnaryHandler(
+	tidalSchemaHandler := connect.NewUnaryHandlerSimple(
 		TidalSchemaProcedure,
 		svc.Schema,
 		connect.WithSchema(tidalMethods.ByName("Schema")),
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
-	tidalProfilesHandler := connect.NewUnaryHandler(
+	tidalProfilesHandler := connect.NewUnaryHandlerSimple(
 		TidalProfilesProcedure,
 		svc.Profiles,
 		connect.WithSchema(tidalMethods.ByName("Profiles")),
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
-	tidalStatsHandler := connect.NewUnaryHandler(
+	tidalStatsHandler := connect.NewUnaryHandlerSimple(
 		TidalStatsProcedure,
 		svc.Stats,
 		connect.WithSchema(tidalMethods.ByName("Stats")),
@@ -759,7 +847,7 @@ func NewTidalHandler(svc TidalHandler, opts ...connect.HandlerOption) (string, h
 // UnimplementedTidalHandler returns CodeUnimplemented from all methods.
 type UnimplementedTidalHandler struct{}
 
-func (UnimplementedTidalHandler) Write(context.Context, *connect.Request[tidalpb.WriteRequest]) (*connect.Response[tidalpb.WriteResponse], error) {
+func (UnimplementedTidalHandler) Write(context.Context, *tidalpb.WriteRequest) (*tidalpb.WriteResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Tidal.Write is not implemented"))
 }
 
@@ -767,118 +855,118 @@ func (UnimplementedTidalHandler) StreamWrites(context.Context, *connect.BidiStre
 	return connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Tidal.StreamWrites is not implemented"))
 }
 
-func (UnimplementedTidalHandler) Rank(context.Context, *connect.Request[tidalpb.RankRequest]) (*connect.Response[tidalpb.RankResponse], error) {
+func (UnimplementedTidalHandler) Rank(context.Context, *tidalpb.RankRequest) (*tidalpb.RankResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Tidal.Rank is not implemented"))
 }
 
-func (UnimplementedTidalHandler) Explain(context.Context, *connect.Request[tidalpb.ExplainRequest]) (*connect.Response[tidalpb.ExplainResponse], error) {
+func (UnimplementedTidalHandler) Explain(context.Context, *tidalpb.ExplainRequest) (*tidalpb.ExplainResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Tidal.Explain is not implemented"))
 }
 
-func (UnimplementedTidalHandler) Suggest(context.Context, *connect.Request[tidalpb.SuggestRequest]) (*connect.Response[tidalpb.SuggestResponse], error) {
+func (UnimplementedTidalHandler) Suggest(context.Context, *tidalpb.SuggestRequest) (*tidalpb.SuggestResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Tidal.Suggest is not implemented"))
 }
 
-func (UnimplementedTidalHandler) Cell(context.Context, *connect.Request[tidalpb.CellRequest]) (*connect.Response[tidalpb.CellResponse], error) {
+func (UnimplementedTidalHandler) Cell(context.Context, *tidalpb.CellRequest) (*tidalpb.CellResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Tidal.Cell is not implemented"))
 }
 
-func (UnimplementedTidalHandler) Top(context.Context, *connect.Request[tidalpb.TopRequest]) (*connect.Response[tidalpb.TopResponse], error) {
+func (UnimplementedTidalHandler) Top(context.Context, *tidalpb.TopRequest) (*tidalpb.TopResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Tidal.Top is not implemented"))
 }
 
-func (UnimplementedTidalHandler) Get(context.Context, *connect.Request[tidalpb.GetRequest]) (*connect.Response[tidalpb.GetResponse], error) {
+func (UnimplementedTidalHandler) Get(context.Context, *tidalpb.GetRequest) (*tidalpb.GetResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Tidal.Get is not implemented"))
 }
 
-func (UnimplementedTidalHandler) List(context.Context, *connect.Request[tidalpb.ListRequest]) (*connect.Response[tidalpb.ListResponse], error) {
+func (UnimplementedTidalHandler) List(context.Context, *tidalpb.ListRequest) (*tidalpb.ListResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Tidal.List is not implemented"))
 }
 
-func (UnimplementedTidalHandler) User(context.Context, *connect.Request[tidalpb.UserRequest]) (*connect.Response[tidalpb.UserResponse], error) {
+func (UnimplementedTidalHandler) User(context.Context, *tidalpb.UserRequest) (*tidalpb.UserResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Tidal.User is not implemented"))
 }
 
-func (UnimplementedTidalHandler) Collections(context.Context, *connect.Request[tidalpb.CollectionsRequest]) (*connect.Response[tidalpb.CollectionsResponse], error) {
+func (UnimplementedTidalHandler) Collections(context.Context, *tidalpb.CollectionsRequest) (*tidalpb.CollectionsResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Tidal.Collections is not implemented"))
 }
 
-func (UnimplementedTidalHandler) Collection(context.Context, *connect.Request[tidalpb.CollectionRequest]) (*connect.Response[tidalpb.CollectionResponse], error) {
+func (UnimplementedTidalHandler) Collection(context.Context, *tidalpb.CollectionRequest) (*tidalpb.CollectionResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Tidal.Collection is not implemented"))
 }
 
-func (UnimplementedTidalHandler) StartSession(context.Context, *connect.Request[tidalpb.StartSessionRequest]) (*connect.Response[tidalpb.StartSessionResponse], error) {
+func (UnimplementedTidalHandler) StartSession(context.Context, *tidalpb.StartSessionRequest) (*tidalpb.StartSessionResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Tidal.StartSession is not implemented"))
 }
 
-func (UnimplementedTidalHandler) WriteSession(context.Context, *connect.Request[tidalpb.WriteSessionRequest]) (*connect.Response[tidalpb.WriteSessionResponse], error) {
+func (UnimplementedTidalHandler) WriteSession(context.Context, *tidalpb.WriteSessionRequest) (*tidalpb.WriteSessionResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Tidal.WriteSession is not implemented"))
 }
 
-func (UnimplementedTidalHandler) AnnotateSession(context.Context, *connect.Request[tidalpb.AnnotateSessionRequest]) (*connect.Response[tidalpb.AnnotateSessionResponse], error) {
+func (UnimplementedTidalHandler) AnnotateSession(context.Context, *tidalpb.AnnotateSessionRequest) (*tidalpb.AnnotateSessionResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Tidal.AnnotateSession is not implemented"))
 }
 
-func (UnimplementedTidalHandler) SearchedSession(context.Context, *connect.Request[tidalpb.SearchedSessionRequest]) (*connect.Response[tidalpb.SearchedSessionResponse], error) {
+func (UnimplementedTidalHandler) SearchedSession(context.Context, *tidalpb.SearchedSessionRequest) (*tidalpb.SearchedSessionResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Tidal.SearchedSession is not implemented"))
 }
 
-func (UnimplementedTidalHandler) CloseSession(context.Context, *connect.Request[tidalpb.CloseSessionRequest]) (*connect.Response[tidalpb.CloseSessionResponse], error) {
+func (UnimplementedTidalHandler) CloseSession(context.Context, *tidalpb.CloseSessionRequest) (*tidalpb.CloseSessionResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Tidal.CloseSession is not implemented"))
 }
 
-func (UnimplementedTidalHandler) GetSession(context.Context, *connect.Request[tidalpb.GetSessionRequest]) (*connect.Response[tidalpb.GetSessionResponse], error) {
+func (UnimplementedTidalHandler) GetSession(context.Context, *tidalpb.GetSessionRequest) (*tidalpb.GetSessionResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Tidal.GetSession is not implemented"))
 }
 
-func (UnimplementedTidalHandler) ListSessions(context.Context, *connect.Request[tidalpb.ListSessionsRequest]) (*connect.Response[tidalpb.ListSessionsResponse], error) {
+func (UnimplementedTidalHandler) ListSessions(context.Context, *tidalpb.ListSessionsRequest) (*tidalpb.ListSessionsResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Tidal.ListSessions is not implemented"))
 }
 
-func (UnimplementedTidalHandler) SummariseSessions(context.Context, *connect.Request[tidalpb.SummariseSessionsRequest]) (*connect.Response[tidalpb.SummariseSessionsResponse], error) {
+func (UnimplementedTidalHandler) SummariseSessions(context.Context, *tidalpb.SummariseSessionsRequest) (*tidalpb.SummariseSessionsResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Tidal.SummariseSessions is not implemented"))
 }
 
-func (UnimplementedTidalHandler) Export(context.Context, *connect.Request[tidalpb.ExportRequest], *connect.ServerStream[tidalpb.ExportResponse]) error {
+func (UnimplementedTidalHandler) Export(context.Context, *tidalpb.ExportRequest, *connect.ServerStream[tidalpb.ExportResponse]) error {
 	return connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Tidal.Export is not implemented"))
 }
 
-func (UnimplementedTidalHandler) Schema(context.Context, *connect.Request[tidalpb.SchemaRequest]) (*connect.Response[tidalpb.SchemaResponse], error) {
+func (UnimplementedTidalHandler) Schema(context.Context, *tidalpb.SchemaRequest) (*tidalpb.SchemaResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Tidal.Schema is not implemented"))
 }
 
-func (UnimplementedTidalHandler) Profiles(context.Context, *connect.Request[tidalpb.ProfilesRequest]) (*connect.Response[tidalpb.ProfilesResponse], error) {
+func (UnimplementedTidalHandler) Profiles(context.Context, *tidalpb.ProfilesRequest) (*tidalpb.ProfilesResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Tidal.Profiles is not implemented"))
 }
 
-func (UnimplementedTidalHandler) Stats(context.Context, *connect.Request[tidalpb.StatsRequest]) (*connect.Response[tidalpb.StatsResponse], error) {
+func (UnimplementedTidalHandler) Stats(context.Context, *tidalpb.StatsRequest) (*tidalpb.StatsResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Tidal.Stats is not implemented"))
 }
 
 // AdminClient is a client for the tidal.v1.Admin service.
 type AdminClient interface {
 	// ExtendSchema enters additions to the schema.
-	ExtendSchema(context.Context, *connect.Request[tidalpb.ExtendSchemaRequest]) (*connect.Response[tidalpb.ExtendSchemaResponse], error)
+	ExtendSchema(context.Context, *tidalpb.ExtendSchemaRequest) (*tidalpb.ExtendSchemaResponse, error)
 	// Checkpoint makes durable, beside the log, what everything written so far amounts to.
-	Checkpoint(context.Context, *connect.Request[tidalpb.CheckpointRequest]) (*connect.Response[tidalpb.CheckpointResponse], error)
+	Checkpoint(context.Context, *tidalpb.CheckpointRequest) (*tidalpb.CheckpointResponse, error)
 	// Digest hashes all replicated state.
-	Digest(context.Context, *connect.Request[tidalpb.DigestRequest]) (*connect.Response[tidalpb.DigestResponse], error)
+	Digest(context.Context, *tidalpb.DigestRequest) (*tidalpb.DigestResponse, error)
 	// Backup copies the database while it serves.
-	Backup(context.Context, *connect.Request[tidalpb.BackupRequest]) (*connect.ServerStreamForClient[tidalpb.BackupResponse], error)
+	Backup(context.Context, *tidalpb.BackupRequest) (*connect.ServerStreamForClient[tidalpb.BackupResponse], error)
 	// RotateSigningKeys makes a new key that seals tokens, cursors and references.
-	RotateSigningKeys(context.Context, *connect.Request[tidalpb.RotateSigningKeysRequest]) (*connect.Response[tidalpb.RotateSigningKeysResponse], error)
+	RotateSigningKeys(context.Context, *tidalpb.RotateSigningKeysRequest) (*tidalpb.RotateSigningKeysResponse, error)
 	// ListExports reads the named exports.
-	ListExports(context.Context, *connect.Request[tidalpb.ListExportsRequest]) (*connect.Response[tidalpb.ListExportsResponse], error)
+	ListExports(context.Context, *tidalpb.ListExportsRequest) (*tidalpb.ListExportsResponse, error)
 	// AdvanceExport says what a named export doesn't need any more.
-	AdvanceExport(context.Context, *connect.Request[tidalpb.AdvanceExportRequest]) (*connect.Response[tidalpb.AdvanceExportResponse], error)
+	AdvanceExport(context.Context, *tidalpb.AdvanceExportRequest) (*tidalpb.AdvanceExportResponse, error)
 	// DropExport forgets a named export.
-	DropExport(context.Context, *connect.Request[tidalpb.DropExportRequest]) (*connect.Response[tidalpb.DropExportResponse], error)
+	DropExport(context.Context, *tidalpb.DropExportRequest) (*tidalpb.DropExportResponse, error)
 	// CreateApiKey makes a key for callers.
-	CreateApiKey(context.Context, *connect.Request[tidalpb.CreateApiKeyRequest]) (*connect.Response[tidalpb.CreateApiKeyResponse], error)
+	CreateApiKey(context.Context, *tidalpb.CreateApiKeyRequest) (*tidalpb.CreateApiKeyResponse, error)
 	// ListApiKeys reads all keys, without their secrets.
-	ListApiKeys(context.Context, *connect.Request[tidalpb.ListApiKeysRequest]) (*connect.Response[tidalpb.ListApiKeysResponse], error)
+	ListApiKeys(context.Context, *tidalpb.ListApiKeysRequest) (*tidalpb.ListApiKeysResponse, error)
 	// RevokeApiKey makes a key worthless.
-	RevokeApiKey(context.Context, *connect.Request[tidalpb.RevokeApiKeyRequest]) (*connect.Response[tidalpb.RevokeApiKeyResponse], error)
+	RevokeApiKey(context.Context, *tidalpb.RevokeApiKeyRequest) (*tidalpb.RevokeApiKeyResponse, error)
 }
 
 // NewAdminClient constructs a client for the tidal.v1.Admin service. By default, it uses the
@@ -980,84 +1068,124 @@ type adminClient struct {
 }
 
 // ExtendSchema calls tidal.v1.Admin.ExtendSchema.
-func (c *adminClient) ExtendSchema(ctx context.Context, req *connect.Request[tidalpb.ExtendSchemaRequest]) (*connect.Response[tidalpb.ExtendSchemaResponse], error) {
-	return c.extendSchema.CallUnary(ctx, req)
+func (c *adminClient) ExtendSchema(ctx context.Context, req *tidalpb.ExtendSchemaRequest) (*tidalpb.ExtendSchemaResponse, error) {
+	response, err := c.extendSchema.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // Checkpoint calls tidal.v1.Admin.Checkpoint.
-func (c *adminClient) Checkpoint(ctx context.Context, req *connect.Request[tidalpb.CheckpointRequest]) (*connect.Response[tidalpb.CheckpointResponse], error) {
-	return c.checkpoint.CallUnary(ctx, req)
+func (c *adminClient) Checkpoint(ctx context.Context, req *tidalpb.CheckpointRequest) (*tidalpb.CheckpointResponse, error) {
+	response, err := c.checkpoint.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // Digest calls tidal.v1.Admin.Digest.
-func (c *adminClient) Digest(ctx context.Context, req *connect.Request[tidalpb.DigestRequest]) (*connect.Response[tidalpb.DigestResponse], error) {
-	return c.digest.CallUnary(ctx, req)
+func (c *adminClient) Digest(ctx context.Context, req *tidalpb.DigestRequest) (*tidalpb.DigestResponse, error) {
+	response, err := c.digest.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // Backup calls tidal.v1.Admin.Backup.
-func (c *adminClient) Backup(ctx context.Context, req *connect.Request[tidalpb.BackupRequest]) (*connect.ServerStreamForClient[tidalpb.BackupResponse], error) {
-	return c.backup.CallServerStream(ctx, req)
+func (c *adminClient) Backup(ctx context.Context, req *tidalpb.BackupRequest) (*connect.ServerStreamForClient[tidalpb.BackupResponse], error) {
+	return c.backup.CallServerStream(ctx, connect.NewRequest(req))
 }
 
 // RotateSigningKeys calls tidal.v1.Admin.RotateSigningKeys.
-func (c *adminClient) RotateSigningKeys(ctx context.Context, req *connect.Request[tidalpb.RotateSigningKeysRequest]) (*connect.Response[tidalpb.RotateSigningKeysResponse], error) {
-	return c.rotateSigningKeys.CallUnary(ctx, req)
+func (c *adminClient) RotateSigningKeys(ctx context.Context, req *tidalpb.RotateSigningKeysRequest) (*tidalpb.RotateSigningKeysResponse, error) {
+	response, err := c.rotateSigningKeys.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // ListExports calls tidal.v1.Admin.ListExports.
-func (c *adminClient) ListExports(ctx context.Context, req *connect.Request[tidalpb.ListExportsRequest]) (*connect.Response[tidalpb.ListExportsResponse], error) {
-	return c.listExports.CallUnary(ctx, req)
+func (c *adminClient) ListExports(ctx context.Context, req *tidalpb.ListExportsRequest) (*tidalpb.ListExportsResponse, error) {
+	response, err := c.listExports.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // AdvanceExport calls tidal.v1.Admin.AdvanceExport.
-func (c *adminClient) AdvanceExport(ctx context.Context, req *connect.Request[tidalpb.AdvanceExportRequest]) (*connect.Response[tidalpb.AdvanceExportResponse], error) {
-	return c.advanceExport.CallUnary(ctx, req)
+func (c *adminClient) AdvanceExport(ctx context.Context, req *tidalpb.AdvanceExportRequest) (*tidalpb.AdvanceExportResponse, error) {
+	response, err := c.advanceExport.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // DropExport calls tidal.v1.Admin.DropExport.
-func (c *adminClient) DropExport(ctx context.Context, req *connect.Request[tidalpb.DropExportRequest]) (*connect.Response[tidalpb.DropExportResponse], error) {
-	return c.dropExport.CallUnary(ctx, req)
+func (c *adminClient) DropExport(ctx context.Context, req *tidalpb.DropExportRequest) (*tidalpb.DropExportResponse, error) {
+	response, err := c.dropExport.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // CreateApiKey calls tidal.v1.Admin.CreateApiKey.
-func (c *adminClient) CreateApiKey(ctx context.Context, req *connect.Request[tidalpb.CreateApiKeyRequest]) (*connect.Response[tidalpb.CreateApiKeyResponse], error) {
-	return c.createApiKey.CallUnary(ctx, req)
+func (c *adminClient) CreateApiKey(ctx context.Context, req *tidalpb.CreateApiKeyRequest) (*tidalpb.CreateApiKeyResponse, error) {
+	response, err := c.createApiKey.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // ListApiKeys calls tidal.v1.Admin.ListApiKeys.
-func (c *adminClient) ListApiKeys(ctx context.Context, req *connect.Request[tidalpb.ListApiKeysRequest]) (*connect.Response[tidalpb.ListApiKeysResponse], error) {
-	return c.listApiKeys.CallUnary(ctx, req)
+func (c *adminClient) ListApiKeys(ctx context.Context, req *tidalpb.ListApiKeysRequest) (*tidalpb.ListApiKeysResponse, error) {
+	response, err := c.listApiKeys.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // RevokeApiKey calls tidal.v1.Admin.RevokeApiKey.
-func (c *adminClient) RevokeApiKey(ctx context.Context, req *connect.Request[tidalpb.RevokeApiKeyRequest]) (*connect.Response[tidalpb.RevokeApiKeyResponse], error) {
-	return c.revokeApiKey.CallUnary(ctx, req)
+func (c *adminClient) RevokeApiKey(ctx context.Context, req *tidalpb.RevokeApiKeyRequest) (*tidalpb.RevokeApiKeyResponse, error) {
+	response, err := c.revokeApiKey.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // AdminHandler is an implementation of the tidal.v1.Admin service.
 type AdminHandler interface {
 	// ExtendSchema enters additions to the schema.
-	ExtendSchema(context.Context, *connect.Request[tidalpb.ExtendSchemaRequest]) (*connect.Response[tidalpb.ExtendSchemaResponse], error)
+	ExtendSchema(context.Context, *tidalpb.ExtendSchemaRequest) (*tidalpb.ExtendSchemaResponse, error)
 	// Checkpoint makes durable, beside the log, what everything written so far amounts to.
-	Checkpoint(context.Context, *connect.Request[tidalpb.CheckpointRequest]) (*connect.Response[tidalpb.CheckpointResponse], error)
+	Checkpoint(context.Context, *tidalpb.CheckpointRequest) (*tidalpb.CheckpointResponse, error)
 	// Digest hashes all replicated state.
-	Digest(context.Context, *connect.Request[tidalpb.DigestRequest]) (*connect.Response[tidalpb.DigestResponse], error)
+	Digest(context.Context, *tidalpb.DigestRequest) (*tidalpb.DigestResponse, error)
 	// Backup copies the database while it serves.
-	Backup(context.Context, *connect.Request[tidalpb.BackupRequest], *connect.ServerStream[tidalpb.BackupResponse]) error
+	Backup(context.Context, *tidalpb.BackupRequest, *connect.ServerStream[tidalpb.BackupResponse]) error
 	// RotateSigningKeys makes a new key that seals tokens, cursors and references.
-	RotateSigningKeys(context.Context, *connect.Request[tidalpb.RotateSigningKeysRequest]) (*connect.Response[tidalpb.RotateSigningKeysResponse], error)
+	RotateSigningKeys(context.Context, *tidalpb.RotateSigningKeysRequest) (*tidalpb.RotateSigningKeysResponse, error)
 	// ListExports reads the named exports.
-	ListExports(context.Context, *connect.Request[tidalpb.ListExportsRequest]) (*connect.Response[tidalpb.ListExportsResponse], error)
+	ListExports(context.Context, *tidalpb.ListExportsRequest) (*tidalpb.ListExportsResponse, error)
 	// AdvanceExport says what a named export doesn't need any more.
-	AdvanceExport(context.Context, *connect.Request[tidalpb.AdvanceExportRequest]) (*connect.Response[tidalpb.AdvanceExportResponse], error)
+	AdvanceExport(context.Context, *tidalpb.AdvanceExportRequest) (*tidalpb.AdvanceExportResponse, error)
 	// DropExport forgets a named export.
-	DropExport(context.Context, *connect.Request[tidalpb.DropExportRequest]) (*connect.Response[tidalpb.DropExportResponse], error)
+	DropExport(context.Context, *tidalpb.DropExportRequest) (*tidalpb.DropExportResponse, error)
 	// CreateApiKey makes a key for callers.
-	CreateApiKey(context.Context, *connect.Request[tidalpb.CreateApiKeyRequest]) (*connect.Response[tidalpb.CreateApiKeyResponse], error)
+	CreateApiKey(context.Context, *tidalpb.CreateApiKeyRequest) (*tidalpb.CreateApiKeyResponse, error)
 	// ListApiKeys reads all keys, without their secrets.
-	ListApiKeys(context.Context, *connect.Request[tidalpb.ListApiKeysRequest]) (*connect.Response[tidalpb.ListApiKeysResponse], error)
+	ListApiKeys(context.Context, *tidalpb.ListApiKeysRequest) (*tidalpb.ListApiKeysResponse, error)
 	// RevokeApiKey makes a key worthless.
-	RevokeApiKey(context.Context, *connect.Request[tidalpb.RevokeApiKeyRequest]) (*connect.Response[tidalpb.RevokeApiKeyResponse], error)
+	RevokeApiKey(context.Context, *tidalpb.RevokeApiKeyRequest) (*tidalpb.RevokeApiKeyResponse, error)
 }
 
 // NewAdminHandler builds an HTTP handler from the service implementation. It returns the path on
@@ -1067,70 +1195,70 @@ type AdminHandler interface {
 // and JSON codecs. They also support gzip compression.
 func NewAdminHandler(svc AdminHandler, opts ...connect.HandlerOption) (string, http.Handler) {
 	adminMethods := tidalpb.File_tidal_v1_service_proto.Services().ByName("Admin").Methods()
-	adminExtendSchemaHandler := connect.NewUnaryHandler(
+	adminExtendSchemaHandler := connect.NewUnaryHandlerSimple(
 		AdminExtendSchemaProcedure,
 		svc.ExtendSchema,
 		connect.WithSchema(adminMethods.ByName("ExtendSchema")),
 		connect.WithHandlerOptions(opts...),
 	)
-	adminCheckpointHandler := connect.NewUnaryHandler(
+	adminCheckpointHandler := connect.NewUnaryHandlerSimple(
 		AdminCheckpointProcedure,
 		svc.Checkpoint,
 		connect.WithSchema(adminMethods.ByName("Checkpoint")),
 		connect.WithHandlerOptions(opts...),
 	)
-	adminDigestHandler := connect.NewUnaryHandler(
+	adminDigestHandler := connect.NewUnaryHandlerSimple(
 		AdminDigestProcedure,
 		svc.Digest,
 		connect.WithSchema(adminMethods.ByName("Digest")),
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
-	adminBackupHandler := connect.NewServerStreamHandler(
+	adminBackupHandler := connect.NewServerStreamHandlerSimple(
 		AdminBackupProcedure,
 		svc.Backup,
 		connect.WithSchema(adminMethods.ByName("Backup")),
 		connect.WithHandlerOptions(opts...),
 	)
-	adminRotateSigningKeysHandler := connect.NewUnaryHandler(
+	adminRotateSigningKeysHandler := connect.NewUnaryHandlerSimple(
 		AdminRotateSigningKeysProcedure,
 		svc.RotateSigningKeys,
 		connect.WithSchema(adminMethods.ByName("RotateSigningKeys")),
 		connect.WithHandlerOptions(opts...),
 	)
-	adminListExportsHandler := connect.NewUnaryHandler(
+	adminListExportsHandler := connect.NewUnaryHandlerSimple(
 		AdminListExportsProcedure,
 		svc.ListExports,
 		connect.WithSchema(adminMethods.ByName("ListExports")),
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
-	adminAdvanceExportHandler := connect.NewUnaryHandler(
+	adminAdvanceExportHandler := connect.NewUnaryHandlerSimple(
 		AdminAdvanceExportProcedure,
 		svc.AdvanceExport,
 		connect.WithSchema(adminMethods.ByName("AdvanceExport")),
 		connect.WithHandlerOptions(opts...),
 	)
-	adminDropExportHandler := connect.NewUnaryHandler(
+	adminDropExportHandler := connect.NewUnaryHandlerSimple(
 		AdminDropExportProcedure,
 		svc.DropExport,
 		connect.WithSchema(adminMethods.ByName("DropExport")),
 		connect.WithHandlerOptions(opts...),
 	)
-	adminCreateApiKeyHandler := connect.NewUnaryHandler(
+	adminCreateApiKeyHandler := connect.NewUnaryHandlerSimple(
 		AdminCreateApiKeyProcedure,
 		svc.CreateApiKey,
 		connect.WithSchema(adminMethods.ByName("CreateApiKey")),
 		connect.WithHandlerOptions(opts...),
 	)
-	adminListApiKeysHandler := connect.NewUnaryHandler(
+	adminListApiKeysHandler := connect.NewUnaryHandlerSimple(
 		AdminListApiKeysProcedure,
 		svc.ListApiKeys,
 		connect.WithSchema(adminMethods.ByName("ListApiKeys")),
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
-	adminRevokeApiKeyHandler := connect.NewUnaryHandler(
+	adminRevokeApiKeyHandler := connect.NewUnaryHandlerSimple(
 		AdminRevokeApiKeyProcedure,
 		svc.RevokeApiKey,
 		connect.WithSchema(adminMethods.ByName("RevokeApiKey")),
@@ -1169,46 +1297,46 @@ func NewAdminHandler(svc AdminHandler, opts ...connect.HandlerOption) (string, h
 // UnimplementedAdminHandler returns CodeUnimplemented from all methods.
 type UnimplementedAdminHandler struct{}
 
-func (UnimplementedAdminHandler) ExtendSchema(context.Context, *connect.Request[tidalpb.ExtendSchemaRequest]) (*connect.Response[tidalpb.ExtendSchemaResponse], error) {
+func (UnimplementedAdminHandler) ExtendSchema(context.Context, *tidalpb.ExtendSchemaRequest) (*tidalpb.ExtendSchemaResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Admin.ExtendSchema is not implemented"))
 }
 
-func (UnimplementedAdminHandler) Checkpoint(context.Context, *connect.Request[tidalpb.CheckpointRequest]) (*connect.Response[tidalpb.CheckpointResponse], error) {
+func (UnimplementedAdminHandler) Checkpoint(context.Context, *tidalpb.CheckpointRequest) (*tidalpb.CheckpointResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Admin.Checkpoint is not implemented"))
 }
 
-func (UnimplementedAdminHandler) Digest(context.Context, *connect.Request[tidalpb.DigestRequest]) (*connect.Response[tidalpb.DigestResponse], error) {
+func (UnimplementedAdminHandler) Digest(context.Context, *tidalpb.DigestRequest) (*tidalpb.DigestResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Admin.Digest is not implemented"))
 }
 
-func (UnimplementedAdminHandler) Backup(context.Context, *connect.Request[tidalpb.BackupRequest], *connect.ServerStream[tidalpb.BackupResponse]) error {
+func (UnimplementedAdminHandler) Backup(context.Context, *tidalpb.BackupRequest, *connect.ServerStream[tidalpb.BackupResponse]) error {
 	return connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Admin.Backup is not implemented"))
 }
 
-func (UnimplementedAdminHandler) RotateSigningKeys(context.Context, *connect.Request[tidalpb.RotateSigningKeysRequest]) (*connect.Response[tidalpb.RotateSigningKeysResponse], error) {
+func (UnimplementedAdminHandler) RotateSigningKeys(context.Context, *tidalpb.RotateSigningKeysRequest) (*tidalpb.RotateSigningKeysResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Admin.RotateSigningKeys is not implemented"))
 }
 
-func (UnimplementedAdminHandler) ListExports(context.Context, *connect.Request[tidalpb.ListExportsRequest]) (*connect.Response[tidalpb.ListExportsResponse], error) {
+func (UnimplementedAdminHandler) ListExports(context.Context, *tidalpb.ListExportsRequest) (*tidalpb.ListExportsResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Admin.ListExports is not implemented"))
 }
 
-func (UnimplementedAdminHandler) AdvanceExport(context.Context, *connect.Request[tidalpb.AdvanceExportRequest]) (*connect.Response[tidalpb.AdvanceExportResponse], error) {
+func (UnimplementedAdminHandler) AdvanceExport(context.Context, *tidalpb.AdvanceExportRequest) (*tidalpb.AdvanceExportResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Admin.AdvanceExport is not implemented"))
 }
 
-func (UnimplementedAdminHandler) DropExport(context.Context, *connect.Request[tidalpb.DropExportRequest]) (*connect.Response[tidalpb.DropExportResponse], error) {
+func (UnimplementedAdminHandler) DropExport(context.Context, *tidalpb.DropExportRequest) (*tidalpb.DropExportResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Admin.DropExport is not implemented"))
 }
 
-func (UnimplementedAdminHandler) CreateApiKey(context.Context, *connect.Request[tidalpb.CreateApiKeyRequest]) (*connect.Response[tidalpb.CreateApiKeyResponse], error) {
+func (UnimplementedAdminHandler) CreateApiKey(context.Context, *tidalpb.CreateApiKeyRequest) (*tidalpb.CreateApiKeyResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Admin.CreateApiKey is not implemented"))
 }
 
-func (UnimplementedAdminHandler) ListApiKeys(context.Context, *connect.Request[tidalpb.ListApiKeysRequest]) (*connect.Response[tidalpb.ListApiKeysResponse], error) {
+func (UnimplementedAdminHandler) ListApiKeys(context.Context, *tidalpb.ListApiKeysRequest) (*tidalpb.ListApiKeysResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Admin.ListApiKeys is not implemented"))
 }
 
-func (UnimplementedAdminHandler) RevokeApiKey(context.Context, *connect.Request[tidalpb.RevokeApiKeyRequest]) (*connect.Response[tidalpb.RevokeApiKeyResponse], error) {
+func (UnimplementedAdminHandler) RevokeApiKey(context.Context, *tidalpb.RevokeApiKeyRequest) (*tidalpb.RevokeApiKeyResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Admin.RevokeApiKey is not implemented"))
 }
