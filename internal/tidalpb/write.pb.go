@@ -1071,6 +1071,105 @@ func (x *WriteResponse) GetReceipt() *Receipt {
 	return nil
 }
 
+// LaneRequest asks how far a lane has come.
+type LaneRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Lane          string                 `protobuf:"bytes,1,opt,name=lane,proto3" json:"lane,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LaneRequest) Reset() {
+	*x = LaneRequest{}
+	mi := &file_tidal_v1_write_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LaneRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LaneRequest) ProtoMessage() {}
+
+func (x *LaneRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tidal_v1_write_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LaneRequest.ProtoReflect.Descriptor instead.
+func (*LaneRequest) Descriptor() ([]byte, []int) {
+	return file_tidal_v1_write_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *LaneRequest) GetLane() string {
+	if x != nil {
+		return x.Lane
+	}
+	return ""
+}
+
+// LaneResponse says it. Requests up to 64 numbers above may have been accepted, too; a producer that starts again and
+// doesn't know what it had sent goes on above those.
+type LaneResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Known         bool                   `protobuf:"varint,1,opt,name=known,proto3" json:"known,omitempty"`   // the lane has been written to
+	Number        int64                  `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"` // the requests 1 to number were all accepted, or are too old to be accepted any more
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LaneResponse) Reset() {
+	*x = LaneResponse{}
+	mi := &file_tidal_v1_write_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LaneResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LaneResponse) ProtoMessage() {}
+
+func (x *LaneResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_tidal_v1_write_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LaneResponse.ProtoReflect.Descriptor instead.
+func (*LaneResponse) Descriptor() ([]byte, []int) {
+	return file_tidal_v1_write_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *LaneResponse) GetKnown() bool {
+	if x != nil {
+		return x.Known
+	}
+	return false
+}
+
+func (x *LaneResponse) GetNumber() int64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
 // StreamWritesRequest is one request of a stream. The server reads no further while as many requests as it works on at
 // once wait for the disk.
 type StreamWritesRequest struct {
@@ -1083,7 +1182,7 @@ type StreamWritesRequest struct {
 
 func (x *StreamWritesRequest) Reset() {
 	*x = StreamWritesRequest{}
-	mi := &file_tidal_v1_write_proto_msgTypes[13]
+	mi := &file_tidal_v1_write_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1095,7 +1194,7 @@ func (x *StreamWritesRequest) String() string {
 func (*StreamWritesRequest) ProtoMessage() {}
 
 func (x *StreamWritesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tidal_v1_write_proto_msgTypes[13]
+	mi := &file_tidal_v1_write_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1108,7 +1207,7 @@ func (x *StreamWritesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamWritesRequest.ProtoReflect.Descriptor instead.
 func (*StreamWritesRequest) Descriptor() ([]byte, []int) {
-	return file_tidal_v1_write_proto_rawDescGZIP(), []int{13}
+	return file_tidal_v1_write_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *StreamWritesRequest) GetWrite() *WriteRequest {
@@ -1137,7 +1236,7 @@ type StreamWritesResponse struct {
 
 func (x *StreamWritesResponse) Reset() {
 	*x = StreamWritesResponse{}
-	mi := &file_tidal_v1_write_proto_msgTypes[14]
+	mi := &file_tidal_v1_write_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1149,7 +1248,7 @@ func (x *StreamWritesResponse) String() string {
 func (*StreamWritesResponse) ProtoMessage() {}
 
 func (x *StreamWritesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tidal_v1_write_proto_msgTypes[14]
+	mi := &file_tidal_v1_write_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1162,7 +1261,7 @@ func (x *StreamWritesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamWritesResponse.ProtoReflect.Descriptor instead.
 func (*StreamWritesResponse) Descriptor() ([]byte, []int) {
-	return file_tidal_v1_write_proto_rawDescGZIP(), []int{14}
+	return file_tidal_v1_write_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *StreamWritesResponse) GetIndex() int64 {
@@ -1196,7 +1295,7 @@ type Problem struct {
 
 func (x *Problem) Reset() {
 	*x = Problem{}
-	mi := &file_tidal_v1_write_proto_msgTypes[15]
+	mi := &file_tidal_v1_write_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1208,7 +1307,7 @@ func (x *Problem) String() string {
 func (*Problem) ProtoMessage() {}
 
 func (x *Problem) ProtoReflect() protoreflect.Message {
-	mi := &file_tidal_v1_write_proto_msgTypes[15]
+	mi := &file_tidal_v1_write_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1221,7 +1320,7 @@ func (x *Problem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Problem.ProtoReflect.Descriptor instead.
 func (*Problem) Descriptor() ([]byte, []int) {
-	return file_tidal_v1_write_proto_rawDescGZIP(), []int{15}
+	return file_tidal_v1_write_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Problem) GetCode() string {
@@ -1373,7 +1472,12 @@ const file_tidal_v1_write_proto_rawDesc = "" +
 	"visible_us\x18\a \x01(\x03R\tvisibleUs\x128\n" +
 	"\tforgotten\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\tforgotten\"<\n" +
 	"\rWriteResponse\x12+\n" +
-	"\areceipt\x18\x01 \x01(\v2\x11.tidal.v1.ReceiptR\areceipt\"`\n" +
+	"\areceipt\x18\x01 \x01(\v2\x11.tidal.v1.ReceiptR\areceipt\"!\n" +
+	"\vLaneRequest\x12\x12\n" +
+	"\x04lane\x18\x01 \x01(\tR\x04lane\"<\n" +
+	"\fLaneResponse\x12\x14\n" +
+	"\x05known\x18\x01 \x01(\bR\x05known\x12\x16\n" +
+	"\x06number\x18\x02 \x01(\x03R\x06number\"`\n" +
 	"\x13StreamWritesRequest\x12,\n" +
 	"\x05write\x18\x01 \x01(\v2\x16.tidal.v1.WriteRequestR\x05write\x12\x1b\n" +
 	"\tin_flight\x18\x02 \x01(\x05R\binFlight\"Y\n" +
@@ -1406,7 +1510,7 @@ func file_tidal_v1_write_proto_rawDescGZIP() []byte {
 	return file_tidal_v1_write_proto_rawDescData
 }
 
-var file_tidal_v1_write_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_tidal_v1_write_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_tidal_v1_write_proto_goTypes = []any{
 	(*Signal)(nil),                // 0: tidal.v1.Signal
 	(*Put)(nil),                   // 1: tidal.v1.Put
@@ -1421,26 +1525,28 @@ var file_tidal_v1_write_proto_goTypes = []any{
 	(*WriteRequest)(nil),          // 10: tidal.v1.WriteRequest
 	(*Receipt)(nil),               // 11: tidal.v1.Receipt
 	(*WriteResponse)(nil),         // 12: tidal.v1.WriteResponse
-	(*StreamWritesRequest)(nil),   // 13: tidal.v1.StreamWritesRequest
-	(*StreamWritesResponse)(nil),  // 14: tidal.v1.StreamWritesResponse
-	(*Problem)(nil),               // 15: tidal.v1.Problem
-	nil,                           // 16: tidal.v1.Put.FieldsEntry
-	nil,                           // 17: tidal.v1.Patch.FieldsEntry
-	(*timestamppb.Timestamp)(nil), // 18: google.protobuf.Timestamp
-	(Kind)(0),                     // 19: tidal.v1.Kind
-	(Relation)(0),                 // 20: tidal.v1.Relation
-	(Mark)(0),                     // 21: tidal.v1.Mark
-	(*Value)(nil),                 // 22: tidal.v1.Value
+	(*LaneRequest)(nil),           // 13: tidal.v1.LaneRequest
+	(*LaneResponse)(nil),          // 14: tidal.v1.LaneResponse
+	(*StreamWritesRequest)(nil),   // 15: tidal.v1.StreamWritesRequest
+	(*StreamWritesResponse)(nil),  // 16: tidal.v1.StreamWritesResponse
+	(*Problem)(nil),               // 17: tidal.v1.Problem
+	nil,                           // 18: tidal.v1.Put.FieldsEntry
+	nil,                           // 19: tidal.v1.Patch.FieldsEntry
+	(*timestamppb.Timestamp)(nil), // 20: google.protobuf.Timestamp
+	(Kind)(0),                     // 21: tidal.v1.Kind
+	(Relation)(0),                 // 22: tidal.v1.Relation
+	(Mark)(0),                     // 23: tidal.v1.Mark
+	(*Value)(nil),                 // 24: tidal.v1.Value
 }
 var file_tidal_v1_write_proto_depIdxs = []int32{
-	18, // 0: tidal.v1.Signal.time:type_name -> google.protobuf.Timestamp
-	19, // 1: tidal.v1.Put.kind:type_name -> tidal.v1.Kind
-	16, // 2: tidal.v1.Put.fields:type_name -> tidal.v1.Put.FieldsEntry
-	19, // 3: tidal.v1.Patch.kind:type_name -> tidal.v1.Kind
-	17, // 4: tidal.v1.Patch.fields:type_name -> tidal.v1.Patch.FieldsEntry
-	19, // 5: tidal.v1.Delete.kind:type_name -> tidal.v1.Kind
-	20, // 6: tidal.v1.Relate.relation:type_name -> tidal.v1.Relation
-	21, // 7: tidal.v1.SetMark.mark:type_name -> tidal.v1.Mark
+	20, // 0: tidal.v1.Signal.time:type_name -> google.protobuf.Timestamp
+	21, // 1: tidal.v1.Put.kind:type_name -> tidal.v1.Kind
+	18, // 2: tidal.v1.Put.fields:type_name -> tidal.v1.Put.FieldsEntry
+	21, // 3: tidal.v1.Patch.kind:type_name -> tidal.v1.Kind
+	19, // 4: tidal.v1.Patch.fields:type_name -> tidal.v1.Patch.FieldsEntry
+	21, // 5: tidal.v1.Delete.kind:type_name -> tidal.v1.Kind
+	22, // 6: tidal.v1.Relate.relation:type_name -> tidal.v1.Relation
+	23, // 7: tidal.v1.SetMark.mark:type_name -> tidal.v1.Mark
 	0,  // 8: tidal.v1.Record.signal:type_name -> tidal.v1.Signal
 	1,  // 9: tidal.v1.Record.put:type_name -> tidal.v1.Put
 	2,  // 10: tidal.v1.Record.patch:type_name -> tidal.v1.Patch
@@ -1451,12 +1557,12 @@ var file_tidal_v1_write_proto_depIdxs = []int32{
 	7,  // 15: tidal.v1.Record.collect:type_name -> tidal.v1.Collect
 	8,  // 16: tidal.v1.Record.undo:type_name -> tidal.v1.Undo
 	9,  // 17: tidal.v1.WriteRequest.records:type_name -> tidal.v1.Record
-	18, // 18: tidal.v1.Receipt.forgotten:type_name -> google.protobuf.Timestamp
+	20, // 18: tidal.v1.Receipt.forgotten:type_name -> google.protobuf.Timestamp
 	11, // 19: tidal.v1.WriteResponse.receipt:type_name -> tidal.v1.Receipt
 	10, // 20: tidal.v1.StreamWritesRequest.write:type_name -> tidal.v1.WriteRequest
 	11, // 21: tidal.v1.StreamWritesResponse.receipt:type_name -> tidal.v1.Receipt
-	22, // 22: tidal.v1.Put.FieldsEntry.value:type_name -> tidal.v1.Value
-	22, // 23: tidal.v1.Patch.FieldsEntry.value:type_name -> tidal.v1.Value
+	24, // 22: tidal.v1.Put.FieldsEntry.value:type_name -> tidal.v1.Value
+	24, // 23: tidal.v1.Patch.FieldsEntry.value:type_name -> tidal.v1.Value
 	24, // [24:24] is the sub-list for method output_type
 	24, // [24:24] is the sub-list for method input_type
 	24, // [24:24] is the sub-list for extension type_name
@@ -1482,14 +1588,14 @@ func file_tidal_v1_write_proto_init() {
 		(*Record_Collect)(nil),
 		(*Record_Undo)(nil),
 	}
-	file_tidal_v1_write_proto_msgTypes[15].OneofWrappers = []any{}
+	file_tidal_v1_write_proto_msgTypes[17].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tidal_v1_write_proto_rawDesc), len(file_tidal_v1_write_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   18,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

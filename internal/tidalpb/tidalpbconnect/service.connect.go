@@ -39,6 +39,8 @@ const (
 	TidalWriteProcedure = "/tidal.v1.Tidal/Write"
 	// TidalStreamWritesProcedure is the fully-qualified name of the Tidal's StreamWrites RPC.
 	TidalStreamWritesProcedure = "/tidal.v1.Tidal/StreamWrites"
+	// TidalLaneProcedure is the fully-qualified name of the Tidal's Lane RPC.
+	TidalLaneProcedure = "/tidal.v1.Tidal/Lane"
 	// TidalRankProcedure is the fully-qualified name of the Tidal's Rank RPC.
 	TidalRankProcedure = "/tidal.v1.Tidal/Rank"
 	// TidalExplainProcedure is the fully-qualified name of the Tidal's Explain RPC.
@@ -113,6 +115,8 @@ type TidalClient interface {
 	Write(context.Context, *tidalpb.WriteRequest) (*tidalpb.WriteResponse, error)
 	// StreamWrites writes requests as they come, and acknowledges each.
 	StreamWrites(context.Context) (*connect.BidiStreamForClientSimple[tidalpb.StreamWritesRequest, tidalpb.StreamWritesResponse], error)
+	// Lane reads how far a lane has come.
+	Lane(context.Context, *tidalpb.LaneRequest) (*tidalpb.LaneResponse, error)
 	// Rank answers what should be shown.
 	Rank(context.Context, *tidalpb.RankRequest) (*tidalpb.RankResponse, error)
 	// Explain answers how a query is answered, and every term of every score.
@@ -180,6 +184,13 @@ func NewTidalClient(httpClient connect.HTTPClient, baseURL string, opts ...conne
 			httpClient,
 			baseURL+TidalStreamWritesProcedure,
 			connect.WithSchema(tidalMethods.ByName("StreamWrites")),
+			connect.WithClientOptions(opts...),
+		),
+		lane: connect.NewClient[tidalpb.LaneRequest, tidalpb.LaneResponse](
+			httpClient,
+			baseURL+TidalLaneProcedure,
+			connect.WithSchema(tidalMethods.ByName("Lane")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
 		rank: connect.NewClient[tidalpb.RankRequest, tidalpb.RankResponse](
@@ -337,6 +348,7 @@ func NewTidalClient(httpClient connect.HTTPClient, baseURL string, opts ...conne
 type tidalClient struct {
 	write             *connect.Client[tidalpb.WriteRequest, tidalpb.WriteResponse]
 	streamWrites      *connect.Client[tidalpb.StreamWritesRequest, tidalpb.StreamWritesResponse]
+	lane              *connect.Client[tidalpb.LaneRequest, tidalpb.LaneResponse]
 	rank              *connect.Client[tidalpb.RankRequest, tidalpb.RankResponse]
 	explain           *connect.Client[tidalpb.ExplainRequest, tidalpb.ExplainResponse]
 	suggest           *connect.Client[tidalpb.SuggestRequest, tidalpb.SuggestResponse]
@@ -373,6 +385,15 @@ func (c *tidalClient) Write(ctx context.Context, req *tidalpb.WriteRequest) (*ti
 // StreamWrites calls tidal.v1.Tidal.StreamWrites.
 func (c *tidalClient) StreamWrites(ctx context.Context) (*connect.BidiStreamForClientSimple[tidalpb.StreamWritesRequest, tidalpb.StreamWritesResponse], error) {
 	return c.streamWrites.CallBidiStreamSimple(ctx)
+}
+
+// Lane calls tidal.v1.Tidal.Lane.
+func (c *tidalClient) Lane(ctx context.Context, req *tidalpb.LaneRequest) (*tidalpb.LaneResponse, error) {
+	response, err := c.lane.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // Rank calls tidal.v1.Tidal.Rank.
@@ -575,6 +596,8 @@ type TidalHandler interface {
 	Write(context.Context, *tidalpb.WriteRequest) (*tidalpb.WriteResponse, error)
 	// StreamWrites writes requests as they come, and acknowledges each.
 	StreamWrites(context.Context, *connect.BidiStream[tidalpb.StreamWritesRequest, tidalpb.StreamWritesResponse]) error
+	// Lane reads how far a lane has come.
+	Lane(context.Context, *tidalpb.LaneRequest) (*tidalpb.LaneResponse, error)
 	// Rank answers what should be shown.
 	Rank(context.Context, *tidalpb.RankRequest) (*tidalpb.RankResponse, error)
 	// Explain answers how a query is answered, and every term of every score.
@@ -638,6 +661,13 @@ func NewTidalHandler(svc TidalHandler, opts ...connect.HandlerOption) (string, h
 		TidalStreamWritesProcedure,
 		svc.StreamWrites,
 		connect.WithSchema(tidalMethods.ByName("StreamWrites")),
+		connect.WithHandlerOptions(opts...),
+	)
+	tidalLaneHandler := connect.NewUnaryHandlerSimple(
+		TidalLaneProcedure,
+		svc.Lane,
+		connect.WithSchema(tidalMethods.ByName("Lane")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
 	tidalRankHandler := connect.NewUnaryHandlerSimple(
@@ -794,6 +824,8 @@ func NewTidalHandler(svc TidalHandler, opts ...connect.HandlerOption) (string, h
 			tidalWriteHandler.ServeHTTP(w, r)
 		case TidalStreamWritesProcedure:
 			tidalStreamWritesHandler.ServeHTTP(w, r)
+		case TidalLaneProcedure:
+			tidalLaneHandler.ServeHTTP(w, r)
 		case TidalRankProcedure:
 			tidalRankHandler.ServeHTTP(w, r)
 		case TidalExplainProcedure:
@@ -853,6 +885,10 @@ func (UnimplementedTidalHandler) Write(context.Context, *tidalpb.WriteRequest) (
 
 func (UnimplementedTidalHandler) StreamWrites(context.Context, *connect.BidiStream[tidalpb.StreamWritesRequest, tidalpb.StreamWritesResponse]) error {
 	return connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Tidal.StreamWrites is not implemented"))
+}
+
+func (UnimplementedTidalHandler) Lane(context.Context, *tidalpb.LaneRequest) (*tidalpb.LaneResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Tidal.Lane is not implemented"))
 }
 
 func (UnimplementedTidalHandler) Rank(context.Context, *tidalpb.RankRequest) (*tidalpb.RankResponse, error) {
