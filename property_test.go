@@ -57,6 +57,7 @@ type writer struct {
 	lane   uint64
 	given  []tidal.Position
 	laned  map[tidal.Position]tidal.Undo // how else an event is named
+	opts   *tidal.Options
 }
 
 func newWriter(t *testing.T, seed uint64) *writer {
@@ -64,6 +65,7 @@ func newWriter(t *testing.T, seed uint64) *writer {
 		t: t, rng: rand.New(rand.NewPCG(seed, 1)), dir: t.TempDir(), clock: newClock(),
 		laned: map[tidal.Position]tidal.Undo{},
 	}
+	w.opts = w.clock.options()
 	w.db = w.open(testSchema())
 	w.oracle = newOracle(w.db.Schema())
 	return w
@@ -71,7 +73,7 @@ func newWriter(t *testing.T, seed uint64) *writer {
 
 func (w *writer) open(s *schema.Schema) *tidal.DB {
 	w.t.Helper()
-	return open(w.t, w.dir, s, w.clock.options())
+	return open(w.t, w.dir, s, w.opts)
 }
 
 func (w *writer) reopen() {

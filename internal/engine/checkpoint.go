@@ -127,6 +127,17 @@ func (e *Engine) loadStamps(b []byte) error {
 	return r.end(e.appendStamps(nil), b, "stamps")
 }
 
+// StoredCounters reads the counters of a checkpoint from one of its group-local records; ok is false if it's another one
+// that holds them.
+func StoredCounters(key, value []byte) (c Counters, ok bool, err error) {
+	if len(key) == 0 || key[0] != localStamps {
+		return c, false, nil
+	}
+	var e Engine
+	err = e.loadStamps(value)
+	return e.counters, err == nil, err
+}
+
 func (x *recentBatches) append(dst []byte) []byte {
 	dst = append(dst, localVersion)
 	for i := range x.marks {

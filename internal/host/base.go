@@ -41,6 +41,7 @@ type Base struct {
 	fold         *engine.Fold // nil while there is no store
 	makeFold     func() *engine.Fold
 	segments     map[string]retention.Segment // what sealed files of the log hold, as far as it was looked at
+	pins         pins
 	// applied is the last entry applied. The bytes of the entries applied and of those stored count from open.
 	applied                   atomic.Uint64
 	appliedBytes, storedBytes atomic.Int64

@@ -6,6 +6,8 @@
 // request to the loop and waits for its answer; [Replica.Read] looks at the engine while the loop stands aside;
 // [Replica.Close] finishes what was begun and waits for both.
 //
+// [Replica.Backup] copies what is there into one stream while all of that goes on, and [Restore] makes a directory of it.
+//
 // A failure of the disk is final: every open request ends with an error that says whether its outcome is known,
 // later writes are refused, and reads go on from memory. The way back is to open the directory again.
 package host

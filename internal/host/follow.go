@@ -19,10 +19,16 @@ type follower struct {
 	// writes; finalBytes how much makes a last commit at close worth its time.
 	rangeBytes, lagBytes, finalBytes int64
 
-	asked  chan chan error // who wants a checkpoint now
-	quit   chan struct{}   // closed by stop
-	failed chan error      // receives at most one failure
+	asked  chan wish     // who wants a checkpoint now
+	quit   chan struct{} // closed by stop
+	failed chan error    // receives at most one failure
 	ended  chan struct{}
+}
+
+// wish is a checkpoint that somebody waits for: of an entry at least.
+type wish struct {
+	entry uint64
+	done  chan error // has room for one
 }
 
 // upkeepInterval is how often a database that is hardly written is looked after: its checkpoint follows, and what is
@@ -32,7 +38,7 @@ const upkeepInterval = time.Hour
 func startFollower(b *Base, d *disk) *follower {
 	f := &follower{
 		m: b.Materialiser(), base: b, disk: d, rangeBytes: b.opts.RangeBytes, lagBytes: b.opts.LagBytes,
-		finalBytes: b.opts.FinalBytes, asked: make(chan chan error), quit: make(chan struct{}), failed: make(chan error, 1), ended: make(chan struct{}),
+		finalBytes: b.opts.FinalBytes, asked: make(chan wish), quit: make(chan struct{}), failed: make(chan error, 1), ended: make(chan struct{}),
 	}
 	go f.run()
 	return f
@@ -47,13 +53,18 @@ func (f *follower) run() {
 		return
 	}
 	for {
-		var asking chan error
 		bytes := f.rangeBytes
 		select {
 		case <-f.quit:
 			return
-		case asking = <-f.asked:
-			bytes = 1
+		case w := <-f.asked:
+			err := f.follow(func() bool { return f.m.committed < w.entry }, false, f.quit)
+			w.done <- err
+			if err != nil {
+				f.failed <- err
+				return
+			}
+			continue
 		case <-f.base.gathered:
 		case <-ticker.C:
 			if f.rangeBytes < 0 {
@@ -62,11 +73,7 @@ func (f *follower) run() {
 			bytes = 1
 			f.base.rollOld(f.disk)
 		}
-		err := f.follow(bytes, asking == nil, f.quit)
-		if asking != nil {
-			asking <- err // has room
-		}
-		if err != nil {
+		if err := f.follow(func() bool { return f.due(bytes) }, true, f.quit); err != nil {
 			f.failed <- err
 			return
 		}
@@ -84,16 +91,16 @@ func (f *follower) begin() error {
 
 // checkpoint brings the checkpoint after everything that is applied by now.
 func (f *follower) checkpoint(ctx context.Context) error {
-	asking := make(chan error, 1)
+	w := wish{f.base.applied.Load(), make(chan error, 1)}
 	select {
-	case f.asked <- asking:
+	case f.asked <- w:
 	case <-f.ended:
 		return fault.ErrClosed
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	select {
-	case err := <-asking:
+	case err := <-w.done:
 		return err
 	case <-ctx.Done():
 		return ctx.Err()
@@ -113,11 +120,10 @@ func (f *follower) due(bytes int64) bool {
 // urgent reports whether writes may soon have to wait for the checkpoint.
 func (f *follower) urgent() bool { return f.base.pressed(f.m.committed) }
 
-// follow commits ranges until less than that many bytes are left, then flushes, and lets the log go. If polite, it gives
-// way to writes.
-func (f *follower) follow(bytes int64, polite bool, quit <-chan struct{}) error {
+// follow commits ranges for as long as one is due, then flushes, and lets the log go. If polite, it gives way to writes.
+func (f *follower) follow(due func() bool, polite bool, quit <-chan struct{}) error {
 	defer f.base.relieve()
-	for f.due(bytes) {
+	for due() {
 		for done := false; !done; {
 			if f.giveWay(polite, quit) {
 				return errStopped
@@ -196,5 +202,5 @@ func (f *follower) finish() error {
 	if behind := f.m.Behind(); behind < f.finalBytes || behind > f.rangeBytes {
 		return nil
 	}
-	return f.follow(1, false, nil)
+	return f.follow(func() bool { return f.due(1) }, false, nil)
 }

@@ -107,7 +107,7 @@ func drawKey(random io.Reader) (token.Keys, error) {
 	return token.Keys{k}, nil
 }
 
-func writeKeys(fsys vfs.FS, path string, list token.Keys) error {
+func encodeKeys(list token.Keys) []byte {
 	file := keyFile{Format: keysFormat}
 	for i := range list {
 		file.Keys = append(file.Keys, keyText{ID: list[i].ID, Secret: hex.EncodeToString(list[i].Secret[:])})
@@ -116,7 +116,11 @@ func writeKeys(fsys vfs.FS, path string, list token.Keys) error {
 	if err != nil {
 		panic(fmt.Sprintf("host: encode keys: %v", err)) // they are numbers and texts
 	}
-	if err := vfs.WriteFileAtomic(fsys, path, append(b, '\n')); err != nil {
+	return append(b, '\n')
+}
+
+func writeKeys(fsys vfs.FS, path string, list token.Keys) error {
+	if err := vfs.WriteFileAtomic(fsys, path, encodeKeys(list)); err != nil {
 		return fmt.Errorf("%w: %w", fault.ErrDisk, err)
 	}
 	if fsys != vfs.Default {

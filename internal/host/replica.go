@@ -105,6 +105,7 @@ type Replica struct {
 	base    *Base
 	hands   *hands
 	loop    *loop // nil when read only
+	copies  copies
 	closing sync.Once
 	closed  error
 
@@ -183,6 +184,7 @@ func (r *Replica) Original(p id.Position) (record.Compensation, error) {
 // with fault.ErrClosed. It returns the disk's failure if there was one.
 func (r *Replica) Close() error {
 	r.closing.Do(func() {
+		r.copies.end()
 		if r.loop != nil {
 			if r.closed = r.loop.stop(); r.closed == nil {
 				r.closed = r.loop.follow.finish()

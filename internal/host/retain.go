@@ -12,7 +12,10 @@ import (
 
 // releasable returns the entry below which the log may go, now that the store holds flushed durably.
 func (b *Base) releasable(flushed uint64) (below uint64, err error) {
-	facts := retention.Facts{Now: b.opts.Now().UnixMilli(), Flushed: flushed, Needed: flushed + 1}
+	b.pins.mu.Lock() // who pins comes before all of it, or learns what goes
+	defer b.pins.mu.Unlock()
+	defer func() { b.pins.going = max(b.pins.going, below) }()
+	facts := retention.Facts{Now: b.opts.Now().UnixMilli(), Flushed: flushed, Needed: b.pins.first(flushed + 1)}
 	files := b.Log.Files()
 	for _, f := range files[:len(files)-1] {
 		if f.Last < f.First {

@@ -50,7 +50,8 @@ func TestDecisionsHaveTheirFormAndTheirRow(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no decisions in %s (%v)", dir, err)
 	}
-	for i, file := range files {
+	last := ""
+	for _, file := range files {
 		name := filepath.Base(file)
 		text, err := os.ReadFile(file)
 		if err != nil {
@@ -61,9 +62,11 @@ func TestDecisionsHaveTheirFormAndTheirRow(t *testing.T) {
 		} else if m := decisionHead.FindStringSubmatch(string(text)); rows[name] != m[2] {
 			t.Errorf("docs/decisions/README.md says %q of %s, which is %q", rows[name], name, m[2])
 		}
-		if want := fmt.Sprintf("%04d-", i+1); !strings.HasPrefix(name, want) {
-			t.Errorf("docs/decisions/%s: the next number is %s", name, want[:4])
+		// Numbers are given out when work begins, so one that isn't there yet is no mistake.
+		if last != "" && name[:4] == last[:4] {
+			t.Errorf("docs/decisions/%s has the number of %s", name, last)
 		}
+		last = name
 	}
 	if len(rows) != len(files) {
 		t.Errorf("docs/decisions/README.md has %d rows for %d records", len(rows), len(files))

@@ -35,12 +35,12 @@ type Facts struct {
 	Now int64
 	// Flushed is the index of the last log entry that the store holds durably.
 	Flushed uint64
-	// Needed is the first index that a replica of the group still has to read from the log. A group of one needs none:
-	// Flushed + 1.
+	// Needed is the first index that a replica of the group, or a backup under way, still has to read from the log. A group
+	// of one needs none: Flushed + 1.
 	Needed uint64
 	// Regions are what each region holds, this one and those that can't be reached included.
 	Regions []id.VersionVector
-	// Pins are what export cursors and backups have behind them: they need every event that theirs doesn't cover.
+	// Pins are what export cursors have behind them: they need every event that theirs doesn't cover.
 	Pins []id.VersionVector
 	// Segments are the log's sealed files, the oldest first; each begins at the entry behind the one before.
 	Segments []Segment
@@ -66,8 +66,8 @@ type Reason uint8
 // The reasons, in the order in which they are looked for.
 const (
 	Free      Reason = iota // nothing does
-	Unflushed               // the store hasn't flushed it, or the replicas of the group need it
-	Pinned                  // an export cursor or a backup needs it
+	Unflushed               // the store hasn't flushed it, or replicas of the group or a backup need it
+	Pinned                  // an export cursor needs it
 	Young                   // it is younger than the retention
 	Lacking                 // a region lacks some of it
 )

@@ -74,11 +74,7 @@ func (t *Table) DigestWith(rest func(add func(from *Table, kind id.Kind, n Ord))
 			h.owner(&sums[os.slot(n).hash%Buckets], os, kind, n)
 		})
 	}
-	var all [Buckets * 32]byte
-	for i, sum := range sums {
-		putLanes(all[32*i:], sum)
-	}
-	return blake3.Sum256(all[:])
+	return rootOf(sums)
 }
 
 // hashing is the memory that digests are computed in.
@@ -140,9 +136,7 @@ func (t *Table) DigestCellsWith(rest func(add func(from *Table, kind id.Kind, n 
 	if rest != nil {
 		rest(func(from *Table, kind id.Kind, n Ord) { h.cells(&sum, &from.owners[kind], kind, n) })
 	}
-	var out [32]byte
-	putLanes(out[:], sum)
-	return blake3.Sum256(out[:])
+	return digestOfCells(sum)
 }
 
 // cells adds the cells of an owner.

@@ -67,7 +67,9 @@ func (x *Snapshot) Close() error { return x.done() }
 // Chunk returns the chunk that follows what a receiver has, and whether it is the last. It can be called again for the
 // same progress, and gives the same bytes. A receiver that has chunks of another instant is [fault.ErrOutOfStep]: it
 // must begin anew.
-func (x *Snapshot) Chunk(p Progress) (chunk []byte, last bool, err error) {
+func (x *Snapshot) Chunk(p Progress) (chunk []byte, last bool, err error) { return x.chunk(p, nil) }
+
+func (x *Snapshot) chunk(p Progress, see func(key, value []byte, r *Record)) (chunk []byte, last bool, err error) {
 	first := seal(nil, 0, 0, x.cp.append(nil))
 	switch {
 	case p.Chunks == 0:
@@ -80,6 +82,9 @@ func (x *Snapshot) Chunk(p Progress) (chunk []byte, last bool, err error) {
 	for kv, err := range x.records(p.After) {
 		if err != nil {
 			return nil, false, fmt.Errorf("read store in %s: %w", x.dir, err)
+		}
+		if see != nil {
+			see(kv.key, kv.value, kv.record)
 		}
 		payload = appendText(appendText(payload, kv.key), kv.value)
 		if len(payload) >= chunkGoal {
@@ -94,34 +99,61 @@ func (x *Snapshot) Chunk(p Progress) (chunk []byte, last bool, err error) {
 
 // WriteTo writes all chunks, as [Store.Install] reads them.
 func (x *Snapshot) WriteTo(w io.Writer) (n int64, err error) {
-	var p Progress
-	for last := false; !last; {
-		var chunk []byte
-		if chunk, last, err = x.Chunk(p); err != nil {
-			return n, err
-		}
+	err = x.Each(func(chunk []byte) error {
 		k, err := w.Write(chunk)
 		n += int64(k)
 		if err != nil {
-			return n, fmt.Errorf("write snapshot: %w", err)
+			return fmt.Errorf("write snapshot: %w", err)
+		}
+		return nil
+	}, nil, nil)
+	return n, err
+}
+
+// Each calls put with all chunks in order, until it fails, and, unless they are nil, see with every replicated record and
+// local with every group-local one of a chunk before that is put. What they are given is valid until they return.
+func (x *Snapshot) Each(put func(chunk []byte) error, see func(*Record), local func(key, value []byte)) error {
+	var p Progress
+	for last := false; !last; {
+		var chunk []byte
+		var err error
+		chunk, last, err = x.chunk(p, func(key, value []byte, r *Record) {
+			switch {
+			case r != nil && see != nil:
+				see(r)
+			case r == nil && local != nil:
+				local(key[1:], value)
+			}
+		})
+		if err != nil {
+			return err
+		}
+		if err := put(chunk); err != nil {
+			return err
 		}
 		if _, _, err := p.advance(chunk); err != nil {
 			panic(fmt.Sprintf("store: unreadable chunk of our own: %v", err))
 		}
 	}
-	return n, nil
+	return nil
+}
+
+// carried is what a snapshot carries one of: a record as it is stored, and what it says if it is a replicated one.
+type carried struct {
+	pair
+	record *Record
 }
 
 // records walks what a snapshot carries behind a stored key: group-local records, then the replicated ones that count.
-func (x *Snapshot) records(behind []byte) iter.Seq2[pair, error] {
-	return func(yield func(pair, error) bool) {
+func (x *Snapshot) records(behind []byte) iter.Seq2[carried, error] {
+	return func(yield func(carried, error) bool) {
 		if len(behind) == 0 || behind[0] == spaceLocal {
 			from := append(append([]byte{}, behind...), 0) // the first key behind
 			if len(behind) == 0 {
 				from = []byte{spaceLocal}
 			}
 			for p, err := range x.view.scan(from, []byte{spaceLocal + 1}) {
-				if !yield(p, err) || err != nil {
+				if !yield(carried{pair: p}, err) || err != nil {
 					return
 				}
 			}
@@ -132,7 +164,7 @@ func (x *Snapshot) records(behind []byte) iter.Seq2[pair, error] {
 		if len(behind) > 0 {
 			end, err := ownerEnd(behind)
 			if err != nil {
-				yield(pair{}, err)
+				yield(carried{}, err)
 				return
 			}
 			from = behind[:end]
@@ -140,11 +172,11 @@ func (x *Snapshot) records(behind []byte) iter.Seq2[pair, error] {
 		var key []byte
 		for rec, err := range counting(x.view, from, []byte{spaceReplicated + 1}) {
 			if err != nil {
-				yield(pair{}, err)
+				yield(carried{}, err)
 				return
 			}
 			key = rec.append(key[:0])
-			if string(key) > string(behind) && !yield(pair{key, rec.Value}, nil) {
+			if string(key) > string(behind) && !yield(carried{pair{key, rec.Value}, &rec}, nil) {
 				return
 			}
 		}
