@@ -59,6 +59,7 @@ of the users and judged by the others.`,
 		}
 		return a.runEval(c, o)
 	}
+	c.AddCommand(a.evalOpeCommand())
 	return c
 }
 
