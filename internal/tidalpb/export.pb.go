@@ -194,20 +194,20 @@ type Exported struct {
 	User           string                 `protobuf:"bytes,5,opt,name=user,proto3" json:"user,omitempty"`
 	Item           string                 `protobuf:"bytes,6,opt,name=item,proto3" json:"item,omitempty"`
 	Creator        string                 `protobuf:"bytes,7,opt,name=creator,proto3" json:"creator,omitempty"`
-	Weight         float64                `protobuf:"fixed64,8,opt,name=weight,proto3" json:"weight,omitempty"`
+	Weight         *float64               `protobuf:"fixed64,8,opt,name=weight,proto3,oneof" json:"weight,omitempty"`
 	Cohorts        []string               `protobuf:"bytes,9,rep,name=cohorts,proto3" json:"cohorts,omitempty"`
 	Session        string                 `protobuf:"bytes,10,opt,name=session,proto3" json:"session,omitempty"`
-	Seq            int64                  `protobuf:"varint,11,opt,name=seq,proto3" json:"seq,omitempty"`  // of the session's request
-	Lane           string                 `protobuf:"bytes,12,opt,name=lane,proto3" json:"lane,omitempty"` // and number, of an event that belongs to no session
-	Number         int64                  `protobuf:"varint,13,opt,name=number,proto3" json:"number,omitempty"`
+	Seq            *int64                 `protobuf:"varint,11,opt,name=seq,proto3,oneof" json:"seq,omitempty"` // of the session's request
+	Lane           string                 `protobuf:"bytes,12,opt,name=lane,proto3" json:"lane,omitempty"`      // and number, of an event that belongs to no session
+	Number         *int64                 `protobuf:"varint,13,opt,name=number,proto3,oneof" json:"number,omitempty"`
 	Key            string                 `protobuf:"bytes,14,opt,name=key,proto3" json:"key,omitempty"`
-	Trace          string                 `protobuf:"bytes,15,opt,name=trace,proto3" json:"trace,omitempty"` // 32 hexadecimal digits
-	Feed           uint64                 `protobuf:"varint,16,opt,name=feed,proto3" json:"feed,omitempty"`  // which list showed the item, at which place, why and with which probability
-	Place          int32                  `protobuf:"varint,17,opt,name=place,proto3" json:"place,omitempty"`
+	Trace          string                 `protobuf:"bytes,15,opt,name=trace,proto3" json:"trace,omitempty"`      // 32 hexadecimal digits
+	Feed           *uint64                `protobuf:"varint,16,opt,name=feed,proto3,oneof" json:"feed,omitempty"` // which list showed the item, at which place, why and with which probability
+	Place          *int32                 `protobuf:"varint,17,opt,name=place,proto3,oneof" json:"place,omitempty"`
 	Slot           string                 `protobuf:"bytes,18,opt,name=slot,proto3" json:"slot,omitempty"`
-	Propensity     float64                `protobuf:"fixed64,19,opt,name=propensity,proto3" json:"propensity,omitempty"`
+	Propensity     *float64               `protobuf:"fixed64,19,opt,name=propensity,proto3,oneof" json:"propensity,omitempty"`
 	Profile        string                 `protobuf:"bytes,20,opt,name=profile,proto3" json:"profile,omitempty"`
-	ProfileVersion uint32                 `protobuf:"varint,21,opt,name=profile_version,json=profileVersion,proto3" json:"profile_version,omitempty"`
+	ProfileVersion *uint32                `protobuf:"varint,21,opt,name=profile_version,json=profileVersion,proto3,oneof" json:"profile_version,omitempty"`
 	ListTime       *timestamppb.Timestamp `protobuf:"bytes,22,opt,name=list_time,json=listTime,proto3" json:"list_time,omitempty"`
 	Ref            []byte                 `protobuf:"bytes,23,opt,name=ref,proto3" json:"ref,omitempty"` // a reference that isn't one of ours
 	Undone         bool                   `protobuf:"varint,24,opt,name=undone,proto3" json:"undone,omitempty"`
@@ -298,8 +298,8 @@ func (x *Exported) GetCreator() string {
 }
 
 func (x *Exported) GetWeight() float64 {
-	if x != nil {
-		return x.Weight
+	if x != nil && x.Weight != nil {
+		return *x.Weight
 	}
 	return 0
 }
@@ -319,8 +319,8 @@ func (x *Exported) GetSession() string {
 }
 
 func (x *Exported) GetSeq() int64 {
-	if x != nil {
-		return x.Seq
+	if x != nil && x.Seq != nil {
+		return *x.Seq
 	}
 	return 0
 }
@@ -333,8 +333,8 @@ func (x *Exported) GetLane() string {
 }
 
 func (x *Exported) GetNumber() int64 {
-	if x != nil {
-		return x.Number
+	if x != nil && x.Number != nil {
+		return *x.Number
 	}
 	return 0
 }
@@ -354,15 +354,15 @@ func (x *Exported) GetTrace() string {
 }
 
 func (x *Exported) GetFeed() uint64 {
-	if x != nil {
-		return x.Feed
+	if x != nil && x.Feed != nil {
+		return *x.Feed
 	}
 	return 0
 }
 
 func (x *Exported) GetPlace() int32 {
-	if x != nil {
-		return x.Place
+	if x != nil && x.Place != nil {
+		return *x.Place
 	}
 	return 0
 }
@@ -375,8 +375,8 @@ func (x *Exported) GetSlot() string {
 }
 
 func (x *Exported) GetPropensity() float64 {
-	if x != nil {
-		return x.Propensity
+	if x != nil && x.Propensity != nil {
+		return *x.Propensity
 	}
 	return 0
 }
@@ -389,8 +389,8 @@ func (x *Exported) GetProfile() string {
 }
 
 func (x *Exported) GetProfileVersion() uint32 {
-	if x != nil {
-		return x.ProfileVersion
+	if x != nil && x.ProfileVersion != nil {
+		return *x.ProfileVersion
 	}
 	return 0
 }
@@ -787,7 +787,7 @@ const file_tidal_v1_export_proto_rawDesc = "" +
 	" \x01(\bR\n" +
 	"withUndone\":\n" +
 	"\x0eExportResponse\x12(\n" +
-	"\x05event\x18\x01 \x01(\v2\x12.tidal.v1.ExportedR\x05event\"\xbc\x05\n" +
+	"\x05event\x18\x01 \x01(\v2\x12.tidal.v1.ExportedR\x05event\"\xb3\x06\n" +
 	"\bExported\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x1a\n" +
 	"\bposition\x18\x02 \x01(\tR\bposition\x12.\n" +
@@ -795,30 +795,37 @@ const file_tidal_v1_export_proto_rawDesc = "" +
 	"\x04type\x18\x04 \x01(\tR\x04type\x12\x12\n" +
 	"\x04user\x18\x05 \x01(\tR\x04user\x12\x12\n" +
 	"\x04item\x18\x06 \x01(\tR\x04item\x12\x18\n" +
-	"\acreator\x18\a \x01(\tR\acreator\x12\x16\n" +
-	"\x06weight\x18\b \x01(\x01R\x06weight\x12\x18\n" +
+	"\acreator\x18\a \x01(\tR\acreator\x12\x1b\n" +
+	"\x06weight\x18\b \x01(\x01H\x00R\x06weight\x88\x01\x01\x12\x18\n" +
 	"\acohorts\x18\t \x03(\tR\acohorts\x12\x18\n" +
 	"\asession\x18\n" +
-	" \x01(\tR\asession\x12\x10\n" +
-	"\x03seq\x18\v \x01(\x03R\x03seq\x12\x12\n" +
-	"\x04lane\x18\f \x01(\tR\x04lane\x12\x16\n" +
-	"\x06number\x18\r \x01(\x03R\x06number\x12\x10\n" +
+	" \x01(\tR\asession\x12\x15\n" +
+	"\x03seq\x18\v \x01(\x03H\x01R\x03seq\x88\x01\x01\x12\x12\n" +
+	"\x04lane\x18\f \x01(\tR\x04lane\x12\x1b\n" +
+	"\x06number\x18\r \x01(\x03H\x02R\x06number\x88\x01\x01\x12\x10\n" +
 	"\x03key\x18\x0e \x01(\tR\x03key\x12\x14\n" +
-	"\x05trace\x18\x0f \x01(\tR\x05trace\x12\x12\n" +
-	"\x04feed\x18\x10 \x01(\x04R\x04feed\x12\x14\n" +
-	"\x05place\x18\x11 \x01(\x05R\x05place\x12\x12\n" +
-	"\x04slot\x18\x12 \x01(\tR\x04slot\x12\x1e\n" +
+	"\x05trace\x18\x0f \x01(\tR\x05trace\x12\x17\n" +
+	"\x04feed\x18\x10 \x01(\x04H\x03R\x04feed\x88\x01\x01\x12\x19\n" +
+	"\x05place\x18\x11 \x01(\x05H\x04R\x05place\x88\x01\x01\x12\x12\n" +
+	"\x04slot\x18\x12 \x01(\tR\x04slot\x12#\n" +
 	"\n" +
-	"propensity\x18\x13 \x01(\x01R\n" +
-	"propensity\x12\x18\n" +
-	"\aprofile\x18\x14 \x01(\tR\aprofile\x12'\n" +
-	"\x0fprofile_version\x18\x15 \x01(\rR\x0eprofileVersion\x127\n" +
+	"propensity\x18\x13 \x01(\x01H\x05R\n" +
+	"propensity\x88\x01\x01\x12\x18\n" +
+	"\aprofile\x18\x14 \x01(\tR\aprofile\x12,\n" +
+	"\x0fprofile_version\x18\x15 \x01(\rH\x06R\x0eprofileVersion\x88\x01\x01\x127\n" +
 	"\tlist_time\x18\x16 \x01(\v2\x1a.google.protobuf.TimestampR\blistTime\x12\x10\n" +
 	"\x03ref\x18\x17 \x01(\fR\x03ref\x12\x16\n" +
 	"\x06undone\x18\x18 \x01(\bR\x06undone\x12\x12\n" +
 	"\x04text\x18\x19 \x01(\tR\x04text\x12\x18\n" +
 	"\aresults\x18\x1a \x03(\tR\aresults\x12\x16\n" +
-	"\x06cursor\x18\x1b \x01(\tR\x06cursor\"\x14\n" +
+	"\x06cursor\x18\x1b \x01(\tR\x06cursorB\t\n" +
+	"\a_weightB\x06\n" +
+	"\x04_seqB\t\n" +
+	"\a_numberB\a\n" +
+	"\x05_feedB\b\n" +
+	"\x06_placeB\r\n" +
+	"\v_propensityB\x12\n" +
+	"\x10_profile_version\"\x14\n" +
 	"\x12ListExportsRequest\"D\n" +
 	"\x13ListExportsResponse\x12-\n" +
 	"\aexports\x18\x01 \x03(\v2\x13.tidal.v1.ExportPinR\aexports\"\xa3\x01\n" +
@@ -882,6 +889,7 @@ func file_tidal_v1_export_proto_init() {
 	if File_tidal_v1_export_proto != nil {
 		return
 	}
+	file_tidal_v1_export_proto_msgTypes[2].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -687,10 +687,9 @@ func (x *RankedItem) GetTerms() []*Term {
 type Term struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Op            string                 `protobuf:"bytes,2,opt,name=op,proto3" json:"op,omitempty"` // add or multiply
-	Expr          string                 `protobuf:"bytes,3,opt,name=expr,proto3" json:"expr,omitempty"`
-	Value         float64                `protobuf:"fixed64,4,opt,name=value,proto3" json:"value,omitempty"` // of the expression
-	Delta         float64                `protobuf:"fixed64,5,opt,name=delta,proto3" json:"delta,omitempty"` // what it did to the score
+	Op            string                 `protobuf:"bytes,2,opt,name=op,proto3" json:"op,omitempty"`         // add or multiply
+	Value         float64                `protobuf:"fixed64,3,opt,name=value,proto3" json:"value,omitempty"` // of the step's expression
+	Delta         float64                `protobuf:"fixed64,4,opt,name=delta,proto3" json:"delta,omitempty"` // what it did to the score
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -735,13 +734,6 @@ func (x *Term) GetName() string {
 func (x *Term) GetOp() string {
 	if x != nil {
 		return x.Op
-	}
-	return ""
-}
-
-func (x *Term) GetExpr() string {
-	if x != nil {
-		return x.Expr
 	}
 	return ""
 }
@@ -1549,13 +1541,12 @@ const file_tidal_v1_rank_proto_rawDesc = "" +
 	"propensity\x12\x10\n" +
 	"\x03ref\x18\x05 \x01(\fR\x03ref\x12\x16\n" +
 	"\x06pinned\x18\x06 \x01(\bR\x06pinned\x12$\n" +
-	"\x05terms\x18\a \x03(\v2\x0e.tidal.v1.TermR\x05terms\"j\n" +
+	"\x05terms\x18\a \x03(\v2\x0e.tidal.v1.TermR\x05terms\"V\n" +
 	"\x04Term\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x0e\n" +
-	"\x02op\x18\x02 \x01(\tR\x02op\x12\x12\n" +
-	"\x04expr\x18\x03 \x01(\tR\x04expr\x12\x14\n" +
-	"\x05value\x18\x04 \x01(\x01R\x05value\x12\x14\n" +
-	"\x05delta\x18\x05 \x01(\x01R\x05delta\"\xfe\x01\n" +
+	"\x02op\x18\x02 \x01(\tR\x02op\x12\x14\n" +
+	"\x05value\x18\x03 \x01(\x01R\x05value\x12\x14\n" +
+	"\x05delta\x18\x04 \x01(\x01R\x05delta\"\xfe\x01\n" +
 	"\tRankStats\x12\x1e\n" +
 	"\n" +
 	"candidates\x18\x01 \x01(\x05R\n" +

@@ -925,6 +925,75 @@ func (x *WriteRequest) GetKey() string {
 	return ""
 }
 
+// SignalBatch is signals that are written whole or not at all: the body of POST /v1/signals, where it isn't one signal.
+type SignalBatch struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Signals       []*Signal              `protobuf:"bytes,1,rep,name=signals,proto3" json:"signals,omitempty"`
+	Lane          string                 `protobuf:"bytes,2,opt,name=lane,proto3" json:"lane,omitempty"` // as in WriteRequest
+	Number        int64                  `protobuf:"varint,3,opt,name=number,proto3" json:"number,omitempty"`
+	Key           string                 `protobuf:"bytes,4,opt,name=key,proto3" json:"key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SignalBatch) Reset() {
+	*x = SignalBatch{}
+	mi := &file_tidal_v1_write_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SignalBatch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SignalBatch) ProtoMessage() {}
+
+func (x *SignalBatch) ProtoReflect() protoreflect.Message {
+	mi := &file_tidal_v1_write_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SignalBatch.ProtoReflect.Descriptor instead.
+func (*SignalBatch) Descriptor() ([]byte, []int) {
+	return file_tidal_v1_write_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *SignalBatch) GetSignals() []*Signal {
+	if x != nil {
+		return x.Signals
+	}
+	return nil
+}
+
+func (x *SignalBatch) GetLane() string {
+	if x != nil {
+		return x.Lane
+	}
+	return ""
+}
+
+func (x *SignalBatch) GetNumber() int64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *SignalBatch) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
 // Receipt says what became of a request. It is given once the request is durable and visible.
 type Receipt struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -942,7 +1011,7 @@ type Receipt struct {
 
 func (x *Receipt) Reset() {
 	*x = Receipt{}
-	mi := &file_tidal_v1_write_proto_msgTypes[11]
+	mi := &file_tidal_v1_write_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -954,7 +1023,7 @@ func (x *Receipt) String() string {
 func (*Receipt) ProtoMessage() {}
 
 func (x *Receipt) ProtoReflect() protoreflect.Message {
-	mi := &file_tidal_v1_write_proto_msgTypes[11]
+	mi := &file_tidal_v1_write_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -967,7 +1036,7 @@ func (x *Receipt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Receipt.ProtoReflect.Descriptor instead.
 func (*Receipt) Descriptor() ([]byte, []int) {
-	return file_tidal_v1_write_proto_rawDescGZIP(), []int{11}
+	return file_tidal_v1_write_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Receipt) GetPosition() string {
@@ -1036,7 +1105,7 @@ type WriteResponse struct {
 
 func (x *WriteResponse) Reset() {
 	*x = WriteResponse{}
-	mi := &file_tidal_v1_write_proto_msgTypes[12]
+	mi := &file_tidal_v1_write_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1048,7 +1117,7 @@ func (x *WriteResponse) String() string {
 func (*WriteResponse) ProtoMessage() {}
 
 func (x *WriteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tidal_v1_write_proto_msgTypes[12]
+	mi := &file_tidal_v1_write_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1061,12 +1130,97 @@ func (x *WriteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteResponse.ProtoReflect.Descriptor instead.
 func (*WriteResponse) Descriptor() ([]byte, []int) {
-	return file_tidal_v1_write_proto_rawDescGZIP(), []int{12}
+	return file_tidal_v1_write_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *WriteResponse) GetReceipt() *Receipt {
 	if x != nil {
 		return x.Receipt
+	}
+	return nil
+}
+
+// LinesWritten is what POST /v1/signals answers for each request that it makes of lines of JSON.
+type LinesWritten struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	FirstLine     int64                  `protobuf:"varint,1,opt,name=first_line,json=firstLine,proto3" json:"first_line,omitempty"` // the lines that the request is made of, from 1
+	LastLine      int64                  `protobuf:"varint,2,opt,name=last_line,json=lastLine,proto3" json:"last_line,omitempty"`
+	Number        int64                  `protobuf:"varint,3,opt,name=number,proto3" json:"number,omitempty"` // of the request in its lane; 0 without a lane
+	Kept          int64                  `protobuf:"varint,4,opt,name=kept,proto3" json:"kept,omitempty"`     // signals that are written by now, those of requests before among them
+	Receipt       *Receipt               `protobuf:"bytes,5,opt,name=receipt,proto3" json:"receipt,omitempty"`
+	Problem       *Problem               `protobuf:"bytes,6,opt,name=problem,proto3" json:"problem,omitempty"` // instead of a receipt: why this request, and all behind it, isn't written
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LinesWritten) Reset() {
+	*x = LinesWritten{}
+	mi := &file_tidal_v1_write_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LinesWritten) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LinesWritten) ProtoMessage() {}
+
+func (x *LinesWritten) ProtoReflect() protoreflect.Message {
+	mi := &file_tidal_v1_write_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LinesWritten.ProtoReflect.Descriptor instead.
+func (*LinesWritten) Descriptor() ([]byte, []int) {
+	return file_tidal_v1_write_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *LinesWritten) GetFirstLine() int64 {
+	if x != nil {
+		return x.FirstLine
+	}
+	return 0
+}
+
+func (x *LinesWritten) GetLastLine() int64 {
+	if x != nil {
+		return x.LastLine
+	}
+	return 0
+}
+
+func (x *LinesWritten) GetNumber() int64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *LinesWritten) GetKept() int64 {
+	if x != nil {
+		return x.Kept
+	}
+	return 0
+}
+
+func (x *LinesWritten) GetReceipt() *Receipt {
+	if x != nil {
+		return x.Receipt
+	}
+	return nil
+}
+
+func (x *LinesWritten) GetProblem() *Problem {
+	if x != nil {
+		return x.Problem
 	}
 	return nil
 }
@@ -1081,7 +1235,7 @@ type LaneRequest struct {
 
 func (x *LaneRequest) Reset() {
 	*x = LaneRequest{}
-	mi := &file_tidal_v1_write_proto_msgTypes[13]
+	mi := &file_tidal_v1_write_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1093,7 +1247,7 @@ func (x *LaneRequest) String() string {
 func (*LaneRequest) ProtoMessage() {}
 
 func (x *LaneRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tidal_v1_write_proto_msgTypes[13]
+	mi := &file_tidal_v1_write_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1106,7 +1260,7 @@ func (x *LaneRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaneRequest.ProtoReflect.Descriptor instead.
 func (*LaneRequest) Descriptor() ([]byte, []int) {
-	return file_tidal_v1_write_proto_rawDescGZIP(), []int{13}
+	return file_tidal_v1_write_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *LaneRequest) GetLane() string {
@@ -1128,7 +1282,7 @@ type LaneResponse struct {
 
 func (x *LaneResponse) Reset() {
 	*x = LaneResponse{}
-	mi := &file_tidal_v1_write_proto_msgTypes[14]
+	mi := &file_tidal_v1_write_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1140,7 +1294,7 @@ func (x *LaneResponse) String() string {
 func (*LaneResponse) ProtoMessage() {}
 
 func (x *LaneResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tidal_v1_write_proto_msgTypes[14]
+	mi := &file_tidal_v1_write_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1153,7 +1307,7 @@ func (x *LaneResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaneResponse.ProtoReflect.Descriptor instead.
 func (*LaneResponse) Descriptor() ([]byte, []int) {
-	return file_tidal_v1_write_proto_rawDescGZIP(), []int{14}
+	return file_tidal_v1_write_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *LaneResponse) GetKnown() bool {
@@ -1182,7 +1336,7 @@ type StreamWritesRequest struct {
 
 func (x *StreamWritesRequest) Reset() {
 	*x = StreamWritesRequest{}
-	mi := &file_tidal_v1_write_proto_msgTypes[15]
+	mi := &file_tidal_v1_write_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1194,7 +1348,7 @@ func (x *StreamWritesRequest) String() string {
 func (*StreamWritesRequest) ProtoMessage() {}
 
 func (x *StreamWritesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tidal_v1_write_proto_msgTypes[15]
+	mi := &file_tidal_v1_write_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1207,7 +1361,7 @@ func (x *StreamWritesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamWritesRequest.ProtoReflect.Descriptor instead.
 func (*StreamWritesRequest) Descriptor() ([]byte, []int) {
-	return file_tidal_v1_write_proto_rawDescGZIP(), []int{15}
+	return file_tidal_v1_write_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *StreamWritesRequest) GetWrite() *WriteRequest {
@@ -1236,7 +1390,7 @@ type StreamWritesResponse struct {
 
 func (x *StreamWritesResponse) Reset() {
 	*x = StreamWritesResponse{}
-	mi := &file_tidal_v1_write_proto_msgTypes[16]
+	mi := &file_tidal_v1_write_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1248,7 +1402,7 @@ func (x *StreamWritesResponse) String() string {
 func (*StreamWritesResponse) ProtoMessage() {}
 
 func (x *StreamWritesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tidal_v1_write_proto_msgTypes[16]
+	mi := &file_tidal_v1_write_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1261,7 +1415,7 @@ func (x *StreamWritesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamWritesResponse.ProtoReflect.Descriptor instead.
 func (*StreamWritesResponse) Descriptor() ([]byte, []int) {
-	return file_tidal_v1_write_proto_rawDescGZIP(), []int{16}
+	return file_tidal_v1_write_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *StreamWritesResponse) GetIndex() int64 {
@@ -1289,13 +1443,15 @@ type Problem struct {
 	Request       *int64                 `protobuf:"varint,6,opt,name=request,proto3,oneof" json:"request,omitempty"`                           // of a stream: the request that was refused, from 0; those before it stand
 	RetryAfterMs  int64                  `protobuf:"varint,7,opt,name=retry_after_ms,json=retryAfterMs,proto3" json:"retry_after_ms,omitempty"` // when to try again, 0 if that won't help
 	RequestId     string                 `protobuf:"bytes,8,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	Line          *int64                 `protobuf:"varint,9,opt,name=line,proto3,oneof" json:"line,omitempty"`  // of lines of JSON: the one that was refused, from 1
+	Kept          *int64                 `protobuf:"varint,10,opt,name=kept,proto3,oneof" json:"kept,omitempty"` // signals of the lines before that are written
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Problem) Reset() {
 	*x = Problem{}
-	mi := &file_tidal_v1_write_proto_msgTypes[17]
+	mi := &file_tidal_v1_write_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1307,7 +1463,7 @@ func (x *Problem) String() string {
 func (*Problem) ProtoMessage() {}
 
 func (x *Problem) ProtoReflect() protoreflect.Message {
-	mi := &file_tidal_v1_write_proto_msgTypes[17]
+	mi := &file_tidal_v1_write_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1320,7 +1476,7 @@ func (x *Problem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Problem.ProtoReflect.Descriptor instead.
 func (*Problem) Descriptor() ([]byte, []int) {
-	return file_tidal_v1_write_proto_rawDescGZIP(), []int{17}
+	return file_tidal_v1_write_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Problem) GetCode() string {
@@ -1377,6 +1533,20 @@ func (x *Problem) GetRequestId() string {
 		return x.RequestId
 	}
 	return ""
+}
+
+func (x *Problem) GetLine() int64 {
+	if x != nil && x.Line != nil {
+		return *x.Line
+	}
+	return 0
+}
+
+func (x *Problem) GetKept() int64 {
+	if x != nil && x.Kept != nil {
+		return *x.Kept
+	}
+	return 0
 }
 
 var File_tidal_v1_write_proto protoreflect.FileDescriptor
@@ -1459,6 +1629,11 @@ const file_tidal_v1_write_proto_rawDesc = "" +
 	"\arecords\x18\x01 \x03(\v2\x10.tidal.v1.RecordR\arecords\x12\x12\n" +
 	"\x04lane\x18\x02 \x01(\tR\x04lane\x12\x16\n" +
 	"\x06number\x18\x03 \x01(\x03R\x06number\x12\x10\n" +
+	"\x03key\x18\x04 \x01(\tR\x03key\"w\n" +
+	"\vSignalBatch\x12*\n" +
+	"\asignals\x18\x01 \x03(\v2\x10.tidal.v1.SignalR\asignals\x12\x12\n" +
+	"\x04lane\x18\x02 \x01(\tR\x04lane\x12\x16\n" +
+	"\x06number\x18\x03 \x01(\x03R\x06number\x12\x10\n" +
 	"\x03key\x18\x04 \x01(\tR\x03key\"\x81\x02\n" +
 	"\aReceipt\x12\x1a\n" +
 	"\bposition\x18\x01 \x01(\tR\bposition\x12\x14\n" +
@@ -1472,7 +1647,15 @@ const file_tidal_v1_write_proto_rawDesc = "" +
 	"visible_us\x18\a \x01(\x03R\tvisibleUs\x128\n" +
 	"\tforgotten\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\tforgotten\"<\n" +
 	"\rWriteResponse\x12+\n" +
-	"\areceipt\x18\x01 \x01(\v2\x11.tidal.v1.ReceiptR\areceipt\"!\n" +
+	"\areceipt\x18\x01 \x01(\v2\x11.tidal.v1.ReceiptR\areceipt\"\xd0\x01\n" +
+	"\fLinesWritten\x12\x1d\n" +
+	"\n" +
+	"first_line\x18\x01 \x01(\x03R\tfirstLine\x12\x1b\n" +
+	"\tlast_line\x18\x02 \x01(\x03R\blastLine\x12\x16\n" +
+	"\x06number\x18\x03 \x01(\x03R\x06number\x12\x12\n" +
+	"\x04kept\x18\x04 \x01(\x03R\x04kept\x12+\n" +
+	"\areceipt\x18\x05 \x01(\v2\x11.tidal.v1.ReceiptR\areceipt\x12+\n" +
+	"\aproblem\x18\x06 \x01(\v2\x11.tidal.v1.ProblemR\aproblem\"!\n" +
 	"\vLaneRequest\x12\x12\n" +
 	"\x04lane\x18\x01 \x01(\tR\x04lane\"<\n" +
 	"\fLaneResponse\x12\x14\n" +
@@ -1483,7 +1666,7 @@ const file_tidal_v1_write_proto_rawDesc = "" +
 	"\tin_flight\x18\x02 \x01(\x05R\binFlight\"Y\n" +
 	"\x14StreamWritesResponse\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x03R\x05index\x12+\n" +
-	"\areceipt\x18\x02 \x01(\v2\x11.tidal.v1.ReceiptR\areceipt\"\xfb\x01\n" +
+	"\areceipt\x18\x02 \x01(\v2\x11.tidal.v1.ReceiptR\areceipt\"\xbf\x02\n" +
 	"\aProblem\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x16\n" +
 	"\x06status\x18\x02 \x01(\x05R\x06status\x12\x16\n" +
@@ -1493,10 +1676,15 @@ const file_tidal_v1_write_proto_rawDesc = "" +
 	"\arequest\x18\x06 \x01(\x03H\x01R\arequest\x88\x01\x01\x12$\n" +
 	"\x0eretry_after_ms\x18\a \x01(\x03R\fretryAfterMs\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\b \x01(\tR\trequestIdB\t\n" +
+	"request_id\x18\b \x01(\tR\trequestId\x12\x17\n" +
+	"\x04line\x18\t \x01(\x03H\x02R\x04line\x88\x01\x01\x12\x17\n" +
+	"\x04kept\x18\n" +
+	" \x01(\x03H\x03R\x04kept\x88\x01\x01B\t\n" +
 	"\a_recordB\n" +
 	"\n" +
-	"\b_requestB3Z1github.com/tidaldb/tidal/internal/tidalpb;tidalpbb\x06proto3"
+	"\b_requestB\a\n" +
+	"\x05_lineB\a\n" +
+	"\x05_keptB3Z1github.com/tidaldb/tidal/internal/tidalpb;tidalpbb\x06proto3"
 
 var (
 	file_tidal_v1_write_proto_rawDescOnce sync.Once
@@ -1510,7 +1698,7 @@ func file_tidal_v1_write_proto_rawDescGZIP() []byte {
 	return file_tidal_v1_write_proto_rawDescData
 }
 
-var file_tidal_v1_write_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_tidal_v1_write_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_tidal_v1_write_proto_goTypes = []any{
 	(*Signal)(nil),                // 0: tidal.v1.Signal
 	(*Put)(nil),                   // 1: tidal.v1.Put
@@ -1523,30 +1711,32 @@ var file_tidal_v1_write_proto_goTypes = []any{
 	(*Undo)(nil),                  // 8: tidal.v1.Undo
 	(*Record)(nil),                // 9: tidal.v1.Record
 	(*WriteRequest)(nil),          // 10: tidal.v1.WriteRequest
-	(*Receipt)(nil),               // 11: tidal.v1.Receipt
-	(*WriteResponse)(nil),         // 12: tidal.v1.WriteResponse
-	(*LaneRequest)(nil),           // 13: tidal.v1.LaneRequest
-	(*LaneResponse)(nil),          // 14: tidal.v1.LaneResponse
-	(*StreamWritesRequest)(nil),   // 15: tidal.v1.StreamWritesRequest
-	(*StreamWritesResponse)(nil),  // 16: tidal.v1.StreamWritesResponse
-	(*Problem)(nil),               // 17: tidal.v1.Problem
-	nil,                           // 18: tidal.v1.Put.FieldsEntry
-	nil,                           // 19: tidal.v1.Patch.FieldsEntry
-	(*timestamppb.Timestamp)(nil), // 20: google.protobuf.Timestamp
-	(Kind)(0),                     // 21: tidal.v1.Kind
-	(Relation)(0),                 // 22: tidal.v1.Relation
-	(Mark)(0),                     // 23: tidal.v1.Mark
-	(*Value)(nil),                 // 24: tidal.v1.Value
+	(*SignalBatch)(nil),           // 11: tidal.v1.SignalBatch
+	(*Receipt)(nil),               // 12: tidal.v1.Receipt
+	(*WriteResponse)(nil),         // 13: tidal.v1.WriteResponse
+	(*LinesWritten)(nil),          // 14: tidal.v1.LinesWritten
+	(*LaneRequest)(nil),           // 15: tidal.v1.LaneRequest
+	(*LaneResponse)(nil),          // 16: tidal.v1.LaneResponse
+	(*StreamWritesRequest)(nil),   // 17: tidal.v1.StreamWritesRequest
+	(*StreamWritesResponse)(nil),  // 18: tidal.v1.StreamWritesResponse
+	(*Problem)(nil),               // 19: tidal.v1.Problem
+	nil,                           // 20: tidal.v1.Put.FieldsEntry
+	nil,                           // 21: tidal.v1.Patch.FieldsEntry
+	(*timestamppb.Timestamp)(nil), // 22: google.protobuf.Timestamp
+	(Kind)(0),                     // 23: tidal.v1.Kind
+	(Relation)(0),                 // 24: tidal.v1.Relation
+	(Mark)(0),                     // 25: tidal.v1.Mark
+	(*Value)(nil),                 // 26: tidal.v1.Value
 }
 var file_tidal_v1_write_proto_depIdxs = []int32{
-	20, // 0: tidal.v1.Signal.time:type_name -> google.protobuf.Timestamp
-	21, // 1: tidal.v1.Put.kind:type_name -> tidal.v1.Kind
-	18, // 2: tidal.v1.Put.fields:type_name -> tidal.v1.Put.FieldsEntry
-	21, // 3: tidal.v1.Patch.kind:type_name -> tidal.v1.Kind
-	19, // 4: tidal.v1.Patch.fields:type_name -> tidal.v1.Patch.FieldsEntry
-	21, // 5: tidal.v1.Delete.kind:type_name -> tidal.v1.Kind
-	22, // 6: tidal.v1.Relate.relation:type_name -> tidal.v1.Relation
-	23, // 7: tidal.v1.SetMark.mark:type_name -> tidal.v1.Mark
+	22, // 0: tidal.v1.Signal.time:type_name -> google.protobuf.Timestamp
+	23, // 1: tidal.v1.Put.kind:type_name -> tidal.v1.Kind
+	20, // 2: tidal.v1.Put.fields:type_name -> tidal.v1.Put.FieldsEntry
+	23, // 3: tidal.v1.Patch.kind:type_name -> tidal.v1.Kind
+	21, // 4: tidal.v1.Patch.fields:type_name -> tidal.v1.Patch.FieldsEntry
+	23, // 5: tidal.v1.Delete.kind:type_name -> tidal.v1.Kind
+	24, // 6: tidal.v1.Relate.relation:type_name -> tidal.v1.Relation
+	25, // 7: tidal.v1.SetMark.mark:type_name -> tidal.v1.Mark
 	0,  // 8: tidal.v1.Record.signal:type_name -> tidal.v1.Signal
 	1,  // 9: tidal.v1.Record.put:type_name -> tidal.v1.Put
 	2,  // 10: tidal.v1.Record.patch:type_name -> tidal.v1.Patch
@@ -1557,17 +1747,20 @@ var file_tidal_v1_write_proto_depIdxs = []int32{
 	7,  // 15: tidal.v1.Record.collect:type_name -> tidal.v1.Collect
 	8,  // 16: tidal.v1.Record.undo:type_name -> tidal.v1.Undo
 	9,  // 17: tidal.v1.WriteRequest.records:type_name -> tidal.v1.Record
-	20, // 18: tidal.v1.Receipt.forgotten:type_name -> google.protobuf.Timestamp
-	11, // 19: tidal.v1.WriteResponse.receipt:type_name -> tidal.v1.Receipt
-	10, // 20: tidal.v1.StreamWritesRequest.write:type_name -> tidal.v1.WriteRequest
-	11, // 21: tidal.v1.StreamWritesResponse.receipt:type_name -> tidal.v1.Receipt
-	24, // 22: tidal.v1.Put.FieldsEntry.value:type_name -> tidal.v1.Value
-	24, // 23: tidal.v1.Patch.FieldsEntry.value:type_name -> tidal.v1.Value
-	24, // [24:24] is the sub-list for method output_type
-	24, // [24:24] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	0,  // 18: tidal.v1.SignalBatch.signals:type_name -> tidal.v1.Signal
+	22, // 19: tidal.v1.Receipt.forgotten:type_name -> google.protobuf.Timestamp
+	12, // 20: tidal.v1.WriteResponse.receipt:type_name -> tidal.v1.Receipt
+	12, // 21: tidal.v1.LinesWritten.receipt:type_name -> tidal.v1.Receipt
+	19, // 22: tidal.v1.LinesWritten.problem:type_name -> tidal.v1.Problem
+	10, // 23: tidal.v1.StreamWritesRequest.write:type_name -> tidal.v1.WriteRequest
+	12, // 24: tidal.v1.StreamWritesResponse.receipt:type_name -> tidal.v1.Receipt
+	26, // 25: tidal.v1.Put.FieldsEntry.value:type_name -> tidal.v1.Value
+	26, // 26: tidal.v1.Patch.FieldsEntry.value:type_name -> tidal.v1.Value
+	27, // [27:27] is the sub-list for method output_type
+	27, // [27:27] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_tidal_v1_write_proto_init() }
@@ -1588,14 +1781,14 @@ func file_tidal_v1_write_proto_init() {
 		(*Record_Collect)(nil),
 		(*Record_Undo)(nil),
 	}
-	file_tidal_v1_write_proto_msgTypes[17].OneofWrappers = []any{}
+	file_tidal_v1_write_proto_msgTypes[19].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tidal_v1_write_proto_rawDesc), len(file_tidal_v1_write_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   20,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,223 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/tidaldb/tidal"
+)
+
+// call is what is known of one request of HTTP.
+type call struct {
+	server *Server
+	w      *answer
+	r      *http.Request
+	body   *arriving
+	route  string
+	begun  time.Time
+	id     string
+	trace  tidal.TraceID
+	caller Caller
+	code   string
+	err    error
+}
+
+// Names of headers.
+const (
+	headerRequestID   = "X-Request-Id"
+	headerTraceparent = "Traceparent"
+	headerToken       = "Tidal-Token"
+	headerKey         = "Idempotency-Key"
+	headerReplayed    = "Idempotency-Replayed"
+)
+
+type callKey struct{}
+
+// callOf returns the request that a context belongs to.
+func callOf(ctx context.Context) *call {
+	c, _ := ctx.Value(callKey{}).(*call)
+	return c
+}
+
+// newCall begins a request.
+func (s *Server) newCall(w http.ResponseWriter, r *http.Request) *call {
+	c := &call{server: s, begun: s.now(), route: "none", code: "ok"}
+	c.id = r.Header.Get(headerRequestID)
+	if !goodRequestID(c.id) {
+		var b [12]byte
+		_, _ = rand.Read(b[:]) // never fails
+		c.id = hex.EncodeToString(b[:])
+	}
+	c.trace = traceOf(r.Header.Get(headerTraceparent))
+	c.w = &answer{ResponseWriter: w, control: http.NewResponseController(w)}
+	c.w.Header().Set(headerRequestID, c.id)
+	c.w.Header().Set("X-Content-Type-Options", "nosniff")
+	c.w.Header().Set("Cache-Control", "no-store")
+	c.body = &arriving{ReadCloser: r.Body, control: c.w.control}
+	c.r = r.WithContext(context.WithValue(r.Context(), callKey{}, c))
+	c.r.Body = c.body
+	return c
+}
+
+// failed takes note of what became of the request. The first failure counts.
+func (c *call) failed(code string, err error) {
+	if c.err == nil {
+		c.code, c.err = code, err
+	}
+}
+
+// finished tells the recorder.
+func (c *call) finished() {
+	if c.server.recorder == nil {
+		return
+	}
+	f := &Finished{
+		Route: c.route, Status: c.w.status, Code: c.code, Begun: c.begun, Took: c.server.now().Sub(c.begun),
+		In: c.body.count, Out: c.w.count, ID: c.id, Caller: c.caller, Remote: c.r.RemoteAddr, Err: c.err,
+	}
+	if f.Status == 0 {
+		f.Status = http.StatusOK // nothing was written, which HTTP makes a 200 of
+	}
+	if c.trace != (tidal.TraceID{}) {
+		f.Trace = hex.EncodeToString(c.trace[:])
+	}
+	c.server.recorder.Finished(f)
+}
+
+// goodRequestID accepts ids that can stand in logs as they are.
+func goodRequestID(id string) bool {
+	if id == "" || len(id) > 128 {
+		return false
+	}
+	for i := range len(id) {
+		if id[i] <= ' ' || id[i] > '~' || id[i] == '"' || id[i] == '\\' {
+			return false
+		}
+	}
+	return true
+}
+
+// traceOf reads the trace id of a traceparent (W3C Trace Context, version 00 and those that extend it); what isn't one is
+// as if it weren't there.
+func traceOf(header string) (id tidal.TraceID) {
+	const size = len("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+	if len(header) < size || header[2] != '-' || header[35] != '-' || header[52] != '-' || header[:2] == "ff" {
+		return id
+	}
+	if header[:2] == "00" && len(header) != size || len(header) > size && header[size] != '-' {
+		return id
+	}
+	var got tidal.TraceID
+	for i := range len(header[:size]) {
+		if header[i] >= 'A' && header[i] <= 'F' {
+			return id // capitals aren't allowed
+		}
+	}
+	if _, err := hex.Decode(got[:], []byte(header[3:35])); err != nil {
+		return id
+	}
+	return got
+}
+
+// answer counts what is written, and keeps a deadline for each write of a stream.
+type answer struct {
+	http.ResponseWriter
+	control *http.ResponseController
+	status  int
+	count   int64
+	idle    time.Duration // 0 outside of streams
+}
+
+// Unwrap is for http.ResponseController.
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+func (a *answer) WriteHeader(status int) {
+	if a.status == 0 && status >= 200 {
+		a.status = status
+	}
+	a.ResponseWriter.WriteHeader(status)
+}
+
+func (a *answer) Write(b []byte) (int, error) {
+	if a.status == 0 {
+		a.status = http.StatusOK
+	}
+	if a.idle > 0 {
+		_ = a.control.SetWriteDeadline(time.Now().Add(a.idle)) // of the wall, as sockets have it
+	}
+	n, err := a.ResponseWriter.Write(b)
+	a.count += int64(n)
+	return n, err
+}
+
+// Flush is for those who ask for an http.Flusher.
+func (a *answer) Flush() { _ = a.control.Flush() }
+
+// arriving is a body on its way in: counted, and no slower than it may be.
+type arriving struct {
+	io.ReadCloser
+	control *http.ResponseController
+	count   int64
+	idle    time.Duration // 0 outside of streams
+	stopped atomic.Bool
+}
+
+// stop makes the read under way, and later ones, fail.
+func (b *arriving) stop() {
+	b.stopped.Store(true)
+	_ = b.control.SetReadDeadline(time.Unix(1, 0))
+}
+
+func (b *arriving) Read(p []byte) (int, error) {
+	if b.idle > 0 {
+		_ = b.control.SetReadDeadline(time.Now().Add(b.idle))
+	}
+	if b.stopped.Load() { // behind the deadline, which might have undone stop's
+		return 0, errStopped
+	}
+	n, err := b.ReadCloser.Read(p)
+	b.count += int64(n)
+	return n, err
+}
+
+// limits sets the deadlines of a request's connection: of the whole request, or of each step of a stream. A server for
+// tests that has no connection has no deadlines.
+func (c *call) limits(stream bool) {
+	l := &c.server.limits
+	if stream {
+		c.w.idle, c.body.idle = l.Idle, l.Idle
+		return
+	}
+	now := time.Now()
+	_ = c.w.control.SetReadDeadline(now.Add(l.Request))
+	_ = c.w.control.SetWriteDeadline(now.Add(2 * l.Request)) // an answer begins within the first half
+}
+
+// errStopped ends reading a stream whose answer has ended.
+var errStopped = errors.New("nobody reads this stream any more")
+
+// readError says what the failure to read a body is.
+func readError(err error) error {
+	var large *http.MaxBytesError
+	var timeout net.Error
+	switch {
+	case errors.As(err, &large):
+		return tooLarge(large.Limit)
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return errSlow
+	case errors.Is(err, errTooLarge), errors.Is(err, errMalformed), errors.Is(err, errMedia):
+		return err
+	}
+	return malformed("the body breaks off: %v", err)
+}
+
+func itoa(n int64) string { return strconv.FormatInt(n, 10) }

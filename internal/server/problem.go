@@ -1,0 +1,181 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"connectrpc.com/connect"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/tidaldb/tidal"
+	"github.com/tidaldb/tidal/internal/fault"
+	"github.com/tidaldb/tidal/internal/tidalpb"
+)
+
+// A kind of problem: its code, which programs rely on, and what it is to each protocol.
+type problemKind struct {
+	is     error // what it is recognised by
+	code   string
+	status int
+	rpc    connect.Code
+	// retry is how long to wait before the same request is worth another try; 0 is never.
+	retry time.Duration
+	// hide is what callers read instead of an error's own text, which may name files.
+	hide string
+}
+
+// Problems of the interface itself.
+var (
+	errMalformed  = errors.New("the body can't be read")
+	errNoRoute    = errors.New("there is nothing under this path")
+	errMethod     = errors.New("this path doesn't take the method")
+	errTooLarge   = errors.New("the body is too large")
+	errMedia      = errors.New("the body is of a type or encoding that isn't read here")
+	errForbidden  = errors.New("the key's role may not do this")
+	errSlow       = errors.New("the body took too long to arrive")
+	errBusy       = errors.New("as much as is allowed at once is under way")
+	errNotOffered = errors.New("this server doesn't offer it")
+	errInternal   = errors.New("the server made a mistake")
+)
+
+// problems maps errors to what callers are told; the first that matches rules, the last matches all. docs/errors.md is
+// its page.
+func problems() []problemKind {
+	const soon, later = 100 * time.Millisecond, time.Second
+	return []problemKind{
+		{ErrNoKey, "no_key", http.StatusUnauthorized, connect.CodeUnauthenticated, 0, ""},
+		{ErrBadKey, "bad_key", http.StatusUnauthorized, connect.CodeUnauthenticated, 0, ""},
+		{errForbidden, "forbidden", http.StatusForbidden, connect.CodePermissionDenied, 0, ""},
+		{errNoRoute, "no_route", http.StatusNotFound, connect.CodeUnimplemented, 0, ""},
+		{errMethod, "method", http.StatusMethodNotAllowed, connect.CodeUnimplemented, 0, ""},
+		{errTooLarge, "too_large", http.StatusRequestEntityTooLarge, connect.CodeResourceExhausted, 0, ""},
+		{errMedia, "media_type", http.StatusUnsupportedMediaType, connect.CodeInvalidArgument, 0, ""},
+		{errSlow, "slow", http.StatusRequestTimeout, connect.CodeDeadlineExceeded, later, ""},
+		{errMalformed, "malformed", http.StatusBadRequest, connect.CodeInvalidArgument, 0, ""},
+		{errBusy, "busy", http.StatusTooManyRequests, connect.CodeResourceExhausted, soon, ""},
+		{errNotOffered, "not_offered", http.StatusNotImplemented, connect.CodeUnimplemented, 0, ""},
+
+		{tidal.ErrCorrupt, "damaged", http.StatusInternalServerError, connect.CodeDataLoss, 0, "data on the server's disk is damaged; its log says where"},
+		{tidal.ErrOutOfStep, "out_of_step", http.StatusInternalServerError, connect.CodeDataLoss, 0, "the server's checkpoint and log are out of step"},
+		{tidal.ErrKeyReused, "key_reused", http.StatusUnprocessableEntity, connect.CodeAlreadyExists, 0, ""},
+		{tidal.ErrRetryTooOld, "retry_too_old", http.StatusConflict, connect.CodeFailedPrecondition, 0, ""},
+		{tidal.ErrUndone, "undone", http.StatusConflict, connect.CodeFailedPrecondition, 0, ""},
+		{tidal.ErrSchemaChange, "schema", http.StatusConflict, connect.CodeFailedPrecondition, 0, ""},
+		{tidal.ErrForeign, "foreign", http.StatusConflict, connect.CodeFailedPrecondition, 0, ""},
+		{fault.ErrSessionGap, "session_gap", http.StatusConflict, connect.CodeFailedPrecondition, 0, ""},
+		{tidal.ErrOverloaded, "overloaded", http.StatusTooManyRequests, connect.CodeResourceExhausted, soon, ""},
+		{tidal.ErrDisk, "disk", http.StatusInternalServerError, connect.CodeInternal, 0, "the server's disk failed"},
+		{tidal.ErrUnknown, "unknown", http.StatusGatewayTimeout, connect.CodeDeadlineExceeded, soon,
+			"the write may or may not be durable; send it again under its lane or key"},
+		{tidal.ErrClock, "clock", http.StatusServiceUnavailable, connect.CodeUnavailable, later, "the server's clock is wrong"},
+		{tidal.ErrClosed, "closed", http.StatusServiceUnavailable, connect.CodeUnavailable, later, ""},
+		{tidal.ErrLocked, "locked", http.StatusServiceUnavailable, connect.CodeUnavailable, later, "another process holds the database"},
+		{tidal.ErrFormat, "newer_format", http.StatusInternalServerError, connect.CodeInternal, 0, "a newer tidal wrote this"},
+		{tidal.ErrFormatOld, "older_format", http.StatusInternalServerError, connect.CodeInternal, 0, "an older tidal wrote this"},
+		{tidal.ErrNotFound, "not_found", http.StatusNotFound, connect.CodeNotFound, 0, ""},
+		{tidal.ErrInput, "refused", http.StatusBadRequest, connect.CodeInvalidArgument, 0, ""},
+
+		{context.DeadlineExceeded, "timeout", http.StatusGatewayTimeout, connect.CodeDeadlineExceeded, soon, "the request took longer than it may"},
+		{context.Canceled, "cancelled", statusCancelled, connect.CodeCanceled, 0, "the caller went away"},
+		{errInternal, "internal", http.StatusInternalServerError, connect.CodeInternal, 0, "the server made a mistake; its log has the request's id"},
+	}
+}
+
+// statusCancelled is what proxies write into their logs for a caller who went away. Nobody reads the answer.
+const statusCancelled = 499
+
+// kindOfProblem finds what err is to callers.
+func (s *Server) kindOfProblem(err error) *problemKind {
+	for i := range s.problems {
+		if errors.Is(err, s.problems[i].is) {
+			return &s.problems[i]
+		}
+	}
+	return &s.problems[len(s.problems)-1]
+}
+
+// refused is the error of one request of a stream.
+type refused struct {
+	error
+	request int64 // of a stream, from 0
+}
+
+func (e *refused) Unwrap() error { return e.error }
+
+// problemOf says what callers are told of an error.
+func (s *Server) problemOf(c *call, err error) (*problemKind, *tidalpb.Problem) {
+	kind := s.kindOfProblem(err)
+	p := &tidalpb.Problem{
+		Code: kind.code, Status: int32(kind.status), Detail: kind.hide,
+		RetryAfterMs: kind.retry.Milliseconds(), RequestId: c.id,
+	}
+	if kind.hide == "" {
+		p.Detail = err.Error()
+	}
+	var in *fault.Input
+	if errors.As(err, &in) {
+		p.Field = in.Field
+		if in.Record >= 0 {
+			p.Record = proto.Int32(int32(in.Record))
+		}
+	}
+	var more *refused
+	if errors.As(err, &more) {
+		p.Request = proto.Int64(more.request)
+	}
+	var line *badLine
+	if errors.As(err, &line) {
+		p.Line, p.Record = proto.Int64(line.line), nil // the record is of a request that the caller didn't make
+	}
+	var some *partly
+	if errors.As(err, &some) {
+		p.Kept = proto.Int64(some.kept)
+	}
+	return kind, p
+}
+
+// rpcError is err for the protocols of Connect.
+func (s *Server) rpcError(c *call, err error) error {
+	var ready *connect.Error
+	if errors.As(err, &ready) {
+		c.failed(connectWord(ready.Code()), err)
+		return err // by the library itself
+	}
+	kind, p := s.problemOf(c, err)
+	c.failed(kind.code, err)
+	out := connect.NewError(kind.rpc, errors.New(p.Detail))
+	if d, err := connect.NewErrorDetail(p); err == nil {
+		out.AddDetail(d)
+	}
+	setRetryAfter(out.Meta(), kind.retry)
+	return out
+}
+
+// connectWord is the code of a problem that the library found by itself.
+func connectWord(code connect.Code) string {
+	switch code {
+	case connect.CodeInvalidArgument:
+		return "malformed"
+	case connect.CodeResourceExhausted:
+		return "too_large"
+	case connect.CodeDeadlineExceeded:
+		return "timeout"
+	case connect.CodeCanceled:
+		return "cancelled"
+	case connect.CodeUnimplemented:
+		return "no_route"
+	}
+	return "internal"
+}
+
+func setRetryAfter(h http.Header, after time.Duration) {
+	if after > 0 {
+		// The header counts whole seconds; retry_after_ms is exact.
+		h.Set("Retry-After", itoa(max(1, int64((after+time.Second-1)/time.Second))))
+	}
+}
+
+// title says in a few words what kind of problem it is; always the same for a code.
+func (k *problemKind) title() string { return k.is.Error() }

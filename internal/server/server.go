@@ -1,0 +1,198 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"github.com/tidaldb/tidal"
+)
+
+// Server answers requests. Make one with [New]; its methods may be called from any goroutine.
+type Server struct {
+	db        *tidal.DB
+	authorize Authorizer
+	recorder  Recorder
+	keys      Keys
+	ready     func() bool
+	now       func() time.Time
+	limits    Limits
+
+	lists, writes chan struct{} // a place for each that may be under way
+	problems      []problemKind
+	routes        *router
+	procedures    map[string]*endpoint // by path
+	rpcErrors     *connect.ErrorWriter
+	openAPI       []byte
+	compressors   compressors
+}
+
+// New makes a server. It starts nothing, and so needs no end of its own: close the listener, wait for the handlers, then
+// close the database.
+func New(o Options) *Server {
+	s := &Server{
+		db: o.DB, authorize: o.Authorize, recorder: o.Recorder, keys: o.Keys, ready: o.Ready, now: o.Now,
+		limits: o.Limits, problems: problems(),
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.authorize == nil {
+		s.authorize = func(*http.Request) (Caller, error) { return Caller{Role: Admin}, nil }
+	}
+	if s.ready == nil {
+		s.ready = func() bool { return true }
+	}
+	s.limits.fill()
+	s.lists, s.writes = make(chan struct{}, s.limits.Lists), make(chan struct{}, s.limits.Writes)
+	s.serveProcedures()
+	s.routes = newRouter(s.allRoutes())
+	s.openAPI = s.document()
+	return s
+}
+
+func (l *Limits) fill() {
+	if l.Body == 0 {
+		l.Body = 4 << 20
+	}
+	if l.Request == 0 {
+		l.Request = 10 * time.Second
+	}
+	if l.Idle == 0 {
+		l.Idle = time.Minute
+	}
+	if l.Lists == 0 {
+		l.Lists = 256
+	}
+	if l.Writes == 0 {
+		l.Writes = 1024
+	}
+}
+
+// endpoint is what a request can reach.
+type endpoint struct {
+	name   string // as [Finished.Route] has it
+	role   Role
+	class  class
+	stream bool
+	serve  func(*call) error
+	lines  *endpoint // instead, where the body is lines of JSON
+	// explain answers with an error that serve, or what comes before it, returned.
+	explain func(*call, error)
+}
+
+// class says which bound on what is under way at once holds for an endpoint.
+type class uint8
+
+const (
+	free  class = iota
+	list        // Limits.Lists
+	write       // Limits.Writes
+)
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := s.newCall(w, r)
+	defer c.finished()
+	e, err := s.find(c)
+	if e == nil {
+		c.explain(err)
+		return
+	}
+	c.route = e.name
+	defer c.recovered(e)
+	if err := s.serve(c, e); err != nil {
+		e.explain(c, err)
+	}
+}
+
+// find looks the request's path up.
+func (s *Server) find(c *call) (*endpoint, error) {
+	if e, ok := s.procedures[c.r.URL.Path]; ok {
+		return e, nil
+	}
+	e, segments, err := s.routes.find(c.r.Method, c.r.URL.EscapedPath())
+	if err != nil {
+		return nil, err
+	}
+	for name, value := range segments {
+		c.r.SetPathValue(name, value)
+	}
+	if e.lines != nil && isLines(c.r) {
+		return e.lines, nil
+	}
+	return e, nil
+}
+
+// serve does what all endpoints have in common: who calls, how much, how long.
+func (s *Server) serve(c *call, e *endpoint) error {
+	if e.role != NoRole {
+		caller, err := s.authorize(c.r)
+		if err != nil {
+			if !errors.Is(err, ErrNoKey) && !errors.Is(err, ErrBadKey) {
+				err = fmt.Errorf("authorize: %w: %w", errInternal, err)
+			}
+			return err
+		}
+		c.caller = caller
+		if caller.Role < e.role {
+			text := fmt.Sprintf("this needs a key with the role %v; the role of this one is %v", e.role, caller.Role)
+			return &told{errForbidden, text}
+		}
+	}
+	c.limits(e.stream)
+	leave, err := s.enter(e.class)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if !e.stream {
+		ctx, cancel := context.WithTimeout(c.r.Context(), s.limits.Request)
+		defer cancel()
+		c.r = c.r.WithContext(ctx)
+		c.r.Body = http.MaxBytesReader(c.w.ResponseWriter, c.body, s.limits.Body)
+	}
+	return e.serve(c)
+}
+
+// enter takes one of the places of a class, without waiting for it.
+func (s *Server) enter(of class) (leave func(), err error) {
+	var places chan struct{}
+	switch of {
+	case list:
+		places = s.lists
+	case write:
+		places = s.writes
+	default:
+		return func() {}, nil
+	}
+	select {
+	case places <- struct{}{}:
+		return func() { <-places }, nil
+	default:
+		return nil, errBusy
+	}
+}
+
+// recovered answers a panic, which is a mistake of ours, with what callers may know of it. What it was is the recorder's
+// to log. Where the answer has begun already it is broken off.
+func (c *call) recovered(e *endpoint) {
+	v := recover()
+	switch {
+	case v == nil:
+		return
+	case v == http.ErrAbortHandler: //nolint:errorlint // the value that net/http compares with
+		panic(v)
+	}
+	err := fmt.Errorf("%w: panic: %v\n%s", errInternal, v, debug.Stack())
+	c.failed("internal", err)
+	if c.w.status != 0 {
+		panic(http.ErrAbortHandler)
+	}
+	e.explain(c, errInternal)
+}

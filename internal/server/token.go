@@ -1,0 +1,18 @@
+package server
+
+import (
+	"context"
+
+	"github.com/tidaldb/tidal/internal/fault"
+)
+
+// wait returns when what a token says is visible: the message's, or the header's where that has none.
+func (s *Server) wait(ctx context.Context, token string) error {
+	if token == "" {
+		token = callOf(ctx).r.Header.Get(headerToken)
+	}
+	if token == "" {
+		return nil
+	}
+	return fault.Refuse("token", "isn't one of this database's")
+}
