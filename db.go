@@ -36,6 +36,8 @@ type DB struct {
 	cohorts  cohorts
 	rankers  sync.Pool
 	opened   time.Time
+	// staleAfter is how long a named export may stand still.
+	staleAfter time.Duration
 }
 
 // Open opens the database in a directory. A directory without one gets one, with the schema s; s nil is refused then
@@ -59,17 +61,22 @@ func Open(dir string, s *schema.Schema, opts *Options) (*DB, error) {
 			return nil, fmt.Errorf("open %s: %w", dir, err)
 		}
 	}
+	if err := o.Exports.check(); err != nil {
+		return nil, fmt.Errorf("open %s: %w", dir, err)
+	}
 	views := ranker.NewViews()
 	r, err := host.Open(context.Background(), host.Options{
 		Dir: dir, MustExist: s == nil, ReadOnly: o.ReadOnly, Now: o.Now, Tracer: o.Tracer,
 		SegmentBytes: o.SegmentBytes, MaxWaiting: o.MaxWaiting, UserMemory: o.UserMemory,
-		Retention:  retention.Policy{Retention: o.Retention.Milliseconds()},
+		Retention: retention.Policy{
+			Retention: o.Retention.Milliseconds(), PinAlarm: o.Exports.AlarmBytes, PinLimit: o.Exports.MaxBytes,
+		},
 		RangeBytes: o.CheckpointBytes, LagBytes: o.CheckpointLag, Views: views,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", dir, err)
 	}
-	db := &DB{host: r, now: o.Now, views: views, degrade: o.Degrade.levels(), opened: time.Now()}
+	db := &DB{host: r, now: o.Now, views: views, degrade: o.Degrade.levels(), opened: time.Now(), staleAfter: o.Exports.StaleAfter}
 	if err := db.adopt(context.Background(), s); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", dir, err), db.Close())
 	}
@@ -273,5 +280,6 @@ func (db *DB) Stats() Stats {
 	})
 	s.LogBytes = db.host.LogBytes()
 	s.HiddenServed = db.hidden.Load()
+	s.Exports = db.exportStats()
 	return s
 }

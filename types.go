@@ -30,6 +30,10 @@ type InputError = fault.Input
 // CorruptError names damage on disk: file, offset, reason. Reach it with errors.As.
 type CorruptError = fault.Corrupt
 
+// GoneError says that the log doesn't reach back any more to what was asked for, and where it begins. Reach it with
+// errors.As; to errors.Is it is [ErrNotFound].
+type GoneError = fault.Gone
+
 // Errors that a caller can act upon; ask with errors.Is.
 var (
 	ErrInput        = fault.ErrInput        // see InputError
@@ -53,7 +57,8 @@ var (
 
 // Options tune a database. The zero value is right for most.
 type Options struct {
-	// ReadOnly opens without the directory's lock and refuses every write; it sees what was durable at Open.
+	// ReadOnly opens without the directory's lock and refuses every write but where named exports stand; it sees what was
+	// durable at Open.
 	ReadOnly bool
 	// Now is the wall clock; nil is time.Now. It is read when a write arrives and when a read names no time.
 	Now func() time.Time
@@ -75,6 +80,8 @@ type Options struct {
 	// processors busy, up to CheckpointLag gather; 0 is 512 MiB. Opening a directory after a crash applies that much
 	// again.
 	CheckpointBytes, CheckpointLag int64
+	// Exports bound what named exports may hold of the log.
+	Exports ExportLimits
 	// Degrade says from how many queries at the same time on less is done for each.
 	Degrade Degrade
 }
@@ -335,6 +342,8 @@ type Stats struct {
 	HiddenServed uint64
 	// UserMemory says where users are.
 	UserMemory UserMemory
+	// Exports say what named exports hold.
+	Exports ExportStats
 }
 
 // UserMemory says which users are in memory, and what they take there.

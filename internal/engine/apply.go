@@ -159,6 +159,10 @@ func (e *Engine) applyRecords(origin id.Origin, b *record.Batch) (news bool, hig
 // applyRecord applies a record of any kind but signal.
 func (e *Engine) applyRecord(ev *event, rec *record.Record) error {
 	switch rec.Kind {
+	case record.KindDelete, record.KindErase, record.KindCompensate:
+		e.retractions.Add(1)
+	}
+	switch rec.Kind {
 	case record.KindMark:
 		var m record.Mark
 		if err := record.DecodeMark(rec.Body, &m); err != nil {

@@ -48,6 +48,7 @@ func (e *Engine) ApplyRange(c *Compacted) (Result, error) {
 		}
 	}
 	e.loading = loading{}
+	e.retractions.Add(1)
 	e.enterRange(c)
 	e.vector = e.vector.With(r.Origin, r.Last)
 	e.forget(r.Origin, r.First, r.Last)

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"sync/atomic"
+
 	"github.com/tidaldb/tidal/internal/algebra"
 	"github.com/tidaldb/tidal/internal/hlc"
 	"github.com/tidaldb/tidal/internal/id"
@@ -43,6 +45,7 @@ type Engine struct {
 	// highestRegister is the highest stamp that a register was written under.
 	highestRegister hlc.Timestamp
 	counters        Counters
+	retractions     atomic.Uint64 // see Retractions
 
 	folding bool // for a Fold: deleted is kept
 	loading loading

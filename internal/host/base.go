@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"sync"
 	"sync/atomic"
 
@@ -48,6 +49,9 @@ type Base struct {
 	effort                    effort
 	gathered                  chan struct{} // has room for one: the checkpoint should follow
 	memory                    memory
+	// Of named exports: held while they are changed, and what the last decision about the log said of them.
+	exporting sync.Mutex
+	held      atomic.Pointer[held]
 }
 
 // OpenBase opens a directory. A new one gets an identity.
@@ -73,10 +77,15 @@ func (b *Base) open() error {
 	if err != nil {
 		return err
 	}
-	b.Log, b.Recovery, err = wal.Open(wal.Options{
-		FS: b.opts.FS, Dir: b.opts.FS.PathJoin(b.opts.Dir, logDir), Identity: who,
-		SegmentBytes: b.opts.SegmentBytes, ReadOnly: b.opts.ReadOnly,
-	})
+	for again := lookAgain; ; again-- {
+		b.Log, b.Recovery, err = wal.Open(wal.Options{
+			FS: b.opts.FS, Dir: b.opts.FS.PathJoin(b.opts.Dir, logDir), Identity: who,
+			SegmentBytes: b.opts.SegmentBytes, ReadOnly: b.opts.ReadOnly,
+		})
+		if again == 0 || !b.opts.ReadOnly || !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -87,6 +96,9 @@ func (b *Base) open() error {
 	b.Restored, err = b.replay()
 	return err
 }
+
+// lookAgain is how often a reader lists the log's files anew because the writer beside it let one go before it was read.
+const lookAgain = 16
 
 // identify takes the directory's lock and learns whose it is; a new directory gets an identity.
 func (b *Base) identify() error {

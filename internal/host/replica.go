@@ -237,6 +237,9 @@ func (r *Replica) ReadUser(ctx context.Context, user string, f func(*engine.Engi
 	return r.base.ReadUser(ctx, user, f)
 }
 
+// Retractions is [engine.Engine.Retractions].
+func (r *Replica) Retractions() uint64 { return r.base.Engine.Retractions() }
+
 // Digest is [Base.Digest].
 func (r *Replica) Digest() (state.Digest, error) { return r.base.Digest() }
 

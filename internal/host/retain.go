@@ -16,6 +16,12 @@ func (b *Base) releasable(flushed uint64) (below uint64, err error) {
 	defer b.pins.mu.Unlock()
 	defer func() { b.pins.going = max(b.pins.going, below) }()
 	facts := retention.Facts{Now: b.opts.Now().UnixMilli(), Flushed: flushed, Needed: b.pins.first(flushed + 1)}
+	named, err := b.named()
+	if err != nil {
+		return 0, nil // as long as nobody knows what exports need, nothing goes
+	}
+	facts.Pins = needed(named)
+	policy := b.opts.Retention
 	files := b.Log.Files()
 	for _, f := range files[:len(files)-1] {
 		if f.Last < f.First {
@@ -30,12 +36,27 @@ func (b *Base) releasable(flushed uint64) (below uint64, err error) {
 		}
 		facts.Segments = append(facts.Segments, s)
 		// A log loses its beginning alone, so what lies behind the first file that stays needs no look, unless the size
-		// matters.
-		if b.opts.Retention.SizeLimit == 0 && retention.Plan(b.opts.Retention, facts).Release < f.Last {
+		// matters: of the whole log, or of what stays for exports.
+		if policy.SizeLimit == 0 && !policy.Alone(facts) {
 			break
 		}
 	}
-	return retention.Plan(b.opts.Retention, facts).Release + 1, nil
+	d := retention.Plan(policy, facts)
+	b.note(&d)
+	return d.Release + 1, nil
+}
+
+// note keeps what a decision says of exports. What is given up is counted once, however long it takes to go.
+func (b *Base) note(d *retention.Decision) {
+	now := held{bytes: d.Pinned, alarm: d.PinAlarm}
+	if before := b.held.Load(); before != nil {
+		now.givenUp, now.upTo = before.givenUp, before.upTo
+	}
+	if d.Release > now.upTo {
+		now.givenUp += d.GivenUp
+		now.upTo = d.Release
+	}
+	b.held.Store(&now)
 }
 
 // fileAge is how old the first event of a log's file may be: the file goes with its last.

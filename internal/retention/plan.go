@@ -15,6 +15,9 @@ type Policy struct {
 	RetryHorizon int64
 	// SizeLimit is the size of the log, in bytes, beyond which there is an alarm; 0 for none.
 	SizeLimit int64
+	// PinAlarm is how many bytes may stay for pins alone before there is an alarm, PinLimit how many stay at most: beyond it
+	// the oldest go although they are pinned. 0 is none, for either.
+	PinAlarm, PinLimit int64
 }
 
 const (
@@ -86,6 +89,10 @@ type Decision struct {
 	// Alarm: what stays is larger than the policy's limit, by Over bytes.
 	Alarm bool
 	Over  int64
+	// Pinned is how many bytes stay for pins alone. PinAlarm: that is more than the policy's. GivenUp is how many bytes go
+	// although somebody pinned them, because of the policy's limit.
+	Pinned, GivenUp int64
+	PinAlarm        bool
 	// Compact are the stretches to replace by their sums, by origin and then by number, none adjoining another. There
 	// are some only with an alarm, and as few as bring the log below the limit, or all that may be.
 	Compact []Span
@@ -94,15 +101,23 @@ type Decision struct {
 // Plan decides. It panics when segments don't follow one another, which is a mistake of its caller.
 func Plan(p Policy, f Facts) Decision {
 	var d Decision
-	var kept int64
-	front := true
+	var alone []bool // held by pins and nothing else
 	for i, s := range f.Segments {
 		if s.Last < s.First || i > 0 && s.First != f.Segments[i-1].Last+1 {
 			panic("retention: segments don't follow one another")
 		}
 		why := f.reason(p, s)
 		d.Held = append(d.Held, why)
-		if front = front && why == Free; front {
+		if alone = append(alone, why == Pinned && f.unpinned().reason(p, s) == Free); alone[i] {
+			d.Pinned += s.Bytes
+		}
+	}
+	d.PinAlarm = p.PinAlarm > 0 && d.Pinned > p.PinAlarm
+	d.giveUp(p, f, alone)
+	var kept int64
+	front := true
+	for i, s := range f.Segments {
+		if front = front && d.Held[i] == Free; front {
 			d.Release = s.Last
 		} else {
 			kept += s.Bytes
@@ -113,6 +128,33 @@ func Plan(p Policy, f Facts) Decision {
 		d.Compact = f.compact(p, d)
 	}
 	return d
+}
+
+// giveUp frees the oldest segments that pins alone hold, as far as these hold more than the policy's limit. A log loses
+// its beginning alone, so it ends at the first segment that something else holds.
+func (d *Decision) giveUp(p Policy, f Facts, alone []bool) {
+	for i, s := range f.Segments {
+		switch {
+		case p.PinLimit <= 0 || d.Pinned <= p.PinLimit || d.Held[i] != Free && !alone[i]:
+			return
+		case alone[i]:
+			d.Held[i] = Free
+			d.Pinned -= s.Bytes
+			d.GivenUp += s.Bytes
+		}
+	}
+}
+
+// unpinned returns the facts without the pins.
+func (f Facts) unpinned() Facts {
+	f.Pins = nil
+	return f
+}
+
+// Alone reports whether nothing but pins, or nothing at all, holds the last segment that a decision is about: who collects
+// segments one by one can stop at the first one for which it's false, as far as pins matter.
+func (p Policy) Alone(f Facts) bool {
+	return f.unpinned().reason(p, f.Segments[len(f.Segments)-1]) == Free
 }
 
 // reason returns what holds a segment: the first reason that applies.

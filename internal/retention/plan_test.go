@@ -48,7 +48,7 @@ func TestLogStaysForEachOfItsReasons(t *testing.T) {
 		{"a replica needs a part of a segment", Policy{}, func(f *Facts) { f.Needed = 15 }, "release 10"},
 		{"a region lacks it", Policy{}, func(f *Facts) { f.Regions[1] = holds(100, 15) }, "release 10"},
 		{"an unknown region lacks everything", Policy{}, func(f *Facts) { f.Regions[1] = id.VersionVector{} }, "release 0"},
-		{"a pin", Policy{}, func(f *Facts) { f.Pins = []id.VersionVector{holds(20, 29)} }, "release 20"},
+		{"a pin", Policy{}, func(f *Facts) { f.Pins = []id.VersionVector{holds(20, 29)} }, "release 20, pinned 1000"},
 		{"shorter retention", Policy{Retention: 2 * day}, func(*Facts) {}, "release 80"},
 		{"never below the horizon", Policy{Retention: 1, RetryHorizon: 3 * day}, func(*Facts) {}, "release 70"},
 		{"a clock that went back", Policy{}, func(f *Facts) { f.Now = -day }, "release 0"},
@@ -83,6 +83,27 @@ func TestLogStaysForEachOfItsReasons(t *testing.T) {
 			func(f *Facts) { f.Flushed = 45 },
 			"release 30, over by 6999, compact 1-0.0:31-40 2-0.0:31-40",
 		},
+		{
+			"pins may hold so much and no more",
+			Policy{PinLimit: 2000},
+			func(f *Facts) { f.Pins = []id.VersionVector{holds(0, 0)} },
+			"release 10, pinned 2000, gave up 1000",
+		},
+		{
+			"the alarm comes before",
+			Policy{PinAlarm: 2999, PinLimit: 3000},
+			func(f *Facts) { f.Pins = []id.VersionVector{holds(0, 0)} },
+			"release 0, pinned 3000: alarm",
+		},
+		{
+			"what is young or lacking isn't held by pins alone",
+			Policy{PinAlarm: 1000, PinLimit: 1},
+			func(f *Facts) {
+				f.Pins = []id.VersionVector{holds(0, 0)}
+				f.Regions[1] = holds(15, 100)
+			},
+			"release 10, gave up 1000",
+		},
 		{"an empty log", Policy{SizeLimit: 1}, func(f *Facts) { f.Segments = nil }, "release 0"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -97,6 +118,15 @@ func TestLogStaysForEachOfItsReasons(t *testing.T) {
 
 func (d Decision) picture() string {
 	out := fmt.Sprintf("release %d", d.Release)
+	if d.Pinned > 0 {
+		out += fmt.Sprintf(", pinned %d", d.Pinned)
+	}
+	if d.PinAlarm {
+		out += ": alarm"
+	}
+	if d.GivenUp > 0 {
+		out += fmt.Sprintf(", gave up %d", d.GivenUp)
+	}
 	if d.Alarm {
 		out += fmt.Sprintf(", over by %d, compact", d.Over)
 	}
@@ -133,10 +163,14 @@ func TestNothingThatIsNeededGoes(t *testing.T) {
 			Retention:    rapid.Int64Range(0, 10*day).Draw(t, "retention"),
 			RetryHorizon: rapid.Int64Range(0, 3*day).Draw(t, "horizon"),
 			SizeLimit:    rapid.Int64Range(0, 12000).Draw(t, "limit"),
+			PinLimit:     rapid.Int64Range(0, 9000).Draw(t, "pin limit"),
 		}
 		d := Plan(p, f)
 		if d.Release > f.Flushed || d.Release >= f.Needed {
 			t.Fatalf("releases %d of %d flushed, %d needed", d.Release, f.Flushed, f.Needed)
+		}
+		if d.GivenUp > 0 && d.Pinned+1000 <= p.PinLimit {
+			t.Fatalf("gives up %d of pins that hold %d of %d", d.GivenUp, d.Pinned, p.PinLimit)
 		}
 		compacted := func(o id.Origin, n id.Seq) bool {
 			return slices.ContainsFunc(d.Compact, func(s Span) bool { return s.Origin == o && s.First <= n && n <= s.Last })
@@ -148,8 +182,11 @@ func TestNothingThatIsNeededGoes(t *testing.T) {
 					lacking := slices.ContainsFunc(f.Regions, func(v id.VersionVector) bool { return v.Get(o) < n })
 					age := f.Now - s.Newest
 					gone := s.Last <= d.Release
-					if gone && (pinned || lacking || age < p.Keep()) {
+					if gone && (pinned && p.PinLimit == 0 || lacking || age < p.Keep()) {
 						t.Fatalf("%v:%d goes: pinned %v, lacking %v, age %d", o, n, pinned, lacking, age)
+					}
+					if gone && pinned && d.GivenUp == 0 {
+						t.Fatalf("%v:%d goes although it's pinned, and nobody is told", o, n)
 					}
 					if compacted(o, n) && (gone || pinned || age < p.horizon() || s.Last > f.Flushed || !d.Alarm) {
 						t.Fatalf("%v:%d is compacted: gone %v, pinned %v, age %d", o, n, gone, pinned, age)

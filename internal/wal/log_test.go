@@ -222,6 +222,36 @@ func TestEntriesKeepsToItsLimits(t *testing.T) {
 	}
 }
 
+// What lies from an entry on falls by at least the entry from each to the next, and by all that the files hold in the end.
+func TestBytesFromAnEntryOn(t *testing.T) {
+	log := memLog(t, 1000)
+	defer log.Close()
+	if got := log.BytesFrom(1); got != 0 {
+		t.Errorf("an empty log has %d bytes from its first entry on", got)
+	}
+	for i := uint64(1); i <= 50; i++ {
+		appendOne(t, log, i, 1, strings.Repeat("d", 100))
+	}
+	all := int64(0)
+	for _, f := range log.Files() {
+		all += f.Bytes
+	}
+	before := log.BytesFrom(0)
+	if before != all {
+		t.Errorf("from the beginning on there are %d of %d bytes", before, all)
+	}
+	for i := uint64(1); i <= 51; i++ {
+		now := log.BytesFrom(i)
+		if fell := before - now; i > 1 && fell < 100 || fell < 0 || fell > 400 {
+			t.Errorf("from entry %d on there are %d bytes, from the one before %d", i, now, before)
+		}
+		before = now
+	}
+	if before != 0 {
+		t.Errorf("behind the end are %d bytes", before)
+	}
+}
+
 func TestReadOnlyChangesNothing(t *testing.T) {
 	files, want := smallLog(t)
 	last := names(files)[len(files)-1]

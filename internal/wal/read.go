@@ -157,6 +157,28 @@ func (l *Log) read(sp span) ([]Entry, error) {
 	return out, nil
 }
 
+// BytesFrom returns how much of the log's files lies from an entry on: the entry itself and all behind it. It's 0 behind
+// the last entry, and all of it in front of the first.
+func (l *Log) BytesFrom(i uint64) int64 {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if i > l.index.last {
+		return 0
+	}
+	total := int64(0)
+	for _, s := range l.index.segments {
+		n := uint64(len(s.offsets))
+		switch {
+		case n == 0 || s.first+n <= i:
+		case s.first >= i:
+			total += s.length
+		default:
+			total += s.length - int64(s.offsets[i-s.first])*align
+		}
+	}
+	return total
+}
+
 // File is one file of a log.
 type File struct {
 	Name string

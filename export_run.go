@@ -1,0 +1,224 @@
+package tidal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tidaldb/tidal/internal/engine"
+	"github.com/tidaldb/tidal/internal/export"
+	"github.com/tidaldb/tidal/internal/fault"
+	"github.com/tidaldb/tidal/internal/fixed"
+	"github.com/tidaldb/tidal/internal/host"
+	"github.com/tidaldb/tidal/internal/record"
+	"github.com/tidaldb/tidal/internal/token"
+	"github.com/tidaldb/tidal/schema"
+)
+
+// exportAtOnce is how many events are looked up in the engine at a time, which holds up writes.
+const exportAtOnce = 512
+
+// exportRun is one export under way.
+type exportRun struct {
+	db       *DB
+	query    *ExportQuery
+	walk     *host.Walk
+	fresh    bool // it begins with what the log has, and not behind what was read
+	from, to int64
+	bound    int64 // how far a time may lie ahead of the clock that stamped it, in milliseconds
+	versions map[schema.Hash]*schema.Schema
+
+	steps []host.Step  // read and not looked through yet
+	found []foundEvent // in those looked through last
+	// What became of found is known up to judged, as of when the engine had counted so many retractions.
+	judged      int
+	retractions uint64
+	// How far the run has come: to the event given or left out last; without one behind all of passed; without one to where
+	// it began. looked is the batch looked through last.
+	last           *foundEvent
+	passed, looked *host.Step
+	began          export.Cursor
+}
+
+// foundEvent is an event of the log that the query's filters let through.
+type foundEvent struct {
+	step   *host.Step
+	record record.Record
+	signal record.Signal
+	name   string // of the signal's type
+	// What became of it: whether nobody may be told of it any more, and whether it was undone.
+	withdrawn, undone bool
+}
+
+// after reports whether all the query's events were surely written at a time or later.
+func (r *exportRun) after(t time.Time) bool {
+	return !r.query.From.IsZero() && r.from > t.UnixMilli()+r.bound
+}
+
+// next looks for some more events, and reports whether there may be any. Those before were all given.
+func (r *exportRun) next(ctx context.Context) (some bool, err error) {
+	r.found, r.judged, r.last = r.found[:0], 0, nil
+	for len(r.found) == 0 {
+		r.passed = r.looked
+		if err := r.db.begin(ctx); err != nil {
+			return false, err
+		}
+		if len(r.steps) == 0 {
+			if r.steps, err = r.walk.Next(); err != nil {
+				return false, err
+			}
+			if len(r.steps) == 0 {
+				r.passed, r.began = nil, r.walk.Cursor()
+				return false, nil
+			}
+		}
+		for len(r.steps) > 0 && len(r.found) < exportAtOnce {
+			if err := r.look(&r.steps[0]); err != nil {
+				return false, err
+			}
+			r.looked, r.steps = &r.steps[0], r.steps[1:]
+		}
+	}
+	return true, nil
+}
+
+// look appends the events of a batch that the filters let through.
+func (r *exportRun) look(step *host.Step) error {
+	b := &step.Batch
+	if !r.query.From.IsZero() && int64(b.Header.Timestamp/1e6)+r.bound < r.from {
+		return nil // no event is so far ahead of when it was written
+	}
+	for rec, err := range b.Records() {
+		if err != nil {
+			return fmt.Errorf("read batch %v: %w", b.Origin().At(b.Header.First), err)
+		}
+		if rec.Seq < step.First || rec.Kind != record.KindSignal || !r.wanted(&rec.Meta) {
+			continue
+		}
+		f := foundEvent{step: step, record: rec}
+		if err := record.DecodeSignal(rec.Body, &f.signal); err != nil {
+			return fmt.Errorf("read signal %v: %w", b.Origin().At(rec.Seq), err)
+		}
+		q := r.query
+		if q.User != "" && q.User != f.signal.User || q.Item != "" && q.Item != f.signal.Item {
+			continue
+		}
+		if f.name, err = r.typeName(b.Ext.Schema, f.signal.Type); err != nil {
+			return err
+		}
+		if len(q.Types) == 0 || slices.Contains(q.Types, f.name) {
+			r.found = append(r.found, f)
+		}
+	}
+	return nil
+}
+
+// wanted reports whether the filters that need no body let a record through.
+func (r *exportRun) wanted(m *record.Meta) bool {
+	q := r.query
+	switch {
+	case !q.From.IsZero() && m.Time < r.from, !q.To.IsZero() && m.Time >= r.to:
+		return false
+	case q.Session != "":
+		session, ok := strings.CutPrefix(m.Lane.Producer, sessionLane)
+		return ok && session == q.Session
+	}
+	return true
+}
+
+// typeName names a signal type of a schema version.
+func (r *exportRun) typeName(version schema.Hash, index uint16) (string, error) {
+	s, ok := r.versions[version]
+	if !ok {
+		_ = r.db.host.Read(func(e *engine.Engine) error {
+			s = e.Version(version)
+			return nil
+		})
+		r.versions[version] = s
+	}
+	if s == nil || int(index) >= len(s.Signals) {
+		return "", fault.Damaged("", 0, "signal type %d is not in schema version %v", index, version)
+	}
+	return s.Signals[index].Name, nil
+}
+
+// judge looks up what became of some events, from one on.
+func (r *exportRun) judge(from int) error {
+	some := r.found[from:min(from+exportAtOnce, len(r.found))]
+	r.judged = from + len(some)
+	return r.db.host.Read(func(e *engine.Engine) error {
+		r.retractions = e.Retractions()
+		for i := range some {
+			f := &some[i]
+			f.withdrawn = e.Withdrawn(&f.signal)
+			f.undone = e.Undone(f.position())
+		}
+		return nil
+	})
+}
+
+func (f *foundEvent) position() Position { return f.step.Batch.Origin().At(f.record.Seq) }
+
+// give makes an event of what was found, unless it isn't to be told: it was withdrawn, or undone and nobody asked. That is so
+// as of now, and not as of when it was read.
+func (r *exportRun) give(i int) (x Exported, ok bool, err error) {
+	if i >= r.judged || r.db.host.Retractions() != r.retractions {
+		if err := r.judge(i); err != nil {
+			return x, false, err
+		}
+	}
+	f := &r.found[i]
+	if !f.withdrawn && (!f.undone || r.query.WithUndone) {
+		if x, err = r.event(f); err != nil {
+			return x, false, err
+		}
+		ok = true
+	}
+	r.last = f
+	return x, ok, nil
+}
+
+// event copies what the log lends.
+func (r *exportRun) event(f *foundEvent) (Exported, error) {
+	m, s := &f.record.Meta, &f.signal
+	cursor := f.step.Cursor(f.record.Seq)
+	x := Exported{
+		Kind: kindSignal, Position: f.position(), Time: time.UnixMilli(m.Time).UTC(), Type: f.name,
+		User: strings.Clone(s.User), Item: strings.Clone(s.Item), Creator: strings.Clone(s.Creator),
+		Weight: float64(s.Weight) / float64(fixed.One), Key: strings.Clone(m.Key), Lane: strings.Clone(m.Lane.Producer),
+		Number: m.Lane.Request, Undone: f.undone, Trace: m.Trace, Cursor: cursor.Text(),
+	}
+	for _, c := range s.Cohorts {
+		x.Cohorts = append(x.Cohorts, strings.Clone(c))
+	}
+	if session, ok := strings.CutPrefix(x.Lane, sessionLane); ok {
+		x.Session = session
+	}
+	if s.Ref == "" {
+		return x, nil
+	}
+	ref, err := r.db.Ref([]byte(s.Ref))
+	switch {
+	case errors.Is(err, fault.ErrInput) || err == nil && !(&token.Ref{Item: ref.Item}).Of(s.Item):
+		x.RawRef = []byte(s.Ref)
+	case err != nil:
+		return x, err
+	default:
+		x.Ref = &ref
+	}
+	return x, nil
+}
+
+// cursor is how far the run has come.
+func (r *exportRun) cursor() string {
+	c := r.began
+	if f := r.last; f != nil {
+		c = f.step.Cursor(f.record.Seq)
+	} else if r.passed != nil {
+		c = r.passed.Cursor(r.passed.Batch.Header.Last)
+	}
+	return c.Text()
+}
