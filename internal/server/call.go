@@ -169,6 +169,7 @@ type arriving struct {
 	count   int64
 	idle    time.Duration // 0 outside of streams
 	stopped atomic.Bool
+	ended   atomic.Bool // all of it is here
 }
 
 // stop makes the read under way, and later ones, fail.
@@ -186,6 +187,9 @@ func (b *arriving) Read(p []byte) (int, error) {
 	}
 	n, err := b.ReadCloser.Read(p)
 	b.count += int64(n)
+	if errors.Is(err, io.EOF) {
+		b.ended.Store(true)
+	}
 	return n, err
 }
 
@@ -204,6 +208,32 @@ func (c *call) limits(stream bool) {
 
 // errStopped ends reading a stream whose answer has ended.
 var errStopped = errors.New("nobody reads this stream any more")
+
+// fullDuplex lets an answer begin while the body is still being read, which HTTP/2 does anyway. The connection isn't used
+// again: net/http looks for the end of a body that wasn't read to its end, and would trip over what it let us do.
+func (c *call) fullDuplex() {
+	if c.r.ProtoMajor < 2 {
+		_ = c.w.control.EnableFullDuplex()
+		c.w.Header().Set("Connection", "close")
+	}
+}
+
+// How much of a body that nobody wants is read, and for how long, behind an answer.
+const (
+	maxDrained = 16 << 20
+	drainFor   = time.Second
+)
+
+// drain reads what is left of the body for a while: who sends all of it before they listen would otherwise find the
+// connection reset, and the answer lost.
+func (c *call) drain() {
+	if c.r.ProtoMajor >= 2 || c.body.ended.Load() {
+		return
+	}
+	c.body.idle = 0
+	_ = c.w.control.SetReadDeadline(time.Now().Add(drainFor))
+	_, _ = io.CopyN(io.Discard, c.body, maxDrained)
+}
 
 // readError says what the failure to read a body is.
 func readError(err error) error {

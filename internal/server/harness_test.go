@@ -79,6 +79,16 @@ func open(t *testing.T, change func(*Options)) *world {
 	return w
 }
 
+// reopened serves the database again after it was restarted.
+func (w *world) reopened() *world {
+	w.t.Helper()
+	out := &world{t: w.t, db: w.db, seen: &recording{}}
+	out.server = New(Options{DB: w.db.DB, Recorder: out.seen})
+	out.http = httptest.NewServer(out.server)
+	w.t.Cleanup(out.http.Close)
+	return out
+}
+
 // reply is an answer that was read.
 type reply struct {
 	status int
@@ -161,4 +171,14 @@ func (w *world) refuses(status int, code, method, path, body string, headers ...
 func (w *world) put(kind tidal.EntityKind, id string, fields tidal.Fields) {
 	w.t.Helper()
 	w.db.Must(tidal.Put{Kind: kind, ID: id, Fields: fields})
+}
+
+// client is one of HTTP/1.1, or of HTTP/2 without TLS.
+func (w *world) client(h2 bool) *http.Client {
+	p := &http.Protocols{}
+	p.SetHTTP1(!h2)
+	p.SetUnencryptedHTTP2(h2)
+	transport := &http.Transport{Protocols: p}
+	w.t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
 }

@@ -33,7 +33,20 @@ func jsonError(err error) error {
 		return fault.Refuse(m[1], "appears twice%s", where)
 	}
 	if m := wrongValue.FindStringSubmatch(text); m != nil {
-		return fault.Refuse(m[2], "is %s; expected %s%s", m[3], m[1], where)
+		return fault.Refuse(snakeCase(m[2]), "is %s; expected %s%s", m[3], m[1], where)
 	}
 	return malformed("the body can't be read as JSON%s: %s", where, strings.TrimPrefix(text, "syntax error "))
+}
+
+// snakeCase turns a name as protojson has it into that of the schema.
+func snakeCase(name string) string {
+	var b strings.Builder
+	for _, c := range name {
+		if c >= 'A' && c <= 'Z' {
+			b.WriteByte('_')
+			c += 'a' - 'A'
+		}
+		b.WriteRune(c)
+	}
+	return b.String()
 }

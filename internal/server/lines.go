@@ -137,22 +137,30 @@ func (s *Server) signalLines(in *input) error {
 	if err != nil {
 		return err
 	}
-	// Without this a server of HTTP/1 reads all of the body before it lets us answer.
-	_ = c.w.control.EnableFullDuplex()
+	c.fullDuplex()
 	w := &lineWriter{s: s, c: c}
 	err = w.run(&lineReader{in: bufio.NewReaderSize(body, maxLine), batch: int(batch)}, lane, number)
 	if err == nil {
 		w.head()
 		return nil
 	}
-	err = &partly{err, w.kept}
-	if c.w.status == 0 {
-		return err
-	}
-	kind, p := s.problemOf(c, err)
-	c.failed(kind.code, err)
-	w.answer(&tidalpb.LinesWritten{Kept: w.kept, Problem: p})
+	w.fail(&partly{err, w.kept})
 	return nil
+}
+
+// fail ends the answer with a problem: as its whole content, or as its last line.
+func (w *lineWriter) fail(err error) {
+	if w.c.w.status == 0 {
+		w.c.explain(err)
+		w.c.w.Flush()
+	} else {
+		kind, p := w.s.problemOf(w.c, err)
+		w.c.failed(kind.code, err)
+		w.answer(&tidalpb.LinesWritten{Kept: w.kept, Problem: p})
+	}
+	if !errors.Is(err, errSlow) {
+		w.c.drain()
+	}
 }
 
 // lineWriter writes requests and answers each with a line.

@@ -33,6 +33,7 @@ var (
 	errMethod     = errors.New("this path doesn't take the method")
 	errTooLarge   = errors.New("the body is too large")
 	errMedia      = errors.New("the body is of a type or encoding that isn't read here")
+	errOrigin     = errors.New("the request comes from a page of another origin")
 	errForbidden  = errors.New("the key's role may not do this")
 	errSlow       = errors.New("the body took too long to arrive")
 	errBusy       = errors.New("as much as is allowed at once is under way")
@@ -48,6 +49,7 @@ func problems() []problemKind {
 		{ErrNoKey, "no_key", http.StatusUnauthorized, connect.CodeUnauthenticated, 0, ""},
 		{ErrBadKey, "bad_key", http.StatusUnauthorized, connect.CodeUnauthenticated, 0, ""},
 		{errForbidden, "forbidden", http.StatusForbidden, connect.CodePermissionDenied, 0, ""},
+		{errOrigin, "cross_origin", http.StatusForbidden, connect.CodePermissionDenied, 0, ""},
 		{errNoRoute, "no_route", http.StatusNotFound, connect.CodeUnimplemented, 0, ""},
 		{errMethod, "method", http.StatusMethodNotAllowed, connect.CodeUnimplemented, 0, ""},
 		{errTooLarge, "too_large", http.StatusRequestEntityTooLarge, connect.CodeResourceExhausted, 0, ""},

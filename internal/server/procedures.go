@@ -11,6 +11,7 @@ import (
 	"connectrpc.com/grpchealth"
 	"connectrpc.com/grpcreflect"
 
+	"github.com/tidaldb/tidal"
 	"github.com/tidaldb/tidal/internal/tidalpb/tidalpbconnect"
 )
 
@@ -194,7 +195,7 @@ func (h checker) Check(_ context.Context, r *grpchealth.CheckRequest) (*grpcheal
 		known = known || name == r.Service
 	}
 	if !known {
-		return nil, &told{errNoRoute, fmt.Sprintf("there is no service %q", r.Service)}
+		return nil, &told{tidal.ErrNotFound, fmt.Sprintf("there is no service %q", r.Service)}
 	}
 	if !h.s.ready() {
 		return &grpchealth.CheckResponse{Status: grpchealth.StatusNotServing}, nil

@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -279,10 +280,11 @@ func (in *input) time(name string) *timestamppb.Timestamp {
 
 // checkQuery parses the query of the URL, and refuses parameters that the route doesn't have.
 func (in *input) checkQuery() error {
-	if err := in.c.r.ParseForm(); err != nil { // of the URL: no form is read here, whatever the body says
+	form, err := url.ParseQuery(in.c.r.URL.RawQuery)
+	if err != nil {
 		return malformed("the query of the URL can't be read: %v", err)
 	}
-	in.c.r.Form = in.c.r.URL.Query()
+	in.c.r.Form = form
 	var known []string
 	for _, p := range in.route.query {
 		known = append(known, p.name)

@@ -25,6 +25,7 @@ type Server struct {
 
 	lists, writes chan struct{} // a place for each that may be under way
 	problems      []problemKind
+	origins       *http.CrossOriginProtection
 	routes        *router
 	procedures    map[string]*endpoint // by path
 	rpcErrors     *connect.ErrorWriter
@@ -49,6 +50,7 @@ func New(o Options) *Server {
 		s.ready = func() bool { return true }
 	}
 	s.limits.fill()
+	s.origins = http.NewCrossOriginProtection()
 	s.lists, s.writes = make(chan struct{}, s.limits.Lists), make(chan struct{}, s.limits.Writes)
 	s.serveProcedures()
 	s.routes = newRouter(s.allRoutes())
@@ -131,6 +133,10 @@ func (s *Server) find(c *call) (*endpoint, error) {
 
 // serve does what all endpoints have in common: who calls, how much, how long.
 func (s *Server) serve(c *call, e *endpoint) error {
+	// A page of another origin must not write with what the browser lets through: a server on this machine may ask for no key.
+	if err := s.origins.Check(c.r); err != nil {
+		return &told{errOrigin, "a page of another origin may not send this"}
+	}
 	if e.role != NoRole {
 		caller, err := s.authorize(c.r)
 		if err != nil {
