@@ -91,6 +91,7 @@ func meanings() []meaning {
 		{code: "no_key", is: ErrUnauthenticated},
 		{code: "bad_key", is: ErrUnauthenticated},
 		{code: "forbidden", is: ErrForbidden},
+		{code: "cross_origin", is: ErrForbidden},
 		{code: "no_route", is: ErrUnsupported},
 		{code: "method", is: ErrUnsupported},
 		{code: "too_large", is: ErrInput, settled: true},
