@@ -67,6 +67,7 @@ func failAt(t *testing.T, f *faulty, n int64) bool {
 	f.left.Store(n)
 	var claims []claim
 	var failed error
+	failures := 0
 	for i := range 12 {
 		c := claim{producer: "p", number: uint64(i + 1), item: fmt.Sprint("item", i), n: 2}
 		_, err := write(context.Background(), r, c.producer, c.number, c.item, c.n)
@@ -81,7 +82,12 @@ func failAt(t *testing.T, f *faulty, n int64) bool {
 			t.Fatalf("operation %d: write: %v doesn't name the cause", n, err)
 		case err != nil:
 			failed = err
+			failures++
 		}
+	}
+	// What answers a second failed write is the end of the loop, so by then everybody may know of it.
+	if err := r.Failure(); failures > 1 && !errors.Is(err, f.err) || failures == 0 && err != nil {
+		t.Fatalf("operation %d: %d writes failed, and the replica says %v", n, failures, err)
 	}
 	if failed != nil { // reads go on, and show what was acknowledged
 		for _, c := range claims {

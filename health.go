@@ -1,0 +1,27 @@
+package tidal
+
+import "github.com/tidaldb/tidal/internal/fault"
+
+// Health says whether a database does its work, and how hard that is for it.
+type Health struct {
+	// Failed is why nothing is written any more, nil if all is well: [ErrClosed], or the failure of the disk, from which the
+	// way back is to open the directory again. Reads go on meanwhile.
+	Failed error
+	// Behind is how much of the log, in bytes, isn't in the checkpoint yet, and would have to be applied if the process ended
+	// now. It stays below Options.CheckpointLag, about.
+	Behind int64
+	// Lists are under way; Degradation is how much is left out for the next one, in the words of [RankStats].
+	Lists       int
+	Degradation string
+}
+
+// Health says how the database is. It takes no lock that writes or lists take, so it answers also while these wait.
+func (db *DB) Health() Health {
+	h := Health{Lists: int(db.ranking.Load()), Degradation: db.effort().String()}
+	if db.closed.Load() {
+		h.Failed = fault.ErrClosed
+		return h
+	}
+	h.Failed, h.Behind = db.host.Failure(), db.host.Behind()
+	return h
+}
