@@ -1,0 +1,273 @@
+package metrics_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	dto "github.com/prometheus/client_model/go"
+
+	"github.com/tidaldb/tidal"
+	"github.com/tidaldb/tidal/internal/metrics"
+)
+
+// held is a database of which everything is known.
+type held struct{}
+
+func (held) Stats() tidal.Stats {
+	return tidal.Stats{
+		Items: 1, Creators: 2, Cells: 3, Signals: 4, Clamped: 5, Parked: 6, LogBytes: 7, StateBytes: 8, ViewBytes: 9, HiddenServed: 10,
+		UserMemory: tidal.UserMemory{Resident: 11, Cold: 12, Bytes: 13, Queued: 14, Evicted: 15, Warmed: 16},
+	}
+}
+
+func (held) Health() tidal.Health { return tidal.Health{Behind: 17, Lists: 18} }
+
+// used makes metrics of which every one was used.
+func used() *metrics.Metrics {
+	m := metrics.New(metrics.Options{DB: held{}, Version: "v1", Commit: "c", Go: "go1"})
+	m.Signals("like", 3)
+	m.Duplicate()
+	m.Overloaded()
+	m.Wrote(4*time.Millisecond, 2*time.Millisecond, 3*time.Millisecond)
+	m.Wrote(4*time.Millisecond, 0, 0)
+	at := time.Unix(1000, 0)
+	m.Accepted("ada", at, tidal.Position{Seq: 7})
+	stats := tidal.RankStats{Candidates: 500, User: 1e5, Find: 2e5, First: 3e5, Second: 4e5, Mix: 5e5, Degradation: "coarse_counts"}
+	m.Listed("for_you", "ada", &stats, tidal.VersionVector{}.With(tidal.Position{}.Origin(), 7), time.Millisecond, at.Add(20*time.Millisecond))
+	m.Request("GET /v1/items/{id}", 200, time.Millisecond)
+	m.Request("none", 404, time.Millisecond)
+	m.UnderWay(1)
+	m.Connections(1)
+	m.Ready(true)
+	return m
+}
+
+// gathered are the families by name.
+func gathered(t *testing.T, m *metrics.Metrics) map[string]*dto.MetricFamily {
+	t.Helper()
+	all, err := m.Registry().Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]*dto.MetricFamily{}
+	for _, f := range all {
+		out[f.GetName()] = f
+	}
+	return out
+}
+
+func TestFiguresAreThoseOfWhatHappened(t *testing.T) {
+	m := used()
+	for name, want := range map[string]float64{
+		"tidal_items": 1, "tidal_creators": 2, "tidal_cells": 3, "tidal_events_applied_total": 4, "tidal_late_events_total": 5,
+		"tidal_parked_batches": 6, "tidal_wal_bytes": 7, "tidal_state_bytes": 8, "tidal_view_bytes": 9,
+		"tidal_hidden_served_total": 10, "tidal_user_bytes": 27, "tidal_users_evicted_total": 15, "tidal_users_warmed_total": 16,
+		"tidal_checkpoint_lag_bytes": 17, "tidal_lists_under_way": 18, "tidal_writable": 1, "tidal_reactions_lost_total": 0,
+		"tidal_signals_total": 3, "tidal_duplicates_total": 1, "tidal_overload_total": 1, "tidal_query_degraded_total": 1,
+		"tidal_http_requests_under_way": 1, "tidal_http_connections": 1, "tidal_ready": 1, "tidal_build_info": 1,
+	} {
+		f := gathered(t, m)[name]
+		if f == nil || len(f.Metric) != 1 {
+			t.Errorf("%s: %v", name, f)
+			continue
+		}
+		if got := f.Metric[0].GetCounter().GetValue() + f.Metric[0].GetGauge().GetValue(); got != want {
+			t.Errorf("%s is %v, want %v", name, got, want)
+		}
+	}
+	for name, want := range map[string]struct {
+		series int
+		count  uint64
+		sum    float64
+	}{
+		"tidal_signal_write_seconds":   {1, 2, 0.008},
+		"tidal_signal_durable_seconds": {1, 1, 0.002},
+		"tidal_signal_visible_seconds": {1, 1, 0.003},
+		"tidal_reaction_seconds":       {1, 1, 0.02},
+		"tidal_query_seconds":          {6, 6, 0.0025},
+		"tidal_query_candidates":       {1, 1, 500},
+		"tidal_http_request_seconds":   {2, 2, 0.002},
+	} {
+		f := gathered(t, m)[name]
+		count, sum := uint64(0), 0.0
+		for _, x := range f.GetMetric() {
+			count += x.GetHistogram().GetSampleCount()
+			sum += x.GetHistogram().GetSampleSum()
+		}
+		if len(f.GetMetric()) != want.series || count != want.count || fmt.Sprintf("%.6f", sum) != fmt.Sprintf("%.6f", want.sum) {
+			t.Errorf("%s: %d series, %d, %v; want %+v", name, len(f.GetMetric()), count, sum, want)
+		}
+	}
+	all, err := m.Registry().Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if problems, err := promlint.NewWithMetricFamilies(all).Lint(); err != nil || len(problems) > 0 {
+		t.Errorf("%v %v", problems, err)
+	}
+}
+
+// However many values a label is given, at once and by many, a bounded number of series comes of it, and nothing is lost.
+func TestLabelsAreBounded(t *testing.T) {
+	m := metrics.New(metrics.Options{DB: held{}})
+	var all sync.WaitGroup
+	for g := range 4 {
+		all.Go(func() {
+			for i := range 500 {
+				m.Signals(fmt.Sprintf("type-%d", i), 1)
+				m.Request(fmt.Sprintf("route-%d", i), 200+g, time.Millisecond)
+			}
+		})
+	}
+	all.Wait()
+	for name, most := range map[string]int{"tidal_signals_total": 130, "tidal_http_requests_total": 130, "tidal_http_request_seconds": 130} {
+		f, sum := gathered(t, m)[name], 0.0
+		for _, x := range f.Metric {
+			sum += x.GetCounter().GetValue() + float64(x.GetHistogram().GetSampleCount())
+		}
+		if len(f.Metric) > most || sum != 2000 {
+			t.Errorf("%s has %d series that count %v", name, len(f.Metric), sum)
+		}
+	}
+}
+
+func TestCountingTakesNoMemory(t *testing.T) {
+	m := used()
+	stats := tidal.RankStats{Candidates: 500, Degradation: "full"}
+	vector := tidal.VersionVector{}.With(tidal.Position{}.Origin(), 7)
+	at := time.Unix(1000, 0)
+	if n := testing.AllocsPerRun(100, func() {
+		m.Signals("like", 64)
+		m.Wrote(time.Millisecond, time.Millisecond, time.Millisecond)
+		m.Accepted("ada", at, tidal.Position{Seq: 7})
+		m.Listed("for_you", "ada", &stats, vector, time.Millisecond, at)
+		m.Request("GET /v1/items/{id}", 200, time.Millisecond)
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+var row = regexp.MustCompile("(?m)^\\| `([a-z_]+)(?:\\{([a-z_, ]+)\\})?` \\| (counter|gauge|histogram) \\|")
+
+func TestThePageListsEveryMetric(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "metrics.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var documented, there []string
+	for _, m := range row.FindAllStringSubmatch(string(page), -1) {
+		documented = append(documented, m[1]+"{"+m[2]+"} "+m[3])
+	}
+	for name, f := range gathered(t, used()) {
+		if !strings.HasPrefix(name, "tidal_") {
+			continue
+		}
+		var labels []string
+		for _, l := range f.Metric[0].Label {
+			labels = append(labels, l.GetName())
+		}
+		there = append(there, name+"{"+strings.Join(labels, ", ")+"} "+strings.ToLower(f.GetType().String()))
+	}
+	slices.Sort(documented)
+	slices.Sort(there)
+	if !slices.Equal(documented, there) {
+		t.Errorf("docs/metrics.md lists\n%s\nthe registry has\n%s", strings.Join(documented, "\n"), strings.Join(there, "\n"))
+	}
+}
+
+// What the dashboard and the alerts ask for exists.
+func TestDashboardAndAlertsUseMetricsThatExist(t *testing.T) {
+	exists := gathered(t, used())
+	name := regexp.MustCompile(`\b(?:tidal|go|process)_[a-z0-9_]+`)
+	check := func(file, expr string) int {
+		found := name.FindAllString(expr, -1)
+		for _, n := range found {
+			base := n
+			for _, suffix := range []string{"_bucket", "_sum", "_count"} {
+				if b, ok := strings.CutSuffix(n, suffix); ok && exists[b] != nil {
+					base = b
+				}
+			}
+			if exists[base] == nil {
+				t.Errorf("%s uses %s, which doesn't exist", file, n)
+			}
+		}
+		return len(found)
+	}
+	var board struct {
+		Panels []struct {
+			Title   string
+			Targets []struct{ Expr string }
+		}
+	}
+	text, err := os.ReadFile(filepath.Join("..", "..", "deploy", "grafana.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &board); err != nil {
+		t.Fatal(err)
+	}
+	if len(board.Panels) < 8 {
+		t.Errorf("%d panels", len(board.Panels))
+	}
+	for _, p := range board.Panels {
+		for _, target := range p.Targets {
+			if check("deploy/grafana.json", target.Expr) == 0 {
+				t.Errorf("panel %q asks for nothing: %q", p.Title, target.Expr)
+			}
+		}
+	}
+	var alerts struct {
+		Groups []struct {
+			Rules []struct {
+				Alert, Expr string
+				Annotations map[string]string
+			}
+		}
+	}
+	if text, err = os.ReadFile(filepath.Join("..", "..", "deploy", "alerts.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal(text, &alerts); err != nil {
+		t.Fatal(err)
+	}
+	rules := 0
+	for _, g := range alerts.Groups {
+		for _, r := range g.Rules {
+			rules++
+			if r.Alert == "" || r.Annotations["summary"] == "" || r.Annotations["description"] == "" || check("deploy/alerts.yaml", r.Expr) == 0 {
+				t.Errorf("%+v", r)
+			}
+		}
+	}
+	if rules < 6 {
+		t.Errorf("%d alerts", rules)
+	}
+}
+
+func BenchmarkWrite64(b *testing.B) {
+	m := used()
+	at := time.Unix(1000, 0)
+	users := make([]string, 64)
+	for i := range users {
+		users[i] = fmt.Sprintf("user-%d", i)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		m.Signals("like", 64)
+		for _, u := range users {
+			m.Accepted(u, at, tidal.Position{Seq: 1})
+		}
+		m.Wrote(time.Millisecond, time.Millisecond, time.Millisecond)
+	}
+}
