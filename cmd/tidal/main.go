@@ -35,7 +35,7 @@ func main() {
 // run executes one command line and returns its exit code. It touches nothing of the process but the streams given,
 // the files named, and, for demo, a child process.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, now: time.Now, self: os.Executable}
+	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, now: time.Now, self: os.Executable, environ: os.Environ}
 	root := a.root()
 	root.SetArgs(args)
 	// A command line that can't be parsed sets no flags, but who asked for JSON gets the refusal as JSON.
@@ -49,6 +49,7 @@ type app struct {
 	stdout, stderr io.Writer
 	now            func() time.Time
 	self           func() (string, error) // path of this program, which demo starts again
+	environ        func() []string        // what the settings of a server may come from
 	json           bool
 }
 
@@ -78,6 +79,7 @@ func (a *app) root() *cobra.Command {
 		a.putCommand(), a.patchCommand(), a.deleteCommand(), a.eraseCommand(), a.undoCommand(), a.entityCommand(),
 		a.listCommand(), a.userCommand(), a.collectCommand(), a.collectionsCommand(), a.simCommand(), a.evalCommand(), a.rankCommand(), a.profilesCommand(),
 	)
+	root.AddCommand(a.serveCommand(), a.keysCommand(), a.configCommand())
 	return root
 }
 

@@ -1,0 +1,35 @@
+package daemon
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/tidaldb/tidal"
+	"github.com/tidaldb/tidal/internal/config"
+	"github.com/tidaldb/tidal/internal/fault"
+	"github.com/tidaldb/tidal/schema"
+)
+
+// openDatabase opens the directory that the settings name, as they say.
+func openDatabase(c *config.Config) (*tidal.DB, error) {
+	if c.DataDir == "" {
+		return nil, fault.Refuse("data-dir", "is empty; name the directory of the database")
+	}
+	var s *schema.Schema
+	if c.Schema != "" {
+		text, err := os.ReadFile(c.Schema)
+		if err != nil {
+			return nil, fmt.Errorf("read the schema: %w", err)
+		}
+		if s, err = schema.ParseYAML(c.Schema, text); err != nil {
+			return nil, fmt.Errorf("read the schema: %w", err)
+		}
+	}
+	return tidal.Open(c.DataDir, s, &tidal.Options{
+		MaxWaiting: c.MaxWaiting, UserMemory: c.UserMemory, Retention: c.Retention,
+		CheckpointBytes: c.CheckpointBytes, CheckpointLag: c.CheckpointLag,
+		Degrade: tidal.Degrade{
+			FewerCandidates: c.DegradeCandidates, CoarseCounts: c.DegradeCounts, NoMixing: c.DegradeMixing,
+		},
+	})
+}

@@ -1,0 +1,77 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/tidaldb/tidal/internal/config"
+	"github.com/tidaldb/tidal/internal/health"
+)
+
+// phase is how far the server has come.
+type phase int32
+
+const (
+	starting phase = iota
+	running
+	draining
+)
+
+// state is the server's phase.
+type state struct{ phase atomic.Int32 }
+
+func (s *state) set(p phase) { s.phase.Store(int32(p)) }
+
+func (s *state) is(p phase) bool { return s.phase.Load() == int32(p) }
+
+// dynamic are the settings that a reload changes while requests read them.
+type dynamic struct {
+	accessLog atomic.Bool
+	readyLag  atomic.Int64
+}
+
+func (d *dynamic) set(c *config.Config) {
+	d.accessLog.Store(c.AccessLog)
+	d.readyLag.Store(c.ReadyLag)
+}
+
+// checks are the conditions of being ready.
+func (d *daemon) checks() []health.Check {
+	return []health.Check{
+		{Name: "running", Run: func() error {
+			switch {
+			case d.state.is(draining):
+				return errors.New("the server is stopping")
+			case d.state.is(starting):
+				return errors.New("the server is starting")
+			}
+			return nil
+		}},
+		{Name: "log", Run: func() error { return d.db.Health().Failed }},
+		{Name: "schema", Run: func() error {
+			if d.db.Schema() == nil {
+				return errors.New("the database has no schema")
+			}
+			return nil
+		}},
+		{Name: "checkpoint", Run: func() error {
+			if behind, most := d.db.Health().Behind, d.dynamic.readyLag.Load(); behind > most {
+				return fmt.Errorf("it is %d bytes behind the log, more than %d", behind, most)
+			}
+			return nil
+		}},
+		{Name: "parked", Run: func() error {
+			if n := d.db.Stats().Parked; n > 0 {
+				return fmt.Errorf("%d batches wait for a schema version or a newer program", n)
+			}
+			return nil
+		}},
+		{Name: "overload", Run: func() error {
+			if h := d.db.Health(); h.Degradation == "no_mixing" {
+				return fmt.Errorf("%d lists are under way, and each is made with the least effort", h.Lists)
+			}
+			return nil
+		}},
+	}
+}
