@@ -101,5 +101,8 @@ func goldenJoins(t *testing.T) string {
 	r := b.Finish(there, 5, 1000)
 	_, err = DecodeRange(r.AppendBinary(nil))
 	line("range", r.AppendBinary(nil), err)
+	for _, text := range goldenSessions(t) {
+		fmt.Fprintln(&out, text)
+	}
 	return out.String()
 }

@@ -13,7 +13,7 @@ import (
 // stored and shipped bytes: they are never reused.
 type Kind uint8
 
-// The kinds of replicated records. Sums: the three cells. Joins: all others.
+// The kinds of replicated records. Sums: the three cells, and sessions. Joins: all others.
 const (
 	KindCell          Kind = 1  // SignalState of (item, signal type)
 	KindCohortCell    Kind = 2  // SignalState of (cohort, item, signal type)
@@ -27,10 +27,12 @@ const (
 	KindSchemaVersion Kind = 10 // the encoded schema of the key's hash: copies are equal
 	KindFormatLevel   Kind = 11 // uvarint, from 1: the format level agreed on; a maximum
 	KindGeneration    Kind = 12 // uvarint of an HLC, from 1: the generation of an entity held elsewhere; a maximum
+	KindSession       Kind = 13 // Session, by the place that a user has for it
+	KindSealingKey    Kind = 14 // SealingKey of an id
 )
 
 // Kinds is the number of kinds; they run from 1 to Kinds.
-const Kinds = 12
+const Kinds = 14
 
 // The bounds of stored lists. A change of any of these, as of the rules in [Kind.List], changes what stored bytes mean,
 // and needs a new version of the algebra: store.Algebra.
@@ -65,6 +67,10 @@ func (k Kind) String() string {
 		return "format level"
 	case KindGeneration:
 		return "generation"
+	case KindSession:
+		return "session"
+	case KindSealingKey:
+		return "sealing key"
 	}
 	return "kind(" + strconv.Itoa(int(k)) + ")"
 }
@@ -74,7 +80,10 @@ func (k Kind) Valid() bool { return k >= 1 && k <= Kinds }
 
 // Sum reports whether records of kind k are sums: each event must be merged exactly once, and may be taken out again.
 // All other kinds are joins.
-func (k Kind) Sum() bool { return k == KindCell || k == KindCohortCell || k == KindCreatorCell }
+func (k Kind) Sum() bool { return k.Cell() || k == KindSession }
+
+// Cell reports whether records of kind k are cells: a [SignalState] each.
+func (k Kind) Cell() bool { return k == KindCell || k == KindCohortCell || k == KindCreatorCell }
 
 // List returns the rule of a kind of list: for [KindRecents] the 64 newest different items, for [KindEngagers] the 64
 // newest different users, each with its newest interaction, of the year before the newest one. It panics for a kind that
@@ -94,7 +103,7 @@ func (k Kind) List() ListRule {
 // This is the whole of a storage's merge operator: commutative and associative, so operands may be combined in any
 // order and grouping.
 func Merge(kind Kind, dst, a, b []byte) ([]byte, error) {
-	out, err := combine(kind, dst, a, b, (*SignalState).Merge)
+	out, err := combine(kind, dst, a, b, (*SignalState).Merge, Session.Merge)
 	if err != nil {
 		return dst, fmt.Errorf("merge %v: %w", kind, err)
 	}
@@ -102,9 +111,10 @@ func Merge(kind Kind, dst, a, b []byte) ([]byte, error) {
 }
 
 // Subtract appends to dst what is left of a without b: the difference of sums, but the join of joins, for a join can't
-// forget and doesn't need to. The mark of a cell, a join too, stays what it became. Otherwise as [Merge].
+// forget and doesn't need to. The mark of a cell, a join too, stays what it became, and so does what is a join of a
+// session. Otherwise as [Merge].
 func Subtract(kind Kind, dst, a, b []byte) ([]byte, error) {
-	out, err := combine(kind, dst, a, b, (*SignalState).Minus)
+	out, err := combine(kind, dst, a, b, (*SignalState).Minus, Session.Minus)
 	if err != nil {
 		return dst, fmt.Errorf("subtract %v: %w", kind, err)
 	}
@@ -120,10 +130,15 @@ func Check(kind Kind, v []byte) error {
 	return err
 }
 
-func combine(kind Kind, dst, a, b []byte, sum func(a, b *SignalState)) ([]byte, error) {
+func combine(kind Kind, dst, a, b []byte, cells func(a, b *SignalState), sessions func(a, b Session) Session,
+) ([]byte, error) {
 	switch kind {
 	case KindCell, KindCohortCell, KindCreatorCell:
-		return combineCells(dst, a, b, sum)
+		return combineCells(dst, a, b, cells)
+	case KindSession:
+		return join(dst, a, b, DecodeSession, sessions, Session.AppendBinary)
+	case KindSealingKey:
+		return join(dst, a, b, DecodeSealingKey, SealingKey.Merge, SealingKey.AppendBinary)
 	case KindRecents, KindEngagers:
 		rule := kind.List()
 		return join(dst, a, b, rule.Decode, rule.Merge, TopN.AppendBinary)

@@ -46,6 +46,10 @@ func randomEffect(rng *rand.Rand, kind Kind) []byte {
 		return []byte("the one schema of this hash")
 	case KindFormatLevel, KindGeneration:
 		return appendNumber(rng.Uint64()>>rng.IntN(64), nil)
+	case KindSession:
+		return randomSession(rng).AppendBinary(nil)
+	case KindSealingKey:
+		return sealingKeyKind().update(rng).AppendBinary(nil)
 	}
 	panic("no such kind")
 }
@@ -233,6 +237,8 @@ func TestKindNumbersAreForEver(t *testing.T) {
 10 schema version join
 11 format level join
 12 generation join
+13 session sum
+14 sealing key join
 `
 	got := ""
 	for kind := Kind(1); kind <= Kinds; kind++ {

@@ -46,6 +46,16 @@ func (c PNCounter) Value() int64 {
 	return int64(lo)
 }
 
+// Added returns what an origin added so far.
+func (c PNCounter) Added(o id.Origin) uint64 {
+	for _, e := range c.entries {
+		if e.origin == o {
+			return e.p
+		}
+	}
+	return 0
+}
+
 // Merge returns the maximum per origin.
 func (c PNCounter) Merge(d PNCounter) PNCounter {
 	a, b := c.entries, d.entries

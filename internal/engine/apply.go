@@ -137,7 +137,7 @@ func (e *Engine) applyRecords(origin id.Origin, b *record.Batch) (news bool, hig
 		if rec.Kind == record.KindSignal {
 			err = e.postpone(&ev, version, &rec)
 		} else if err = e.perform(); err == nil {
-			err = e.applyRecord(&ev, &rec)
+			err = e.applyRecord(&ev, version, &rec)
 		}
 		if err != nil {
 			return false, 0, fmt.Errorf("%s at %v: %w", rec.Kind, ev.position, err)
@@ -157,7 +157,7 @@ func (e *Engine) applyRecords(origin id.Origin, b *record.Batch) (news bool, hig
 }
 
 // applyRecord applies a record of any kind but signal.
-func (e *Engine) applyRecord(ev *event, rec *record.Record) error {
+func (e *Engine) applyRecord(ev *event, v *version, rec *record.Record) error {
 	switch rec.Kind {
 	case record.KindDelete, record.KindErase, record.KindCompensate:
 		e.retractions.Add(1)
@@ -205,6 +205,18 @@ func (e *Engine) applyRecord(ev *event, rec *record.Record) error {
 			return err
 		}
 		return e.applyLevel(&l)
+	case record.KindSession:
+		var s record.Session
+		if err := record.DecodeSession(rec.Body, &s); err != nil {
+			return err
+		}
+		return e.applySession(ev, v, &s)
+	case record.KindSealingKey:
+		var k record.SealingKey
+		if err := record.DecodeSealingKey(rec.Body, &k); err != nil {
+			return err
+		}
+		return e.applySealingKey(&k)
 	}
 	return fmt.Errorf("unknown kind of record: %w", fault.ErrFormatTooNew)
 }

@@ -37,6 +37,10 @@ func (e *Engine) Load(r Record) error {
 			return tooNew(level)
 		}
 		e.level = max(e.level, level)
+	case algebra.KindSession: // also of a user who stays in the store
+		if err := e.dueIn(r.Owner, r.Value); err != nil {
+			return err
+		}
 	}
 	at := &e.loading
 	if at.kind != r.OwnerKind || at.name != r.Owner || at.name == "" {

@@ -131,6 +131,9 @@ func (e *Engine) mergeEntry(x *algebra.RangeEntry) error {
 		return err
 	}
 	t.Set(key, place, merged)
+	if r.Kind == algebra.KindSession {
+		return e.dueIn(r.Owner, merged)
+	}
 	return e.look(&key, merged)
 }
 

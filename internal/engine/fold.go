@@ -27,6 +27,7 @@ type Fold struct {
 func NewFold(cfg Config) *Fold {
 	cfg.UserMemory = 0 // of a range everything is here
 	cfg.Views = nil    // they follow the whole
+	cfg.SessionDue = nil
 	f := &Fold{engine: New(cfg), stored: map[string]bool{}}
 	f.engine.folding = true
 	f.engine.lanes.Track()

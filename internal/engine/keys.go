@@ -55,9 +55,21 @@ func undoneKey(owner state.Ord, p id.Position) state.Key {
 	return state.Key{Kind: algebra.KindUndone, Owner: state.KindGlobal, Ord: owner, Sub: string(sub)}
 }
 
+func sessionKey(user state.Ord, place uint8) state.Key {
+	return state.Key{Kind: algebra.KindSession, Owner: id.KindUser, Ord: user, Sub: string([]byte{place})}
+}
+
+func sealingKey(owner state.Ord, name uint32) state.Key {
+	sub := binary.BigEndian.AppendUint32(nil, name)
+	return state.Key{Kind: algebra.KindSealingKey, Owner: state.KindGlobal, Ord: owner, Sub: string(sub)}
+}
+
+// The owners of what belongs to no entity. The seals stand behind the level, so that a program that doesn't know them
+// reads first that it's too old.
 const (
-	schemaOwner = "schema"
 	levelOwner  = "level"
+	schemaOwner = "schema"
+	sealsOwner  = "seals"
 )
 
 // parted takes apart what joined put together.

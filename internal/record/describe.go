@@ -62,6 +62,15 @@ func appendBodyText(line []byte, p *Proposed) []byte {
 		return fmt.Appendf(line, " parent=%v bytes=%d", p.Schema.Parent, len(p.Schema.Encoded))
 	case KindFormatLevel:
 		return fmt.Appendf(line, " level=%d", p.Level.Level)
+	case KindSession:
+		return appendSessionText(line, p.Session)
+	case KindSealingKey:
+		line = fmt.Appendf(line, " id=%08x created=", p.SealingKey.ID)
+		line = appendTime(line, p.SealingKey.Created)
+		if len(p.SealingKey.Secret) == 0 {
+			return append(line, " (dropped)"...)
+		}
+		return line
 	case KindAnnotation:
 		return fmt.Appendf(line, " name=%q note=%q", p.Annotation.Name, p.Annotation.Note)
 	}
@@ -85,6 +94,34 @@ func appendSignalText(line []byte, s *Signal) []byte {
 		line = fmt.Appendf(line, " ref=%q", s.Ref)
 	}
 	return line
+}
+
+func appendSessionText(line []byte, s *Session) []byte {
+	line = fmt.Appendf(line, " %v", s.What)
+	line = appendRefText(line, "user", s.User, s.UserGen)
+	line = fmt.Appendf(line, " id=%q place=%d opened=", s.ID, s.Place)
+	line = appendTime(line, s.Opened)
+	switch s.What {
+	case SessionOpens:
+		line = fmt.Appendf(line, " agent=%q policy=%q", s.Agent, s.Policy)
+		if s.Until != 0 {
+			line = appendTime(append(line, " until="...), s.Until)
+		}
+		line = fmt.Appendf(line, " idle=%dms", s.Idle)
+	case SessionWrites:
+		for _, c := range s.Signals {
+			line = fmt.Appendf(line, " type_%d=%d", c.Type, c.N)
+		}
+		return fmt.Appendf(line, " others=%d refused=%d", s.Others, s.Refused)
+	case SessionNotes:
+		return fmt.Appendf(line, " name=%q text=%q", s.Name, s.Text)
+	case SessionSearches:
+		return fmt.Appendf(line, " query=%q results=%q", s.Text, s.Results)
+	case SessionCloses:
+		line = appendTime(append(line, " at="...), s.At)
+		line = fmt.Appendf(line, " auto=%t refused=%d", s.Auto, s.Refused)
+	}
+	return fmt.Appendf(line, " taste=%d", len(s.Taste))
 }
 
 func appendEntityText(line []byte, e *Entity) []byte {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/tidaldb/tidal/internal/fault"
@@ -47,7 +48,7 @@ func FuzzOpen(f *testing.F) {
 
 // FuzzBody decodes arbitrary bytes as the body of each kind: damage, or exactly these bytes again.
 func FuzzBody(f *testing.F) {
-	for _, p := range append(samples(), collected()) {
+	for _, p := range slices.Concat(samples(), []Proposed{collected()}, samplesOfLevel2()) {
 		f.Add(byte(p.Kind), p.appendBody(nil))
 	}
 	f.Fuzz(func(t *testing.T, kind byte, body []byte) {

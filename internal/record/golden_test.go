@@ -33,6 +33,20 @@ func TestGoldenBatches(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
+	for i, p := range samplesOfLevel2() {
+		name := "kind_" + p.Kind.String()
+		if p.Kind == KindSession {
+			name += "_" + p.Session.What.String()
+		} else if i == len(samplesOfLevel2())-1 {
+			name += "_dropped"
+		}
+		golden[name] = build(t, headOfLevel2(), func(b *Builder) {
+			m := sampleMeta(0)
+			if err := b.AddProposed(&m, &p); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
 	head := sampleHead()
 	head.Projection, head.Last = true, 5000
 	golden["projection_empty"] = build(t, head, func(*Builder) {})

@@ -35,23 +35,30 @@ const (
 	KindSchemaVersion Kind = 9
 	// KindFormatLevel raises the format level that the cluster agrees on. Level 1.
 	KindFormatLevel Kind = 10
+	// KindSession says what happens in a session of a user beside the other records of its requests. Level 2.
+	KindSession Kind = 11
+	// KindSealingKey adds or drops a key that seals tokens. Level 2.
+	KindSealingKey Kind = 12
 	// KindAnnotation is a note in the log, such as the reason of a maintenance. It changes nothing. Level 1.
 	KindAnnotation Kind = 129
 )
 
 // Level is the newest format level that this program reads and writes.
-const Level = 1
+const Level = 2
 
 // Stateless reports whether a program that doesn't know k may skip it.
 func (k Kind) Stateless() bool { return k&0x80 != 0 }
 
 // Known reports whether this program has a decoder for k.
-func (k Kind) Known() bool { return k >= KindSignal && k <= KindFormatLevel || k == KindAnnotation }
+func (k Kind) Known() bool { return k >= KindSignal && k <= KindSealingKey || k == KindAnnotation }
 
 // Level returns the format level that k came with, 0 for an unknown kind.
 func (k Kind) Level() uint32 {
-	if !k.Known() {
+	switch {
+	case !k.Known():
 		return 0
+	case k == KindSession || k == KindSealingKey:
+		return 2
 	}
 	return 1
 }
@@ -78,6 +85,10 @@ func (k Kind) String() string {
 		return "schema"
 	case KindFormatLevel:
 		return "level"
+	case KindSession:
+		return "session"
+	case KindSealingKey:
+		return "sealing_key"
 	case KindAnnotation:
 		return "annotation"
 	}
@@ -86,7 +97,7 @@ func (k Kind) String() string {
 
 // ParseKind reads what [Kind.String] writes for a known kind.
 func ParseKind(s string) (Kind, error) {
-	for k := KindSignal; k <= KindFormatLevel; k++ {
+	for k := KindSignal; k <= KindSealingKey; k++ {
 		if k.String() == s {
 			return k, nil
 		}

@@ -40,6 +40,17 @@ const (
 	MaxNote = 1 << 12
 	// MaxNoteName is the length of the longest annotation name in bytes.
 	MaxNoteName = 64
+	// MaxSession is the length of the longest id of a session in bytes.
+	MaxSession = 64
+	// MaxAgent and MaxPolicy are the lengths of the longest names of a session's agent and policy in bytes.
+	MaxAgent  = 64
+	MaxPolicy = 63
+	// MaxTaste is how many parts a session's vectors have at most.
+	MaxTaste = 256
+	// MaxResults is how many items a search of a session names at most.
+	MaxResults = 100
+	// SessionPlaces is how many sessions are kept of one user.
+	SessionPlaces = 64
 	// MinTime and MaxTime bound event times, in Unix milliseconds: about 142,000 years to either side of 1970. So a
 	// difference of two times never overflows, wherever it is taken.
 	MinTime = -1 << 52

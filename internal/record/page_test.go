@@ -103,8 +103,16 @@ func TestThePageTellsTheFormatAsItIs(t *testing.T) {
 			"schema":                 MaxSchema,
 			"annotation":             MaxNote,
 			"annotation name":        MaxNoteName,
-			"weight":                 int64(fixed.MaxWeight),
-			"event time":             MaxTime,
+			"session":                MaxSession,
+			"agent of a session":     MaxAgent,
+			"policy of a session":    MaxPolicy,
+			"items of a search":      MaxResults,
+			"query of a search":      MaxNote,
+
+			"parts of a session's vector": MaxTaste,
+
+			"weight":     int64(fixed.MaxWeight),
+			"event time": MaxTime,
 		} {
 			row := fmt.Sprintf("| %s | %s |", what, grouped(limit))
 			if !strings.Contains(page, row) {

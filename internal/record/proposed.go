@@ -30,6 +30,8 @@ type Proposed struct {
 	Compensation Compensation
 	Schema       SchemaVersion
 	Level        FormatLevel
+	Session      *Session // nil for other kinds: it is large, and rare
+	SealingKey   SealingKey
 	Annotation   Annotation
 }
 
@@ -74,6 +76,13 @@ func (p *Proposed) checkBody() error {
 		return p.Schema.Check()
 	case KindFormatLevel:
 		return p.Level.Check()
+	case KindSession:
+		if p.Session == nil {
+			return fault.Refuse("session", "is missing")
+		}
+		return p.Session.Check()
+	case KindSealingKey:
+		return p.SealingKey.Check()
 	case KindAnnotation:
 		return p.Annotation.Check()
 	}
@@ -99,6 +108,10 @@ func (p *Proposed) appendBody(dst []byte) []byte {
 		return p.Schema.append(dst)
 	case KindFormatLevel:
 		return p.Level.append(dst)
+	case KindSession:
+		return p.Session.append(dst)
+	case KindSealingKey:
+		return p.SealingKey.append(dst)
 	case KindAnnotation:
 		return p.Annotation.append(dst)
 	}
@@ -125,6 +138,11 @@ func (p *Proposed) DecodeBody(kind Kind, body []byte) error {
 		return DecodeSchemaVersion(body, &p.Schema)
 	case KindFormatLevel:
 		return DecodeFormatLevel(body, &p.Level)
+	case KindSession:
+		p.Session = &Session{}
+		return DecodeSession(body, p.Session)
+	case KindSealingKey:
+		return DecodeSealingKey(body, &p.SealingKey)
 	case KindAnnotation:
 		return DecodeAnnotation(body, &p.Annotation)
 	}
@@ -132,7 +150,8 @@ func (p *Proposed) DecodeBody(kind Kind, body []byte) error {
 }
 
 // ContentHash is xxh3 over what a client asked for in one request. A retry of the request has the same hash on every
-// node, whatever was learned meanwhile: generations, creators, cohorts, trace ids and an assigned time don't count.
+// node, whatever was learned meanwhile: generations, creators, cohorts, trace ids and an assigned time don't count, nor do
+// a session's place, times and counts.
 //
 // Hashes are kept and shipped for the length of the retry horizon, so what is hashed is part of the format.
 func ContentHash(request []Proposed) uint64 {
@@ -165,6 +184,11 @@ func (p *Proposed) appendContent(dst []byte) []byte {
 	case KindCompensate:
 		x := Compensation{Original: p.Compensation.Original}
 		dst = x.append(dst)
+	case KindSession:
+		if p.Session != nil {
+			s := p.Session.content()
+			dst = s.append(dst)
+		}
 	default:
 		if p.Kind.Known() {
 			dst = p.appendBody(dst)

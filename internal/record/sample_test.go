@@ -95,6 +95,34 @@ func samples() []Proposed {
 	}
 }
 
+// samplesOfLevel2 holds proposals of the kinds that came with format level 2.
+func samplesOfLevel2() []Proposed {
+	session := func(s Session) Proposed {
+		s.User, s.UserGen, s.ID = "user-7", hlc.Make(sampleMillis-7000, 2), "s-1"
+		s.Place, s.Opened = 3, sampleMillis-9000
+		return Proposed{Kind: KindSession, Session: &s}
+	}
+	secret := []byte("a secret that nothing may print!")
+	return []Proposed{
+		session(Session{
+			What: SessionOpens, Agent: "helper", Policy: "careful", Until: sampleMillis + 60_000, Idle: 30_000,
+			Taste: []byte{127, 129, 0},
+		}),
+		session(Session{What: SessionWrites, Signals: []SessionCount{{1, 2}, {300, 1}}, Others: 3, Refused: 4}),
+		session(Session{What: SessionNotes, Name: "mood", Text: "wants something calm"}),
+		session(Session{What: SessionSearches, Text: "slow jazz", Results: []string{"item-0042", "item-7"}}),
+		session(Session{What: SessionCloses, At: sampleMillis, Auto: true, Refused: 5, Taste: []byte{1}}),
+		{Kind: KindSealingKey, SealingKey: SealingKey{ID: 0xfeedbeef, Created: sampleMillis, Secret: secret}},
+		{Kind: KindSealingKey, SealingKey: SealingKey{ID: 0xfeedbeef, Created: sampleMillis}},
+	}
+}
+
+func headOfLevel2() Head {
+	h := sampleHead()
+	h.Level = 2
+	return h
+}
+
 // collected puts an item into a collection.
 func collected() Proposed {
 	return Proposed{Kind: KindRelation, Relation: Relation{
@@ -229,7 +257,7 @@ func drawTime(t *rapid.T) int64 {
 func drawProposed(t *rapid.T) Proposed {
 	kinds := []Kind{
 		KindSignal, KindSignal, KindMark, KindRelation, KindPut, KindPatch, KindDelete, KindErase,
-		KindCompensate, KindSchemaVersion, KindFormatLevel, KindAnnotation,
+		KindCompensate, KindSchemaVersion, KindFormatLevel, KindAnnotation, KindSession, KindSealingKey,
 	}
 	p := Proposed{Kind: rapid.SampledFrom(kinds).Draw(t, "kind")}
 	user := func() string { return drawText(t, "user", 1, id.MaxLen) }
@@ -262,6 +290,13 @@ func drawProposed(t *rapid.T) Proposed {
 		p.Schema = SchemaVersion{Encoded: []byte(drawText(t, "schema", 1, 300))}
 	case KindFormatLevel:
 		p.Level.Level = rapid.Uint32Min(1).Draw(t, "level")
+	case KindSession:
+		p.Session = drawSession(t)
+	case KindSealingKey:
+		p.SealingKey = SealingKey{ID: rapid.Uint32().Draw(t, "id"), Created: rapid.Int64Range(1, MaxTime).Draw(t, "created")}
+		if rapid.Bool().Draw(t, "secret") {
+			p.SealingKey.Secret = []byte(drawText(t, "secret", SecretSize, SecretSize))
+		}
 	case KindAnnotation:
 		p.Annotation = Annotation{Name: drawText(t, "name", 1, MaxNoteName)}
 		if note := drawText(t, "note", 0, 100); note != "" {

@@ -75,6 +75,12 @@ func checkMeaning(p *record.Proposed, s *schema.Schema) error {
 		if p.Mark.Which == record.MarkSeen && !p.Mark.On {
 			return fault.Refuse("mark", "seen can't be cleared")
 		}
+	case record.KindSession:
+		for _, c := range p.Session.Signals {
+			if int(c.Type) >= len(s.Signals) {
+				return fault.Refuse("signals", "has type number %d of %d signal types", c.Type, len(s.Signals))
+			}
+		}
 	case record.KindPut, record.KindPatch:
 		return checkFields(&p.Entity, s)
 	}

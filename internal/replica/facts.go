@@ -30,6 +30,8 @@ func (c *Core) facts(p *record.Proposed, current *schema.Schema) error {
 		p.Mark.ItemGen = c.generation(id.KindItem, p.Mark.Item)
 	case record.KindRelation:
 		p.Relation.UserGen = c.generation(id.KindUser, p.Relation.User)
+	case record.KindSession:
+		p.Session.UserGen = c.generation(id.KindUser, p.Session.User)
 	case record.KindCompensate:
 		at := p.Compensation.Original
 		if _, undone := c.suffix.facts[undoneKey(at)]; undone {
@@ -166,6 +168,9 @@ func sizeLeast(r *Request) int {
 		for _, f := range p.Entity.Fields {
 			n += len(f.Name) + len(f.Value)
 		}
+		if p.Session != nil {
+			n += len(p.Session.User) + len(p.Session.ID) + len(p.Session.Text)
+		}
 	}
 	return n
 }
@@ -196,8 +201,21 @@ func recordBound(p *record.Proposed) int {
 		n += 64 + len(p.Schema.Encoded)
 	case record.KindFormatLevel:
 		n += 16
+	case record.KindSession:
+		n += sessionBound(p.Session)
+	case record.KindSealingKey:
+		n += 16 + len(p.SealingKey.Secret)
 	case record.KindAnnotation:
 		n += 16 + len(p.Annotation.Name) + len(p.Annotation.Note)
+	}
+	return n
+}
+
+func sessionBound(s *record.Session) int {
+	n := 96 + len(s.User) + len(s.ID) + len(s.Agent) + len(s.Policy) + len(s.Taste) + 8*len(s.Signals) + len(s.Name) +
+		len(s.Text)
+	for _, item := range s.Results {
+		n += 2 + len(item)
 	}
 	return n
 }

@@ -13,8 +13,10 @@ import (
 func (w *world) invent(p *record.Proposed) {
 	rng := w.rng
 	switch n := rng.IntN(100); {
-	case n < 66:
+	case n < 63:
 		w.inventSignal(p)
+	case n < 66:
+		p.Kind, p.Session = record.KindSession, w.inventSession()
 	case n < 72:
 		p.Kind = record.KindMark
 		m := &p.Mark
@@ -67,6 +69,29 @@ func (w *world) inventSignal(p *record.Proposed) {
 		p.HasTime = true
 		p.Time = (epoch+w.now)/milli + w.between(-40*24*3600*1000, 5000)
 	}
+}
+
+// inventSession makes up something that happens in one of a few sessions.
+func (w *world) inventSession() *record.Session {
+	rng := w.rng
+	s := &record.Session{
+		What: record.SessionWhat(1 + rng.IntN(5)), User: w.user(), ID: string("ab"[rng.IntN(2)]),
+		Place: uint8(rng.IntN(2)), Opened: 1 + rng.Int64N(3),
+	}
+	switch s.What {
+	case record.SessionOpens:
+		s.Agent, s.Until, s.Taste = "helper", rng.Int64N(1000), []byte{1, 2}
+	case record.SessionWrites:
+		s.Signals = []record.SessionCount{{Type: uint16(rng.IntN(len(w.admin.versions[0].Signals))), N: 1}}
+		s.Refused = rng.Uint64N(9)
+	case record.SessionNotes:
+		s.Name = "mood"
+	case record.SessionSearches:
+		s.Text, s.Results = "slow jazz", []string{w.item()}
+	case record.SessionCloses:
+		s.At, s.Auto = 1+rng.Int64N(1000), true
+	}
+	return s
 }
 
 // The names that there are.

@@ -143,7 +143,7 @@ func (t *Table) DigestCellsWith(rest func(add func(from *Table, kind id.Kind, n 
 func (h *hashing) cells(sum *lanes, os *owners, kind id.Kind, n Ord) {
 	name := os.name(n)
 	os.walk(n, func(rec algebra.Kind, sub, value []byte) bool {
-		if rec.Sum() {
+		if rec.Cell() {
 			h.key = append(h.key[:0], byte(kind), byte(rec))
 			h.key = append(binary.AppendUvarint(h.key, uint64(len(name))), name...)
 			h.key = append(h.key, sub...)

@@ -101,6 +101,8 @@ func randomEvent(rng *rand.Rand, seq id.Seq) event {
 	case n < 74:
 		m := algebra.PairMarks{Seen: order, Liked: algebra.Flag{Stamp: stamp, On: rng.IntN(2) == 0}}
 		return event{key: under(user, algebra.KindPairMarks, owner("i")), value: m.AppendBinary(nil)}
+	case n < 78:
+		return event{key: under(user, algebra.KindSession, name("\x00", "\x07")), value: randomSession(rng, stamp)}
 	case n < 82:
 		p := algebra.MaxPair{On: stamp.HLC}
 		if rng.IntN(2) == 0 {
@@ -125,6 +127,22 @@ func randomEvent(rng *rand.Rand, seq id.Seq) event {
 		return event{key: store.Key{Owner: "schema", Kind: algebra.KindSchemaVersion, Sub: text[:3]}, value: []byte(text)}
 	}
 	return event{key: []store.Key{item, user}[rng.IntN(2)], raise: true}
+}
+
+// randomSession is one effect on a session, or on another one that had the same place.
+func randomSession(rng *rand.Rand, stamp algebra.Stamp) []byte {
+	s := algebra.Session{SessionKey: algebra.SessionKey{Opened: 1 + rng.Int64N(3), ID: "s" + strconv.Itoa(rng.IntN(2))}}
+	switch rng.IntN(4) {
+	case 0:
+		s.Begin = algebra.SessionBegin{Stamp: stamp, Agent: "helper", Idle: rng.Int64N(9), Taste: []byte{1, 2}}
+	case 1:
+		s.End = algebra.SessionEnd{Stamp: stamp, At: 1 + rng.Int64N(9)}
+	default:
+		s.Signals = []algebra.SessionCount{{Type: "view", N: 1 + rng.Int64N(3)}}
+		s.Refused = s.Refused.Add(stamp.Origin, rng.Uint64N(5))
+		s.Last = rng.Int64N(hour)
+	}
+	return s.AppendBinary(nil)
 }
 
 func randomCell(rng *rand.Rand, at int64, unique bool) []byte {

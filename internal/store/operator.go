@@ -35,7 +35,7 @@ func operator() *pebble.Merger {
 }
 
 // merging is the merge of one record's operands, which are older or newer to no effect. Most records have one operand,
-// which is passed on as it is. Where there are more, sums and lists stay decoded from the second to the last.
+// which is passed on as it is. Where there are more, cells and lists stay decoded from the second to the last.
 type merging struct {
 	pool *sync.Pool
 	kind algebra.Kind
@@ -49,7 +49,7 @@ type merging struct {
 
 func (m *merging) MergeNewer(value []byte) error {
 	switch {
-	case m.kind.Sum():
+	case m.kind.Cell():
 		return m.addCell(value)
 	case m.kind == algebra.KindRecents || m.kind == algebra.KindEngagers:
 		return m.addList(value)
@@ -98,7 +98,7 @@ func (m *merging) MergeOlder(value []byte) error { return m.MergeNewer(value) }
 func (m *merging) Finish(bool) ([]byte, io.Closer, error) {
 	switch {
 	case !m.many:
-	case m.kind.Sum():
+	case m.kind.Cell():
 		m.value = m.cell.AppendBinary(m.value[:0])
 	default:
 		m.value = m.list.AppendBinary(m.value[:0])

@@ -52,7 +52,7 @@ type target struct {
 
 // ingredients are what a record is computed from.
 type ingredients interface {
-	// fold returns the record: *[Cell], [algebra.TopN], [algebra.PairMarks], [algebra.MaxPair], [algebra.Entity], or
+	// fold returns the record: *[Cell], [algebra.TopN], [algebra.PairMarks], [algebra.MaxPair], [algebra.Entity], [algebra.Session], [algebra.SealingKey], or
 	// the bytes of one that has no inner parts.
 	fold(Rules) (any, error)
 }
@@ -122,6 +122,8 @@ func (s *State) survey(e *workload.Event) error {
 		s.raise(id.KindUser, b.Mark.User, b.Mark.UserGen)
 	case record.KindRelation:
 		s.raise(id.KindUser, b.Relation.User, b.Relation.UserGen)
+	case record.KindSession:
+		s.raise(id.KindUser, b.Session.User, b.Session.UserGen)
 	}
 	return nil
 }
@@ -209,6 +211,12 @@ func (s *State) collect(e *workload.Event) {
 		s.entity(e, b.Kind, &b.Entity)
 	case record.KindErase:
 		s.entity(e, record.KindDelete, &record.Entity{Kind: id.KindUser, ID: b.Erase.User})
+	case record.KindSession:
+		s.session(e)
+	case record.KindSealingKey:
+		sub := binary.BigEndian.AppendUint32(nil, b.SealingKey.ID)
+		w := at(s, s.owner(0, "seals"), algebra.KindSealingKey, newKeyWrites, string(sub))
+		w.all = append(w.all, b.SealingKey)
 	case record.KindFormatLevel:
 		if s.level = max(s.level, uint64(b.Level.Level)); s.level > 0 {
 			s.put("level", "", algebra.KindFormatLevel, binary.AppendUvarint(nil, s.level))

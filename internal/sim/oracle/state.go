@@ -155,6 +155,12 @@ func compare(want any, kind algebra.Kind, value []byte) error {
 	case algebra.MaxPair:
 		got, err := algebra.DecodeMaxPair(value)
 		return compareValues(want, got, err)
+	case algebra.Session:
+		got, err := algebra.DecodeSession(value)
+		return compareTexts(want, got, err)
+	case algebra.SealingKey:
+		got, err := algebra.DecodeSealingKey(value)
+		return compareTexts(want, got, err)
 	case algebra.Entity:
 		got, err := algebra.DecodeEntity(value)
 		if err != nil {
@@ -173,6 +179,14 @@ func compare(want any, kind algebra.Kind, value []byte) error {
 func compareValues[T comparable](want, got T, err error) error {
 	if err == nil && want != got {
 		err = fmt.Errorf("is %+v, want %+v", got, want)
+	}
+	return err
+}
+
+// compareTexts compares values by all that they hold.
+func compareTexts[T any](want, got T, err error) error {
+	if w, g := fmt.Sprintf("%+v", want), fmt.Sprintf("%+v", got); err == nil && w != g {
+		err = fmt.Errorf("is %s, want %s", g, w)
 	}
 	return err
 }

@@ -175,7 +175,7 @@ func (a *author) begin(s *schema.Schema) *Batch {
 		Timestamp: uint64(a.g.wall+a.skew) * 1e6,
 		Base:      a.last + 1,
 		Epoch:     1,
-		Level:     1,
+		Level:     record.Level,
 	}
 	if s != nil {
 		head.Schema = s.Hash()

@@ -24,8 +24,10 @@ func (a *author) body() record.Proposed {
 
 func (a *author) anyBody() record.Proposed {
 	switch n := a.rng.IntN(100); {
-	case n < 58, n >= 84 && n < 87 && a.g.calm:
+	case n < 55, n >= 84 && n < 87 && a.g.calm:
 		return record.Proposed{Kind: record.KindSignal, Signal: a.signal()}
+	case n < 60:
+		return record.Proposed{Kind: record.KindSession, Session: a.session()}
 	case n < 66:
 		return record.Proposed{Kind: record.KindMark, Mark: a.mark()}
 	case n < 74:
@@ -43,6 +45,8 @@ func (a *author) anyBody() record.Proposed {
 			return record.Proposed{Kind: record.KindCompensate, Compensation: c}
 		}
 		return record.Proposed{Kind: record.KindSignal, Signal: a.signal()}
+	case n < 97:
+		return record.Proposed{Kind: record.KindSealingKey, SealingKey: a.sealingKey()}
 	case n < 98:
 		return record.Proposed{Kind: record.KindFormatLevel, Level: record.FormatLevel{Level: record.Level}}
 	}
