@@ -32,11 +32,12 @@ type Answer struct {
 	Stats  RankStats
 	Vector VersionVector
 
-	db     *DB // for the ids of rest
-	keys   token.Keys
-	page   token.Pinned // without items
-	rest   []ranker.Left
-	before int
+	db      *DB // for the ids of rest
+	highest Stamp
+	keys    token.Keys
+	page    token.Pinned // without items
+	rest    []ranker.Left
+	before  int
 }
 
 // RankedItem is one item of an [Answer].

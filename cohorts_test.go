@@ -134,14 +134,14 @@ func TestCohortsAreResolvedWhenTheSignalIsWritten(t *testing.T) {
 		}
 	}
 	check()
-	before := db.Digest()
+	before := db.DigestCells() // by then another key seals tokens, which is in the digest of everything
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
 	c.ms.Add(1000 * 24 * time.Hour.Milliseconds())
 	db = open(t, dir, nil, c.options())
 	check()
-	if db.Digest() != before {
+	if db.DigestCells() != before {
 		t.Error("the digest is another one after a restart")
 	}
 }

@@ -82,7 +82,7 @@ func Open(dir string, s *schema.Schema, opts *Options) (*DB, error) {
 	}
 	if !o.ReadOnly {
 		// Whoever writes sees to the keys, so that what one reader gives out another can read.
-		if _, err := r.Keys(); err != nil {
+		if err := db.upgrade(context.Background()); err != nil {
 			return nil, errors.Join(fmt.Errorf("open %s: %w", dir, err), db.Close())
 		}
 	}
@@ -129,9 +129,7 @@ func (db *DB) adopt(ctx context.Context, s *schema.Schema) error {
 		Schema: record.SchemaVersion{Parent: next.Parent, Encoded: next.Encode()},
 	}}
 	if current == nil {
-		records = append([]record.Proposed{{
-			Kind: record.KindFormatLevel, Level: record.FormatLevel{Level: record.Level},
-		}}, records...)
+		records = append([]record.Proposed{raiseLevel()}, records...)
 	}
 	// What is begun is waited for: while its outcome is open, no other version may be made of the same parent.
 	_, err = db.host.Write(context.WithoutCancel(ctx), &replica.Request{
@@ -141,6 +139,32 @@ func (db *DB) adopt(ctx context.Context, s *schema.Schema) error {
 		return fmt.Errorf("enter schema %s version %d: %w", next.Name, next.Version, err)
 	}
 	return nil
+}
+
+// raiseLevel makes the newest kinds of records possible.
+func raiseLevel() record.Proposed {
+	return record.Proposed{Kind: record.KindFormatLevel, Level: record.FormatLevel{Level: record.Level}}
+}
+
+// upgrade brings a directory that an earlier program wrote up to what this one writes: its format level, and where its
+// keys are. Programs before this one can't open it then.
+func (db *DB) upgrade(ctx context.Context) error {
+	level := uint64(0)
+	err := db.read(ctx, func(e *engine.Engine) error {
+		level = e.Level()
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if level < record.Level {
+		records := []record.Proposed{raiseLevel()}
+		_, err := db.host.Write(ctx, &replica.Request{Records: records, Content: record.ContentHash(records)})
+		if err != nil {
+			return fmt.Errorf("raise the format level to %d: %w", record.Level, err)
+		}
+	}
+	return db.host.TendKeys(ctx, false)
 }
 
 // reconcileSchemas returns the version to enter, nil when there is nothing to do.

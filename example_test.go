@@ -75,8 +75,8 @@ func ExampleDB_Write_retry() {
 	_, err := db.Write(ctx, request)
 	fmt.Println(errors.Is(err, tidal.ErrKeyReused))
 	// Output:
-	// 0:0:3 2 false <nil>
-	// 0:0:3 2 true <nil>
+	// 0:0:4 2 false <nil>
+	// 0:0:4 2 true <nil>
 	// true
 }
 

@@ -76,7 +76,7 @@ func (db *DB) rankOnce(ctx context.Context, q *query.Query) (*Answer, error) {
 		if err != nil {
 			return err
 		}
-		a.Vector = e.Vector()
+		a.Vector, a.highest = e.Vector(), e.Highest()
 		db.look(e, plan.User, list)
 		return nil
 	})

@@ -53,6 +53,7 @@ var (
 	ErrUndone       = fault.ErrUndone       // the event was undone before
 	ErrOutOfStep    = fault.ErrOutOfStep    // checkpoint and log are of two times or histories; see the text
 	ErrSchemaChange = fault.ErrSchema       // the schema differs in more than additions
+	ErrNotYet       = fault.ErrNotYet       // see NotYetError
 )
 
 // Options tune a database. The zero value is right for most.
@@ -283,6 +284,8 @@ type Receipt struct {
 	// forgets a user at once, the log when it is older than Options.Retention, a day or so later. It holds if the
 	// database is open then; else that happens when it is opened. Zero for other requests.
 	Forgotten time.Time
+
+	db *DB // for the token
 }
 
 // Cell is what was counted for one item under one signal type, read at one time.

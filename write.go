@@ -89,7 +89,7 @@ func (db *DB) writeOnce(ctx context.Context, r *Request) (Receipt, error) {
 		return Receipt{}, err
 	}
 	out := Receipt{Position: got.First, Count: got.Count, Duplicate: got.Duplicate, Clamped: got.Clamped,
-		Durable: got.Durable, Visible: got.Visible}
+		Durable: got.Durable, Visible: got.Visible, db: db}
 	if slices.ContainsFunc(r.Records, isErase) {
 		out.Forgotten = db.host.Forgotten(db.now())
 	}
@@ -259,7 +259,7 @@ func (db *DB) acceptedBefore(ctx context.Context, r *replica.Request, gone error
 		case err != nil:
 			return err
 		}
-		out = Receipt{Position: v.Position, Count: int(v.Count), Duplicate: true}
+		out = Receipt{Position: v.Position, Count: int(v.Count), Duplicate: true, db: db}
 		return nil
 	})
 	return out, err

@@ -22,8 +22,11 @@ var (
 	ErrRetryTooOld = errors.New("retry is too old to tell whether it was accepted")
 	// ErrKeyReused is returned when a request number of a lane, or an idempotency key, comes again with other content.
 	ErrKeyReused = errors.New("request was accepted before with other content")
-	// ErrSessionGap is returned when a session's request skips a number.
-	ErrSessionGap = errors.New("session request skips a number")
+	// ErrSessionGap is returned when a session's request lies too far above those that came before: its window wouldn't
+	// take what is missing in between any more.
+	ErrSessionGap = errors.New("session request skips too many numbers")
+	// ErrSessionClosed is returned for a session that has ended.
+	ErrSessionClosed = errors.New("session is closed")
 	// ErrFormatTooNew is returned for a file, a batch or a record kind that a newer tidal wrote.
 	ErrFormatTooNew = errors.New("format is newer than this program")
 	// ErrFormatTooOld is returned for a file whose bytes mean something else by now, so that this program can't go on

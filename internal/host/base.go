@@ -47,6 +47,7 @@ type Base struct {
 	applied                   atomic.Uint64
 	appliedBytes, storedBytes atomic.Int64
 	effort                    effort
+	arrivals                  arrivals
 	gathered                  chan struct{} // has room for one: the checkpoint should follow
 	memory                    memory
 	// Of named exports: held while they are changed, and what the last decision about the log said of them.

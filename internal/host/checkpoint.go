@@ -40,6 +40,7 @@ func (b *Base) checkpoint() (consensus.Restored, error) {
 	b.makeFold = func() *engine.Fold { return engine.NewFold(cfg) }
 	whole := cfg
 	whole.Both, whole.UserMemory, whole.Views = b.opts.both, max(0, b.opts.UserMemory), b.opts.Views
+	whole.SessionDue = b.opts.SessionDue
 	b.Engine = engine.New(whole)
 	b.makeStore = func() (*store.Store, error) { return b.opts.Store(who, true) }
 	s, err := b.opts.Store(who, false)

@@ -61,6 +61,9 @@ type Options struct {
 	// Views follow what is applied about items, guarded as the engine is; nil is nobody.
 	Views engine.Views
 
+	// SessionDue is engine.Config's: it is told when sessions end by themselves. nil is nobody.
+	SessionDue func(user string, due int64)
+
 	// both does two halves at the same time; nil does one after the other, as the simulator wants it.
 	both func(a, b func())
 }
@@ -111,8 +114,9 @@ type Replica struct {
 
 	keys struct {
 		sync.Mutex
-		list token.Keys // nil before somebody asks
+		own token.Keys // of a reader that found none; nil before it asks
 	}
+	tending sync.Mutex // held while keys are drawn and entered
 }
 
 // Open opens a directory. When it returns, everything that was acknowledged before is visible, and the replica

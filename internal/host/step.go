@@ -113,6 +113,7 @@ func (s *Stepper) Flush(now replica.Now) error {
 }
 
 func (b *Base) apply(entries []consensus.Entry) error {
+	defer b.arrivals.ring() // behind the lock
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, e := range entries {

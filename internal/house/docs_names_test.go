@@ -241,7 +241,7 @@ func TestThePageOfTheDirectoryNamesEveryField(t *testing.T) {
 		structs         []string
 	}{
 		{"## IDENTITY", "internal/host/identity.go", []string{"identity"}},
-		{"## KEYS", "internal/host/keys.go", []string{"keyFile", "keyText"}},
+		{"## KEYS", "internal/host/keys_file.go", []string{"keyFile", "keyText"}},
 	} {
 		_, section, _ := strings.Cut(string(page), file.heading+"\n")
 		section, _, _ = strings.Cut(section, "\n## ")

@@ -1,5 +1,5 @@
 // Package token makes the texts that leave the database and come back to it: the reference of an item in a list
-// ([Ref]), and lists that are pinned for a next page or for another look ([Pinned]). They are sealed, so that what comes
+// ([Ref]), lists that are pinned for a next page or for another look ([Pinned]), and what somebody has seen ([Seen]). They are sealed, so that what comes
 // back is what was given out, by this database or one that has its keys.
 //
 //	b := token.AppendRef(nil, keys, &ref)

@@ -12,7 +12,7 @@ import (
 // A token is
 //
 //	u8   version, 1
-//	u8   what it is: 'r' for a reference, 'p' for a pinned list
+//	u8   what it is: 'r' for a reference, 'p' for a pinned list, 's' for what was seen
 //	u32  id of the key, little endian
 //	     contents
 //	16B  MAC: the first half of HMAC-SHA-256 under the key, over all before it
@@ -25,6 +25,7 @@ const (
 
 	kindRef    = 'r'
 	kindPinned = 'p'
+	kindSeen   = 's'
 )
 
 // Key seals tokens. Its secret has 32 bytes.

@@ -123,8 +123,15 @@ func FuzzOpen(f *testing.F) {
 	f.Add(pinned)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		// With the right seal on it, even nonsense must be refused and not panic.
-		for _, kind := range []byte{kindRef, kindPinned} {
+		for _, kind := range []byte{kindRef, kindPinned, kindSeen} {
 			sealed := seal(append(begin(nil, keys, kind), b...), 0, keys)
+			if kind == kindSeen {
+				text := base64.RawURLEncoding.EncodeToString(sealed)
+				if s, err := OpenSeen(keys, text); err == nil && s.Text(keys) != text {
+					t.Errorf("%x came back as %+v, which has another text", b, s)
+				}
+				continue
+			}
 			if kind == kindRef {
 				if x, err := OpenRef(keys, sealed); err == nil && x.Place < 0 {
 					t.Errorf("place %d", x.Place)

@@ -1,0 +1,73 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/tidaldb/tidal/internal/engine"
+	"github.com/tidaldb/tidal/internal/fault"
+	"github.com/tidaldb/tidal/internal/id"
+)
+
+// arrivals wakes whoever waits for something to be applied.
+type arrivals struct {
+	mu   sync.Mutex
+	news chan struct{} // nil while nobody waits
+}
+
+// next returns a channel that is closed when something was applied after the call.
+func (a *arrivals) next() <-chan struct{} {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.news == nil {
+		a.news = make(chan struct{})
+	}
+	return a.news
+}
+
+func (a *arrivals) ring() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.news != nil {
+		close(a.news)
+		a.news = nil
+	}
+}
+
+// Await returns once every event of a set is visible here. When ctx ends before, the error is the context's and a
+// *fault.NotYet; somebody who only reads gets the latter at once, because nothing more comes.
+func (r *Replica) Await(ctx context.Context, v id.VersionVector) error {
+	for {
+		news := r.base.arrivals.next()
+		lacking := r.lacks(v)
+		if lacking == (id.Position{}) {
+			return nil
+		}
+		if r.loop == nil {
+			return &fault.NotYet{Position: lacking.String()}
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", ctx.Err(), &fault.NotYet{Position: lacking.String()})
+		case <-r.loop.ended:
+			return r.loop.stopped()
+		}
+	}
+}
+
+// lacks returns the last event of the first origin of which something isn't here, zero if all is.
+func (r *Replica) lacks(v id.VersionVector) (lacking id.Position) {
+	_ = r.Read(func(e *engine.Engine) error {
+		here := e.Vector()
+		for origin, seq := range v.All {
+			if !here.Covers(origin.At(seq)) {
+				lacking = origin.At(seq)
+				break
+			}
+		}
+		return nil
+	})
+	return lacking
+}
