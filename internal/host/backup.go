@@ -82,10 +82,9 @@ func (c *copier) prepare(opts BackupOptions) (err error) {
 	first, unpin := b.pinLog()
 	c.unpin = unpin
 	if s := b.store.Load(); s != nil {
-		if c.snapshot, err = s.Snapshot(); err != nil {
+		if err = c.pinStore(s); err != nil {
 			return err
 		}
-		c.head.Stored = c.snapshot.Meta().Applied
 	}
 	c.manifest.At = b.opts.Now()
 	c.head.After = first - 1
@@ -109,6 +108,20 @@ func (c *copier) prepare(opts BackupOptions) (err error) {
 		return fmt.Errorf("copy the log behind entry %d: %w", c.head.After, err)
 	}
 	return nil
+}
+
+// pinStore takes a snapshot of the checkpoint. One that was made and never flushed, because the database was closed just
+// then, holds nothing, and the log is whole: it is as good as none.
+func (c *copier) pinStore(s *store.Store) (err error) {
+	if c.snapshot, err = s.Snapshot(); err != nil {
+		return err
+	}
+	if c.head.Stored = c.snapshot.Meta().Applied; c.head.Stored > 0 {
+		return nil
+	}
+	err = c.snapshot.Close()
+	c.snapshot = nil
+	return err
 }
 
 // asOpened describes what a reader saw when it opened: nothing has changed since.
