@@ -112,3 +112,14 @@ func builtin(s *Schema) *Schema {
 	}
 	return s
 }
+
+// Builtin returns the built-in schema of a name, "events" or "movielens"; ok is false for other names.
+func Builtin(name string) (s *Schema, ok bool) {
+	switch name {
+	case "events":
+		return Events(), true
+	case "movielens":
+		return MovieLens(), true
+	}
+	return nil, false
+}

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tidaldb/tidal"
+	"github.com/tidaldb/tidal/internal/config"
 	"github.com/tidaldb/tidal/internal/refold"
 	"github.com/tidaldb/tidal/internal/rows"
 	"github.com/tidaldb/tidal/schema"
@@ -300,7 +301,7 @@ func openForImport(f *importFlags) (*tidal.DB, error) {
 	var declared *schema.Schema
 	if f.schema != "" {
 		var err error
-		if declared, err = readSchema(f.schema); err != nil {
+		if declared, err = config.ReadSchema(f.schema); err != nil {
 			return nil, err
 		}
 	}

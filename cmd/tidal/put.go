@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tidaldb/tidal"
+	"github.com/tidaldb/tidal/internal/config"
 	"github.com/tidaldb/tidal/schema"
 )
 
@@ -54,7 +55,7 @@ func (a *app) putOrPatch(f *putFlags, c *cobra.Command) *cobra.Command {
 	c.Flags().StringVar(&f.lane, "lane", "",
 		"name under which the requests of files are numbered (default: hash of the content)")
 	c.Flags().StringVar(&f.schema, "schema", "",
-		"YAML file with the schema of a new database, or with additions to that of an old one")
+		"YAML file with the schema of a new database, or with additions to that of an old one; or events, movielens (built in)")
 	c.RunE = func(c *cobra.Command, files []string) error {
 		kind, err := parseKind(c, f.kind)
 		switch {
@@ -94,7 +95,7 @@ func (f *putFlags) open(c *cobra.Command, use func(*tidal.DB) error) (err error)
 	if f.schema == "" {
 		return writeDB(c, f.dir, use)
 	}
-	s, err := readSchema(f.schema)
+	s, err := config.ReadSchema(f.schema)
 	if err != nil {
 		return err
 	}

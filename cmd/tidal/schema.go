@@ -3,11 +3,11 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tidaldb/tidal"
+	"github.com/tidaldb/tidal/internal/config"
 	"github.com/tidaldb/tidal/internal/rows"
 	"github.com/tidaldb/tidal/schema"
 )
@@ -85,7 +85,7 @@ func (a *app) setSchema(c *cobra.Command, dir, format, file string) error {
 	if format != "" {
 		return usagef(c, "--set goes with --dir, not with --format")
 	}
-	next, err := readSchema(file)
+	next, err := config.ReadSchema(file)
 	if err != nil {
 		return err
 	}
@@ -103,17 +103,4 @@ func (a *app) setSchema(c *cobra.Command, dir, format, file string) error {
 			fmt.Fprintf(w, "Schema %s is at version %d now.\n", r.Name, r.Version)
 		})
 	})
-}
-
-// readSchema reads a YAML file.
-func readSchema(file string) (*schema.Schema, error) {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("read the schema: %w", err)
-	}
-	s, err := schema.ParseYAML(file, data)
-	if err != nil {
-		return nil, fmt.Errorf("read the schema: %w", err)
-	}
-	return s, nil
 }

@@ -1,9 +1,6 @@
 package daemon
 
 import (
-	"fmt"
-	"os"
-
 	"github.com/tidaldb/tidal"
 	"github.com/tidaldb/tidal/internal/config"
 	"github.com/tidaldb/tidal/internal/fault"
@@ -17,12 +14,9 @@ func openDatabase(c *config.Config) (*tidal.DB, error) {
 	}
 	var s *schema.Schema
 	if c.Schema != "" {
-		text, err := os.ReadFile(c.Schema)
-		if err != nil {
-			return nil, fmt.Errorf("read the schema: %w", err)
-		}
-		if s, err = schema.ParseYAML(c.Schema, text); err != nil {
-			return nil, fmt.Errorf("read the schema: %w", err)
+		var err error
+		if s, err = config.ReadSchema(c.Schema); err != nil {
+			return nil, err
 		}
 	}
 	return tidal.Open(c.DataDir, s, &tidal.Options{
