@@ -56,6 +56,10 @@ type failing struct {
 // failings maps errors to codes and advice; the first that matches rules. An error's own text names the file or field.
 var failings = []failing{
 	{
+		errBadBackup, "damaged", exitDamaged,
+		"no directory was made. Take another backup, or another copy of this one",
+	},
+	{
 		tidal.ErrCorrupt, "damaged", exitDamaged,
 		"nothing was changed. Restore the directory from a backup, or look with `tidal wal verify --dir D` and give up " +
 			"what lies behind the damage with `tidal wal cut --dir D --accept-loss`",

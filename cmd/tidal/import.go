@@ -191,7 +191,7 @@ func (a *app) importInto(c *cobra.Command, f *importFlags, names []string, lane 
 			return nil, err
 		}
 	}
-	draw, finish := a.progress(size)
+	draw, finish := a.progress("importing", size)
 	in := &files{format: f.kind, names: names, stdin: a.stdin, read: draw}
 	im := &importer{
 		db: db, schema: db.Schema(), in: in, lane: lane, failFast: f.onError == "fail", log: a.stderr, acks: acks,
@@ -360,14 +360,15 @@ func isFresh(dir string) (bool, error) {
 	return len(entries) == 0, nil
 }
 
-// progress returns a function that is told of bytes read, and one that ends the drawing. Only a terminal sees it.
-func (a *app) progress(size int64) (draw func(int), finish func()) {
+// progress returns a function that is told of bytes, of which there are size, or -1 if that isn't known, and one that ends
+// the drawing. Only a terminal sees it.
+func (a *app) progress(what string, size int64) (draw func(int), finish func()) {
 	if !onTerminal(a.stderr) {
 		return nil, func() {}
 	}
 	bar := progressbar.NewOptions64(size,
 		progressbar.OptionSetWriter(a.stderr),
-		progressbar.OptionSetDescription("importing"),
+		progressbar.OptionSetDescription(what),
 		progressbar.OptionShowBytes(true),
 		progressbar.OptionThrottle(100*time.Millisecond),
 		progressbar.OptionClearOnFinish(),

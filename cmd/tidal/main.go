@@ -78,6 +78,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.putCommand(), a.patchCommand(), a.deleteCommand(), a.eraseCommand(), a.undoCommand(), a.entityCommand(),
 		a.listCommand(), a.userCommand(), a.collectCommand(), a.collectionsCommand(), a.simCommand(), a.evalCommand(), a.rankCommand(), a.profilesCommand(),
+		a.backupCommand(), a.restoreCommand(),
 	)
 	root.AddCommand(a.serveCommand(), a.keysCommand(), a.configCommand())
 	return root

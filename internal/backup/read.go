@@ -125,11 +125,12 @@ func (r *Reader) frame() (Frame, error) {
 	return f, nil
 }
 
-// fill reads bytes that must be there.
+// fill reads bytes that must be there: the buffer, or its end.
 func (r *Reader) fill(b []byte) error {
-	_, err := io.ReadFull(r.from, b)
+	n, err := io.ReadFull(r.from, b)
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return fault.Damaged(inBackup, r.offset, "the stream ends within frame %d, before its manifest", r.sealer.number)
+		return fault.Damaged(inBackup, r.offset, "the stream ends at byte %d, within frame %d and in front of its manifest",
+			r.offset+int64(len(r.buffer)-len(b)+n), r.sealer.number)
 	}
 	if err != nil {
 		return fmt.Errorf("read backup: %w", err)

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tidaldb/tidal"
+)
+
+// errBadBackup is the failure of a restore from a backup that is damaged.
+var errBadBackup = errors.New("the backup is damaged")
+
+func (a *app) restoreCommand() *cobra.Command {
+	var in, dir string
+	var verify bool
+	c := &cobra.Command{
+		Use:   "restore --in F (--dir D | --verify-only)",
+		Short: "Make a database of a backup, or only check it",
+		Long: `Make a database of a backup, whole or not at all: every byte is checked, what comes of it is opened and compared with the
+digests in the backup, and only then gets the name of the directory, which must be missing or empty. What is written there
+later is a new incarnation of the database.
+
+--verify-only does the same and removes it again: in the directory for temporary files, or beside --dir.`,
+		Example: `  tidal restore --in backup.tidal --dir D
+  tidal restore --in backup.tidal --verify-only
+  zstd -dc backup.tidal.zst | tidal restore --in - --dir D`,
+		Args: usageArgs(cobra.NoArgs),
+	}
+	c.Flags().StringVar(&in, "in", "", "backup to read, or - for standard input")
+	c.Flags().StringVar(&dir, "dir", "", "directory to make")
+	c.Flags().BoolVar(&verify, "verify-only", false, "check the backup and leave nothing")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		switch {
+		case in == "":
+			return usagef(c, "--in is missing: name the backup")
+		case dir == "" && !verify:
+			return usagef(c, "--dir is missing: name the directory to make, or pass --verify-only")
+		}
+		return a.restore(c, in, dir, verify)
+	}
+	return c
+}
+
+func (a *app) restore(c *cobra.Command, in, dir string, verify bool) (err error) {
+	from, size := a.stdin, int64(-1)
+	if in != "-" {
+		f, err := os.Open(in)
+		if err != nil {
+			return fmt.Errorf("open the backup: %w", err)
+		}
+		defer func() { _ = f.Close() }() // it was read, and no more
+		if info, err := f.Stat(); err == nil {
+			size = info.Size()
+		}
+		from = f
+	}
+	if dir == "" {
+		scratch, serr := os.MkdirTemp("", "tidal-verify-")
+		if serr != nil {
+			return fmt.Errorf("make a directory to restore into: %w", serr)
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
+		dir = filepath.Join(scratch, "db")
+	}
+	began := a.now()
+	draw, finish := a.progress("reading", size)
+	if draw != nil {
+		from = io.TeeReader(from, drawing(draw))
+	}
+	info, err := tidal.Restore(c.Context(), from, dir, &tidal.RestoreOptions{VerifyOnly: verify, Now: a.now})
+	finish()
+	if errors.Is(err, tidal.ErrCorrupt) {
+		return fmt.Errorf("%w: %w", errBadBackup, err)
+	}
+	if err != nil {
+		return err
+	}
+	r := backedUp(&info, began, a.now())
+	r.Verified = verify
+	if !verify {
+		r.Dir = dir
+	}
+	return a.answer(r, func(w io.Writer) {
+		if verify {
+			r.print(w, "checked")
+			fmt.Fprintln(w, "\nThe backup is sound: a database made of it has the digests that it says.")
+			return
+		}
+		r.print(w, "restored")
+		fmt.Fprintf(w, "\n%s is a database now, with the digests that the backup says.\n", dir)
+	})
+}
