@@ -31,7 +31,7 @@ acknowledged is opened by another process and compared. docs/bench.md says what 
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(a.benchIngestCommand(), a.benchRecoverCommand(), a.benchMemoryCommand(), a.benchKillsCommand(),
-		a.benchRankCommand())
+		a.benchRankCommand(), a.benchServeCommand())
 	return c
 }
 
