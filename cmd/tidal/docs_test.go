@@ -38,6 +38,29 @@ func TestCommandsOfThePageExist(t *testing.T) {
 	}
 }
 
+// Pages for who runs a server show command lines, too.
+func TestCommandsOfOtherPagesExist(t *testing.T) {
+	for _, name := range []string{"serving.md", "configuration.md"} {
+		page, err := os.ReadFile(filepath.Join("..", "..", "docs", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown := 0
+		for _, line := range strings.Split(string(page), "\n") {
+			for strings.HasPrefix(line, "TIDAL_") { // a variable for the command
+				_, line, _ = strings.Cut(line, " ")
+			}
+			if rest, ok := strings.CutPrefix(line, "tidal "); ok {
+				checkLine(t, rest)
+				shown++
+			}
+		}
+		if shown == 0 {
+			t.Errorf("docs/%s shows no command", name)
+		}
+	}
+}
+
 // Every exit code and every word for a failure is in the page.
 func TestExitCodesOfThePageAreComplete(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "cli.md"))

@@ -52,7 +52,7 @@ func (a *app) serve(c *cobra.Command, resolved *config.Resolved, again func() (*
 	if err != nil {
 		return err
 	}
-	defer notifier.Close()
+	defer func() { _ = notifier.Close() }() // what was said has arrived
 	watchdog, err := notify.Watchdog(env["WATCHDOG_USEC"], env["WATCHDOG_PID"], os.Getpid())
 	if err != nil {
 		return err
@@ -83,7 +83,7 @@ func (a *app) serving(s daemon.Started) error {
 	return nil
 }
 
-func logHandler(a *app, format string, level slog.Leveler) slog.Handler {
+func logHandler(a *app, format string, level *slog.LevelVar) slog.Handler {
 	o := &slog.HandlerOptions{Level: level}
 	if format == "json" {
 		return slog.NewJSONHandler(a.stderr, o)

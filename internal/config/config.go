@@ -15,6 +15,8 @@ type Config struct {
 	DataDir, Schema                                 string
 	Retention                                       time.Duration
 	UserMemory, CheckpointBytes, CheckpointLag      int64
+	ExportAlarm, ExportLimit                        int64
+	ExportStale                                     time.Duration
 	MaxWaiting                                      int
 	DegradeCandidates, DegradeCounts, DegradeMixing int
 
@@ -107,6 +109,9 @@ func (c *Config) check() error {
 	// 0 would stand for the default further down.
 	if c.UserMemory == 0 {
 		errs = append(errs, fault.Refuse("user-memory", "is 0; write -1 for no bound"))
+	}
+	if c.ExportAlarm == 0 {
+		errs = append(errs, fault.Refuse("export-alarm", "is 0; write -1 for never"))
 	}
 	if c.DegradeCandidates == 0 || c.DegradeCounts == 0 || c.DegradeMixing == 0 {
 		errs = append(errs, fault.Refuse("degrade-candidates", "degrade-counts and degrade-mixing aren't 0; write 1 for always, -1 for never"))

@@ -34,7 +34,7 @@ func other(s config.Setting, n int) string {
 		return fmt.Sprint(n + 11)
 	case s.Kind == config.Bytes:
 		return fmt.Sprintf("%dMiB", n+11)
-	case s.Name == "retention":
+	case s.Name == "retention" || s.Name == "export-stale":
 		return fmt.Sprintf("%dd", n+8)
 	case s.Kind == config.Duration:
 		return fmt.Sprintf("%ds", n+7)

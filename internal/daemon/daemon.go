@@ -196,7 +196,7 @@ func (d *daemon) close() error {
 	if d.http != nil {
 		d.cancel()
 		errs = append(errs, d.http.Close())
-		<-d.served
+		_ = <-d.served // why it ended is known by now
 	} else if d.listener != nil {
 		errs = append(errs, d.listener.Close())
 	}

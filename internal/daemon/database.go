@@ -22,6 +22,7 @@ func openDatabase(c *config.Config) (*tidal.DB, error) {
 	return tidal.Open(c.DataDir, s, &tidal.Options{
 		MaxWaiting: c.MaxWaiting, UserMemory: c.UserMemory, Retention: c.Retention,
 		CheckpointBytes: c.CheckpointBytes, CheckpointLag: c.CheckpointLag,
+		Exports: tidal.ExportLimits{AlarmBytes: c.ExportAlarm, MaxBytes: c.ExportLimit, StaleAfter: c.ExportStale},
 		Degrade: tidal.Degrade{
 			FewerCandidates: c.DegradeCandidates, CoarseCounts: c.DegradeCounts, NoMixing: c.DegradeMixing,
 		},

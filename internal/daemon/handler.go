@@ -29,7 +29,7 @@ func (d *daemon) handler() http.Handler {
 	mux.Handle("/healthz", h.Ready())
 	mux.HandleFunc("/version", d.version)
 	if c.Metrics {
-		var h http.Handler = promhttp.HandlerFor(d.metrics.Registry(), promhttp.HandlerOpts{
+		h := promhttp.HandlerFor(d.metrics.Registry(), promhttp.HandlerOpts{
 			ErrorLog: quiet(d.o.Log), MaxRequestsInFlight: 4,
 		})
 		if !c.MetricsOpen {

@@ -122,7 +122,7 @@ func prepare(t *testing.T, keys []access.Key) string {
 	t.Helper()
 	top := t.TempDir()
 	dir := filepath.Join(top, "data")
-	if err := os.WriteFile(filepath.Join(top, "schema.yaml"), []byte(schema.Events().YAML()), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(top, "schema.yaml"), schema.Events().YAML(), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	for i := range keys {

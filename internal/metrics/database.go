@@ -40,6 +40,10 @@ var readings = []reading{
 	{"tidal_user_bytes", "Memory of users, which its budget bounds.", prometheus.GaugeValue, "", "", func(s *tidal.Stats, _ *tidal.Health) float64 {
 		return float64(s.UserMemory.Bytes + s.UserMemory.Queued)
 	}},
+	{"tidal_exports", "Named exports, by how they are.", prometheus.GaugeValue, "state", "moving", func(s *tidal.Stats, _ *tidal.Health) float64 { return float64(s.Exports.Named - len(s.Exports.Stale)) }},
+	{"tidal_exports", "Named exports, by how they are.", prometheus.GaugeValue, "state", "stale", func(s *tidal.Stats, _ *tidal.Health) float64 { return float64(len(s.Exports.Stale)) }},
+	{"tidal_export_held_bytes", "How much of the log stays for named exports alone.", prometheus.GaugeValue, "", "", func(s *tidal.Stats, _ *tidal.Health) float64 { return float64(s.Exports.HeldBytes) }},
+	{"tidal_export_given_up_bytes_total", "How much of the log went although a named export needed it.", prometheus.CounterValue, "", "", func(s *tidal.Stats, _ *tidal.Health) float64 { return float64(s.Exports.GivenUpBytes) }},
 	{"tidal_checkpoint_lag_bytes", "How much of the log isn't in the checkpoint yet.", prometheus.GaugeValue, "", "", func(_ *tidal.Stats, h *tidal.Health) float64 { return float64(h.Behind) }},
 	{"tidal_lists_under_way", "Lists that are being made.", prometheus.GaugeValue, "", "", func(_ *tidal.Stats, h *tidal.Health) float64 { return float64(h.Lists) }},
 	{"tidal_writable", "1 if the database takes writes, 0 once its disk failed.", prometheus.GaugeValue, "", "", func(_ *tidal.Stats, h *tidal.Health) float64 {
