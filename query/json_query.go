@@ -12,10 +12,8 @@ func (r *jsonReader) query(n *node, q *Query) {
 	if !r.object("", n, queryKeys[:]...) {
 		return
 	}
-	switch rank := n.get("rank"); {
-	case rank == nil:
-		r.fail("rank", n, `is missing; expected "items"`)
-	case rank.kind != '"' || rank.text != "items":
+	// There is nothing else that can be ranked yet, so who leaves it out means items.
+	if rank := n.get("rank"); rank != nil && (rank.kind != '"' || rank.text != "items") {
 		r.wrong("rank", rank, `"items"`)
 	}
 	for i, key := range n.keys {

@@ -15,7 +15,7 @@ import (
 //
 //	{"rank": "items", "user": "ada", "profile": "for_you", "filter": "category = \"jazz\" AND unseen", "limit": 25}
 //
-// Unknown and repeated keys are refused. A filter is an object or a string in the text form, at each of its levels.
+// "rank" may be left out. Unknown and repeated keys are refused. A filter is an object or a string in the text form, at each of its levels.
 // The JSON has at most 1 MiB. An error is an [Error] with path and place.
 func ParseJSON(data []byte) (*Query, error) { return readJSON(string(data), nil) }
 
