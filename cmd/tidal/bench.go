@@ -27,6 +27,8 @@ func (a *app) benchCommand() *cobra.Command {
 		Short: "Measure how fast tidal is on this machine",
 		Long: `Measure how fast tidal is on this machine. Databases are made in a directory of their own, which is removed; what was
 acknowledged is opened by another process and compared. docs/bench.md says what each figure means.`,
+		Example: `  tidal bench ingest --seconds 10 --json
+  tidal bench rank --items 1000000 --json`,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}

@@ -79,6 +79,35 @@ func TestExitCodesOfThePageAreComplete(t *testing.T) {
 	}
 }
 
+// The page has no code that the program hasn't: a script that waits for one would wait for ever.
+func TestExitCodesOfThePageExist(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "cli.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]int{"usage": exitUsage, "failure": exitFailure}
+	for _, f := range failings {
+		known[f.code] = f.exit
+	}
+	rows := 0
+	for _, line := range strings.Split(string(page), "\n") {
+		cells := strings.Split(line, " | ")
+		exit, err := strconv.Atoi(strings.TrimPrefix(cells[0], "| "))
+		if err != nil || len(cells) != 3 {
+			continue
+		}
+		rows++
+		for i, code := range strings.Split(cells[1], "`") {
+			if at, ok := known[code]; i%2 == 1 && (!ok || at != exit) {
+				t.Errorf("docs/cli.md says exit %d of %s; the program %d (%v)", exit, code, at, ok)
+			}
+		}
+	}
+	if rows != 8 { // those for failures
+		t.Errorf("docs/cli.md has %d exit codes", rows)
+	}
+}
+
 // The help's examples are held to the same.
 func TestCommandsOfTheExamplesExist(t *testing.T) {
 	for _, path := range commands() {

@@ -150,7 +150,7 @@ func (a *app) readRounds(o *opeOptions, r *opeResult) ([]ope.Round, error) {
 		if err != nil {
 			return nil, err
 		}
-		defer f.Close() // it was only read
+		defer func() { _ = f.Close() }() // it was only read
 		in = f
 	}
 	if o.format == "obd" {
@@ -178,7 +178,7 @@ func (o *opeOptions) policy(rounds []ope.Round, r *opeResult) (ope.Policy, error
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() // it was only read
+	defer func() { _ = f.Close() }() // it was only read
 	in := bufio.NewReader(f)
 	head, err := in.Peek(in.Size())
 	if err != nil && !errors.Is(err, io.EOF) {

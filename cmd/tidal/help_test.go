@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -16,7 +17,7 @@ func commands() [][]string {
 	walk = func(c *cobra.Command, path []string) {
 		all = append(all, path)
 		for _, sub := range c.Commands() {
-			if !sub.Hidden && sub.Name() != "help" && sub.Name() != "completion" {
+			if !sub.Hidden && sub.Name() != "help" {
 				walk(sub, append(slices.Clone(path), sub.Name()))
 			}
 		}
@@ -35,6 +36,9 @@ func TestHelpOfEveryCommand(t *testing.T) {
 	}
 }
 
+// explainedFlag is a flag in the help, such as "--limit int   length of the list".
+var explainedFlag = regexp.MustCompile(`^(-\w, )?--[\w-]+( \w+)?  +\S.*[^.]$`)
+
 func TestEveryCommandTakesJSONAndHasAnExample(t *testing.T) {
 	for _, path := range commands() {
 		c, _, err := (&app{}).root().Find(path)
@@ -44,8 +48,19 @@ func TestEveryCommandTakesJSONAndHasAnExample(t *testing.T) {
 		if c.InheritedFlags().Lookup("json") == nil && c.PersistentFlags().Lookup("json") == nil {
 			t.Errorf("%s has no --json", c.CommandPath())
 		}
-		if !c.HasSubCommands() && c.Example == "" {
+		if c.Runnable() && c.HasParent() && c.Example == "" {
 			t.Errorf("%s has no example", c.CommandPath())
+		}
+		if c.Short == "" || strings.HasSuffix(c.Short, ".") {
+			t.Errorf("%s has the short text %q; want one without a full stop", c.CommandPath(), c.Short)
+		}
+		if !strings.HasPrefix(c.Use, c.Name()) || c.HasParent() && c.Long == "" && c.Example == "" && !c.HasSubCommands() {
+			t.Errorf("%s doesn't say how it is used: %q", c.CommandPath(), c.Use)
+		}
+		for line := range strings.Lines(c.LocalFlags().FlagUsages()) {
+			if line = strings.TrimSpace(line); strings.HasPrefix(line, "-") && !explainedFlag.MatchString(line) {
+				t.Errorf("%s: want a usage text without a full stop: %s", c.CommandPath(), line)
+			}
 		}
 	}
 }

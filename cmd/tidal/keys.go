@@ -21,6 +21,8 @@ func (a *app) keysCommand() *cobra.Command {
 		Short: "Make, list and revoke the API keys of a server",
 		Long: "keys changes the file API_KEYS of a directory, or the one of --file. A server that runs on it follows within\n" +
 			"seconds. The file holds hashes: a key is shown once, when it is made.",
+		Example: `  tidal keys create --dir D --role write --name shop
+  tidal keys list --dir D`,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}

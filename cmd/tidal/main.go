@@ -68,7 +68,6 @@ func (a *app) root() *cobra.Command {
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
-	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usagef(c, "%v", err) })
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "end standard output with one JSON object")
 	root.AddCommand(
@@ -79,8 +78,10 @@ func (a *app) root() *cobra.Command {
 		a.putCommand(), a.patchCommand(), a.deleteCommand(), a.eraseCommand(), a.undoCommand(), a.entityCommand(),
 		a.listCommand(), a.userCommand(), a.collectCommand(), a.collectionsCommand(), a.simCommand(), a.evalCommand(), a.rankCommand(), a.profilesCommand(),
 		a.backupCommand(), a.restoreCommand(),
+		a.completionCommand(),
 	)
 	root.AddCommand(a.serveCommand(), a.keysCommand(), a.configCommand())
+	completeFlags(root)
 	return root
 }
 

@@ -29,10 +29,19 @@ func (a *app) topCommand() *cobra.Command {
 	var dir, at, half string
 	var limit int
 	q := tidal.TopQuery{}
+	var watch liveFlags
 	c := &cobra.Command{
-		Use:   "top --dir D --type T [--half-life 7d] [--at AT] [--limit 10]",
-		Short: "Print the items with the highest decayed scores",
-		Example: `  tidal top --dir D --type rating --at newest
+		Use:   "top [--server URL] | top --dir D --type T [--half-life 7d] [--at AT] [--limit 10]",
+		Short: "Watch what a server does; with --dir, print the items with the highest scores",
+		Long: `Watch what a server does, or, with --dir, print the items of a database with the highest decayed scores.
+
+Without --dir it shows, anew each second: signals and lists per second with what they take (p50 and p99, of the last ten
+answers), the reaction time from a user's signal to their next list, how much there is, memory, the log, and troubles. It
+asks the server for /metrics. Where standard output is no terminal, or with --once, it asks twice and prints one table, with
+--json one object.`,
+		Example: `  tidal top
+  tidal top --server http://10.0.0.7:7878 --once --json
+  tidal top --dir D --type rating --at newest
   tidal top --dir D --type like --half-life 30d --limit 100 --json`,
 		Args: usageArgs(cobra.NoArgs),
 	}
@@ -41,7 +50,19 @@ func (a *app) topCommand() *cobra.Command {
 	c.Flags().IntVar(&limit, "limit", 10, "length of the list, 1 to 10,000")
 	typeFlag(c, &q.Type)
 	atFlag(c, &at)
+	watch.add(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		if dir == "" {
+			if err := watch.check(c); err != nil {
+				return err
+			}
+			return a.runTopLive(c.Context(), &watch)
+		}
+		for _, name := range []string{"server", "key", "once", "every"} {
+			if c.Flags().Changed(name) {
+				return usagef(c, "--%s is for watching a server, without --dir", name)
+			}
+		}
 		when, err := parseInstant(at)
 		if err != nil {
 			return usagef(c, "--at: %v", err)

@@ -23,8 +23,10 @@ func (a *app) walCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "wal",
 		Short: "Look into the log of a database: dump, verify, cut",
-		Args:  usageArgs(cobra.NoArgs),
-		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+		Example: `  tidal wal verify --dir D
+  tidal wal dump --dir D --records`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(a.walDumpCommand(), a.walVerifyCommand(), a.walCutCommand())
 	return c
