@@ -214,6 +214,35 @@ func TestServeLetsRequestsUnderWayEnd(t *testing.T) {
 	}
 }
 
+// A producer that streams for ever doesn't keep the server from stopping.
+func TestServeEndsStreams(t *testing.T) {
+	p := served(t, filepath.Join(t.TempDir(), "db"), nil, "--drain-timeout", "1h")
+	in, out := io.Pipe()
+	defer out.Close()
+	req, err := http.NewRequest("POST", p.started.URL+"/v1/signals?batch=1", in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-ndjson")
+	go func() { _, _ = io.WriteString(out, like("ada", "jazz")+"\n") }()
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	lines := bufio.NewScanner(resp.Body)
+	if !lines.Scan() || !strings.Contains(lines.Text(), `"kept":1`) {
+		t.Fatalf("%q %v", lines.Text(), lines.Err())
+	}
+	p.signal(syscall.SIGTERM)
+	if !lines.Scan() || !strings.Contains(lines.Text(), `"closed"`) {
+		t.Errorf("%q %v", lines.Text(), lines.Err())
+	}
+	if err := p.waited(); err != nil {
+		t.Errorf("%v\n%s", err, p.stderr)
+	}
+}
+
 // What was acknowledged over the network is there after a kill, and what's retried under its key counts once.
 func TestServeThatIsKilledLosesNothingAcknowledged(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "db")

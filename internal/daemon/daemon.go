@@ -77,6 +77,7 @@ type daemon struct {
 	gate    *access.Gate
 	keyFile string
 	metrics *metrics.Metrics
+	api     http.Handler
 	tls     *certificate // nil without TLS
 	state   state
 	// underWay counts requests of the API.

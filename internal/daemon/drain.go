@@ -10,7 +10,7 @@ import (
 	"github.com/tidaldb/tidal/internal/notify"
 )
 
-// drain stops in order. Requests under way have the time of the setting; what is left then is cut off, which is an error
+// drain stops in order. Streams of writes, which would go on for ever, are told to end. Requests under way have the time of the setting; what is left then is cut off, which is an error
 // that says so.
 func (d *daemon) drain() error {
 	c := &d.config.Config
@@ -26,6 +26,9 @@ func (d *daemon) drain() error {
 		case err := <-d.served:
 			d.served <- err
 		}
+	}
+	if api, ok := d.api.(interface{ Drain() }); ok {
+		api.Drain()
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), c.DrainTimeout)
 	defer cancel()

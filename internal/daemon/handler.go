@@ -14,7 +14,7 @@ import (
 // handler puts what this package answers beside the API.
 func (d *daemon) handler() http.Handler {
 	c := &d.config.Config
-	api := d.o.API(server.Options{
+	d.api = d.o.API(server.Options{
 		DB: d.db, Authorize: d.authorize, Recorder: &recorder{d}, Keys: keys{d}, Now: d.o.Now,
 		Ready: func() bool { return d.state.is(running) },
 		Limits: server.Limits{
@@ -23,7 +23,7 @@ func (d *daemon) handler() http.Handler {
 	})
 	h := health.New(d.trusted, d.checks()...)
 	mux := http.NewServeMux()
-	mux.Handle("/", d.counting(api))
+	mux.Handle("/", d.counting(d.api))
 	mux.Handle("/livez", h.Live())
 	mux.Handle("/readyz", h.Ready())
 	mux.Handle("/healthz", h.Ready())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log"
 	"log/slog"
+	"net/http"
 	"strings"
 
 	"github.com/tidaldb/tidal"
@@ -18,12 +19,13 @@ type recorder struct{ d *daemon }
 func (r *recorder) Finished(f *server.Finished) {
 	m := r.d.metrics
 	m.Request(f.Route, f.Status, f.Took)
-	if f.Code == "overloaded" {
+	overloaded := f.Code == "overloaded" || f.Code == "busy"
+	if overloaded {
 		m.Overloaded()
 	}
 	level, text := slog.LevelDebug, "request"
 	switch {
-	case f.Status >= 500 && f.Code != "overloaded":
+	case f.Status >= 500 && !overloaded && f.Status != http.StatusNotImplemented:
 		level = slog.LevelError
 	case f.Caller.Role == server.Admin && isAdministration(f.Route):
 		level, text = slog.LevelInfo, "admin"

@@ -40,6 +40,7 @@ func TestWhatTheAPITellsIsCountedAndLogged(t *testing.T) {
 	rec.Finished(&server.Finished{Route: "POST /v1/signals", Status: 200, Code: "ok"})
 	rec.Finished(&server.Finished{Route: "POST /v1/rank", Status: 500, Code: "internal", Err: errors.New("boom"), ID: "r7"})
 	rec.Finished(&server.Finished{Route: "POST /v1/signals", Status: 429, Code: "overloaded"})
+	rec.Finished(&server.Finished{Route: "POST /v1/rank", Status: 429, Code: "busy"})
 	rec.Finished(&server.Finished{
 		Route: "POST /v1/admin/checkpoint", Status: 200, Code: "ok", Caller: server.Caller{Role: server.Admin, Key: "k1"},
 	})
@@ -49,7 +50,7 @@ func TestWhatTheAPITellsIsCountedAndLogged(t *testing.T) {
 		"tidal_signal_write_seconds_count 1", "tidal_signal_durable_seconds_count 1", `tidal_signal_visible_seconds_count{scope="local"} 1`,
 		"tidal_reaction_seconds_count 1", `tidal_query_seconds_count{profile="new",stage="total"} 2`, "tidal_query_candidates_count 2",
 		`tidal_http_requests_total{code="200",route="POST /v1/signals"} 1`, `tidal_http_requests_total{code="500",route="POST /v1/rank"} 1`,
-		"tidal_overload_total 1", "tidal_events_applied_total 3", "tidal_items 1", `tidal_users{where="memory"} 1`, "tidal_hidden_served_total 0",
+		"tidal_overload_total 2", "tidal_events_applied_total 3", "tidal_items 1", `tidal_users{where="memory"} 1`, "tidal_hidden_served_total 0",
 	} {
 		if !strings.Contains(text, "\n"+line+"\n") {
 			t.Errorf("/metrics lacks %s", line)

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -169,12 +170,19 @@ type arriving struct {
 	count   int64
 	idle    time.Duration // 0 outside of streams
 	stopped atomic.Bool
+	closing atomic.Bool // the server stops
 	ended   atomic.Bool // all of it is here
 }
 
 // stop makes the read under way, and later ones, fail.
 func (b *arriving) stop() {
 	b.stopped.Store(true)
+	_ = b.control.SetReadDeadline(time.Unix(1, 0))
+}
+
+// close makes the read under way, and later ones, fail with errClosing.
+func (b *arriving) close() {
+	b.closing.Store(true)
 	_ = b.control.SetReadDeadline(time.Unix(1, 0))
 }
 
@@ -185,10 +193,16 @@ func (b *arriving) Read(p []byte) (int, error) {
 	if b.stopped.Load() { // behind the deadline, which might have undone stop's
 		return 0, errStopped
 	}
+	if b.closing.Load() && !b.ended.Load() {
+		return 0, errClosing
+	}
 	n, err := b.ReadCloser.Read(p)
 	b.count += int64(n)
-	if errors.Is(err, io.EOF) {
+	switch {
+	case errors.Is(err, io.EOF):
 		b.ended.Store(true)
+	case err != nil && b.closing.Load():
+		err = errClosing
 	}
 	return n, err
 }
@@ -208,6 +222,24 @@ func (c *call) limits(stream bool) {
 
 // errStopped ends reading a stream whose answer has ended.
 var errStopped = errors.New("nobody reads this stream any more")
+
+// errClosing ends a stream of writes of a server that stops. What was acknowledged stays; the rest is for another server, or
+// for this one when it's back.
+var errClosing = fmt.Errorf("the server stops: %w", tidal.ErrClosed)
+
+// endsWithServer makes reading the body fail once the server stops. leave is for the end of the request.
+func (c *call) endsWithServer() (leave func()) {
+	done := make(chan struct{})
+	stop := context.AfterFunc(c.server.closing, func() {
+		defer close(done)
+		c.body.close()
+	})
+	return func() {
+		if !stop() {
+			<-done // it uses the connection, which is this request's no longer
+		}
+	}
+}
 
 // fullDuplex lets an answer begin while the body is still being read, which HTTP/2 does anyway. The connection isn't used
 // again: net/http looks for the end of a body that wasn't read to its end, and would trip over what it let us do.
@@ -231,6 +263,7 @@ func (c *call) drain() {
 		return
 	}
 	c.body.idle = 0
+	c.body.closing.Store(false)
 	_ = c.w.control.SetReadDeadline(time.Now().Add(drainFor))
 	_, _ = io.CopyN(io.Discard, c.body, maxDrained)
 }
@@ -240,6 +273,8 @@ func readError(err error) error {
 	var large *http.MaxBytesError
 	var timeout net.Error
 	switch {
+	case errors.Is(err, errClosing):
+		return errClosing
 	case errors.As(err, &large):
 		return tooLarge(large.Limit)
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():

@@ -138,6 +138,7 @@ func (s *Server) signalLines(in *input) error {
 		return err
 	}
 	c.fullDuplex()
+	defer c.endsWithServer()()
 	w := &lineWriter{s: s, c: c}
 	err = w.run(&lineReader{in: bufio.NewReaderSize(body, maxLine), batch: int(batch)}, lane, number)
 	if err == nil {

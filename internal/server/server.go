@@ -23,6 +23,9 @@ type Server struct {
 	now       func() time.Time
 	limits    Limits
 
+	closing context.Context // ends when the server stops
+	drain   context.CancelFunc
+
 	lists, writes chan struct{} // a place for each that may be under way
 	problems      []problemKind
 	origins       *http.CrossOriginProtection
@@ -50,6 +53,7 @@ func New(o Options) *Server {
 		s.ready = func() bool { return true }
 	}
 	s.limits.fill()
+	s.closing, s.drain = context.WithCancel(context.Background())
 	s.origins = http.NewCrossOriginProtection()
 	s.lists, s.writes = make(chan struct{}, s.limits.Lists), make(chan struct{}, s.limits.Writes)
 	s.serveProcedures()
@@ -57,6 +61,11 @@ func New(o Options) *Server {
 	s.openAPI = s.document()
 	return s
 }
+
+// Drain ends streams of writes, which may have no end of their own: what a stream has begun is written and acknowledged, and
+// then it ends with the code "closed", which callers try again elsewhere. Other requests go on. Call it when the server is
+// to stop, before waiting for the handlers.
+func (s *Server) Drain() { s.drain() }
 
 func (l *Limits) fill() {
 	if l.Body == 0 {

@@ -31,6 +31,7 @@ func (x *service) StreamWrites(ctx context.Context, stream *writeStream) error {
 	if n < 0 || n > maxInFlight {
 		return fault.Refuse("in_flight", "is %d; it must be from 1 to %d", n, maxInFlight)
 	}
+	defer callOf(ctx).endsWithServer()()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	p := &pipeline{s: x.s, stream: stream, queue: make(chan *pending, max(n, 1)-1)}
@@ -87,6 +88,9 @@ func (p *pipeline) read(ctx context.Context, m *tidalpb.StreamWritesRequest) {
 		var err error
 		if m, err = p.stream.Receive(); err != nil {
 			if !errors.Is(err, io.EOF) {
+				if callOf(ctx).body.closing.Load() {
+					err = errClosing // which the library would have taken for a slow caller
+				}
 				end := &pending{index: index + 1, done: make(chan struct{}), err: err}
 				close(end.done)
 				select {
