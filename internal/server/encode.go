@@ -182,16 +182,5 @@ func appendTime(dst []byte, t *timestamppb.Timestamp) []byte {
 	return append(dst, '"')
 }
 
-// problemDocument is a problem in the words of RFC 9457.
-func problemDocument(kind *problemKind, p *tidalpb.Problem) []byte {
-	dst := append([]byte(nil), `{"type":`...)
-	dst = appendText(dst, problemType(p.GetCode()))
-	dst = append(dst, `,"title":`...)
-	dst = appendText(dst, kind.title())
-	// The rest are the message's fields, behind its opening brace.
-	dst = append(dst, ',')
-	return append(dst, appendMessage(nil, p.ProtoReflect(), false)[1:]...)
-}
-
 // problemType names the page that explains a code. It's a name, not an address: nobody needs to reach it.
 func problemType(code string) string { return "urn:tidal:problem:" + code }

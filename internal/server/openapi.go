@@ -307,7 +307,7 @@ func (d *describer) single(f protoreflect.FieldDescriptor, message func(protoref
 // problem describes a problem document.
 func (d *describer) problem() object {
 	m := (&tidalpb.Problem{}).ProtoReflect().Descriptor()
-	properties := object{"type": object{"type": "string"}, "title": object{"type": "string"}}
+	properties := object{}
 	for i := range m.Fields().Len() {
 		f := m.Fields().Get(i)
 		properties[string(f.Name())] = d.field(f, d.output, false)

@@ -110,7 +110,7 @@ func (e *refused) Unwrap() error { return e.error }
 func (s *Server) problemOf(c *call, err error) (*problemKind, *tidalpb.Problem) {
 	kind := s.kindOfProblem(err)
 	p := &tidalpb.Problem{
-		Code: kind.code, Status: int32(kind.status), Detail: kind.hide,
+		Type: problemType(kind.code), Title: kind.title(), Code: kind.code, Status: int32(kind.status), Detail: kind.hide,
 		RetryAfterMs: kind.retry.Milliseconds(), RequestId: c.id,
 	}
 	if kind.hide == "" {

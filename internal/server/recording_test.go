@@ -37,3 +37,10 @@ func (r *recording) requests() []Finished {
 	defer r.mu.Unlock()
 	return slices.Clone(r.finished)
 }
+
+// forget forgets all.
+func (r *recording) forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.finished, r.written, r.ranked = nil, nil, nil
+}

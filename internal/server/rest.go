@@ -196,7 +196,7 @@ func (c *call) explain(err error) {
 	if errors.As(err, &method) {
 		h.Set("Allow", strings.Join(method.allow, ", "))
 	}
-	c.send(kind.status, typeProblem, problemDocument(kind, p))
+	c.send(kind.status, typeProblem, appendMessage(nil, p.ProtoReflect(), false))
 }
 
 // input reads the parts of a request.

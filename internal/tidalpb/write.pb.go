@@ -1435,6 +1435,8 @@ func (x *StreamWritesResponse) GetReceipt() *Receipt {
 // Problem is the detail of every error, and the content of the problem documents of the HTTP interface.
 type Problem struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
+	Type          string                 `protobuf:"bytes,11,opt,name=type,proto3" json:"type,omitempty"`                                       // as RFC 9457 has it: a name for the code
+	Title         string                 `protobuf:"bytes,12,opt,name=title,proto3" json:"title,omitempty"`                                     // what kind of problem it is, always the same for a code
 	Code          string                 `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`                                        // stable; docs/errors.md lists them
 	Status        int32                  `protobuf:"varint,2,opt,name=status,proto3" json:"status,omitempty"`                                   // of HTTP
 	Detail        string                 `protobuf:"bytes,3,opt,name=detail,proto3" json:"detail,omitempty"`                                    // for people
@@ -1477,6 +1479,20 @@ func (x *Problem) ProtoReflect() protoreflect.Message {
 // Deprecated: Use Problem.ProtoReflect.Descriptor instead.
 func (*Problem) Descriptor() ([]byte, []int) {
 	return file_tidal_v1_write_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *Problem) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *Problem) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
 }
 
 func (x *Problem) GetCode() string {
@@ -1666,8 +1682,10 @@ const file_tidal_v1_write_proto_rawDesc = "" +
 	"\tin_flight\x18\x02 \x01(\x05R\binFlight\"Y\n" +
 	"\x14StreamWritesResponse\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x03R\x05index\x12+\n" +
-	"\areceipt\x18\x02 \x01(\v2\x11.tidal.v1.ReceiptR\areceipt\"\xbf\x02\n" +
+	"\areceipt\x18\x02 \x01(\v2\x11.tidal.v1.ReceiptR\areceipt\"\xe9\x02\n" +
 	"\aProblem\x12\x12\n" +
+	"\x04type\x18\v \x01(\tR\x04type\x12\x14\n" +
+	"\x05title\x18\f \x01(\tR\x05title\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x16\n" +
 	"\x06status\x18\x02 \x01(\x05R\x06status\x12\x16\n" +
 	"\x06detail\x18\x03 \x01(\tR\x06detail\x12\x14\n" +
