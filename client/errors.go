@@ -116,6 +116,8 @@ func meanings() []meaning {
 		{code: "locked", is: ErrLocked, elsewhere: true},
 		{code: "newer_format", is: ErrFormat},
 		{code: "older_format", is: ErrFormatOld},
+		{code: "not_yet", is: ErrUnavailable, elsewhere: true},
+		{code: "gone", is: ErrNotFound, settled: true},
 		{code: "not_found", is: ErrNotFound, settled: true},
 		{code: "refused", is: ErrInput, settled: true},
 		{code: "timeout", is: ErrOverloaded, unclear: true},

@@ -105,3 +105,13 @@ func keyMessage(k *Key) *tidalpb.ApiKey {
 		Revoked: k.Revoked,
 	}
 }
+
+// RotateSigningKeys is in the schema's words.
+func (x *adminService) RotateSigningKeys(
+	ctx context.Context, _ *tidalpb.RotateSigningKeysRequest,
+) (*tidalpb.RotateSigningKeysResponse, error) {
+	if err := x.s.db.RotateKeys(ctx); err != nil {
+		return nil, err
+	}
+	return &tidalpb.RotateSigningKeysResponse{}, nil
+}

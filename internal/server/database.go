@@ -54,6 +54,7 @@ func (x *service) Stats(_ context.Context, _ *tidalpb.StatsRequest) (*tidalpb.St
 		Vector: s.Vector.String(), LogBytes: s.LogBytes, StateBytes: s.StateBytes, ViewBytes: s.ViewBytes,
 		HiddenServed: int64(s.HiddenServed), UsersResident: int64(s.UserMemory.Resident),
 		UsersCold: int64(s.UserMemory.Cold), UserBytes: s.UserMemory.Bytes, UserBudget: s.UserMemory.Budget,
+		Token: x.s.db.Token(),
 	}, nil
 }
 

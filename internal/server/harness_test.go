@@ -54,6 +54,7 @@ type world struct {
 	server *Server
 	http   *httptest.Server
 	seen   *recording
+	cursor string // of an event that is in the database
 }
 
 // open starts a server with the options that change makes.
@@ -68,6 +69,12 @@ func open(t *testing.T, change func(*Options)) *world {
 	if change != nil {
 		change(&o)
 	}
+	w.serve(o)
+	return w
+}
+
+// serve listens.
+func (w *world) serve(o Options) {
 	w.server = New(o)
 	w.http = httptest.NewUnstartedServer(w.server)
 	p := &http.Protocols{}
@@ -75,17 +82,14 @@ func open(t *testing.T, change func(*Options)) *world {
 	p.SetUnencryptedHTTP2(true)
 	w.http.Config.Protocols = p
 	w.http.Start()
-	t.Cleanup(w.http.Close)
-	return w
+	w.t.Cleanup(w.http.Close)
 }
 
 // reopened serves the database again after it was restarted.
 func (w *world) reopened() *world {
 	w.t.Helper()
 	out := &world{t: w.t, db: w.db, seen: &recording{}}
-	out.server = New(Options{DB: w.db.DB, Recorder: out.seen})
-	out.http = httptest.NewServer(out.server)
-	w.t.Cleanup(out.http.Close)
+	out.serve(Options{DB: w.db.DB, Recorder: out.seen})
 	return out
 }
 

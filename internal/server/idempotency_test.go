@@ -32,7 +32,7 @@ func TestARepeatedRequestIsAnsweredAsTheFirstOne(t *testing.T) {
 		if r.procedure != writeProcedure {
 			continue
 		}
-		x := sent{r: r, s: sampleOf(t, r), key: "key of " + r.method + " " + r.path}
+		x := sent{r: r, s: w.sampleOf(t, r), key: "key of " + r.method + " " + r.path}
 		got := w.want(200, r.method, x.s.path, x.s.body, &x.first, "Idempotency-Key", x.key)
 		if x.first.Duplicate || got.header.Get("Idempotency-Replayed") != "" || x.first.VisibleUs == 0 {
 			t.Errorf("%s: the first one: %s", x.key, got.body)

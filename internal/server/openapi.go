@@ -140,10 +140,10 @@ func (d *describer) content(r *route) object {
 	switch {
 	case r.stream != nil && r.produces == typeBytes:
 		return object{typeBytes: object{"schema": object{"type": "string", "format": "binary"}}}
-	case r.stream != nil && r.response == nil:
-		return object{typeJSON: object{"schema": object{"type": "object"}}}
+	case r.stream != nil && r.produces == typeLines:
+		return object{typeLines: object{"schema": exportedLine()}}
 	case r.stream != nil:
-		return object{typeLines: object{"schema": d.top(r.response)}}
+		return object{typeJSON: object{"schema": object{"type": "object"}}}
 	}
 	m := r.response
 	if f := onlyMessage(m); f != nil {
@@ -154,6 +154,22 @@ func (d *describer) content(r *route) object {
 		out[typeLines] = object{"schema": d.top((&tidalpb.LinesWritten{}).ProtoReflect().Descriptor())}
 	}
 	return out
+}
+
+// exportedLine describes a line of an export, which isn't a message but what tidal export prints.
+func exportedLine() object {
+	text, number, when := object{"type": "string"}, object{"type": "number"}, object{"type": "string", "format": "date-time"}
+	return object{
+		"type": "object", "required": []any{"kind", "position", "time", "cursor"},
+		"description": "As docs/exports.md has it. A text that isn't UTF-8 stands in base64 under its name with _base64 behind it.",
+		"properties": object{
+			"kind": text, "position": text, "time": when, "type": text, "user": text, "item": text, "creator": text,
+			"weight": number, "cohorts": object{"type": "array", "items": text}, "key": text, "session": text, "lane": text,
+			"seq": object{"type": "integer"}, "trace": text, "feed": text, "place": object{"type": "integer"}, "slot": text,
+			"propensity": number, "profile": text, "profile_version": object{"type": "integer"}, "list_time": when,
+			"ref": text, "ref_unverified": object{"type": "boolean"}, "undone": object{"type": "boolean"}, "cursor": text,
+		},
+	}
 }
 
 // body describes what a route reads.

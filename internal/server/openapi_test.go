@@ -117,7 +117,7 @@ func TestTheDocumentSaysWhatTheHandlersDo(t *testing.T) {
 		if e := r.endpoint(); e.role != NoRole && op.Role != e.role.String() {
 			t.Errorf("%s %s: role %q", r.method, r.path, op.Role)
 		}
-		s := sampleOf(t, r)
+		s := w.sampleOf(t, r)
 		headers := []string{"Content-Type", s.contentType, "Authorization", "Bearer admin"}
 		d.check(t, r.method, r.path, w.send(r.method, s.path, s.body, headers...))
 		if r.method != "GET" {

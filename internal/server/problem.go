@@ -38,6 +38,7 @@ var (
 	errSlow       = errors.New("the body took too long to arrive")
 	errBusy       = errors.New("as much as is allowed at once is under way")
 	errNotOffered = errors.New("this server doesn't offer it")
+	errGone       = errors.New("the log no longer reaches back to there")
 	errInternal   = errors.New("the server made a mistake")
 )
 
@@ -76,6 +77,8 @@ func problems() []problemKind {
 		{tidal.ErrLocked, "locked", http.StatusServiceUnavailable, connect.CodeUnavailable, later, "another process holds the database"},
 		{tidal.ErrFormat, "newer_format", http.StatusInternalServerError, connect.CodeInternal, 0, "a newer tidal wrote this"},
 		{tidal.ErrFormatOld, "older_format", http.StatusInternalServerError, connect.CodeInternal, 0, "an older tidal wrote this"},
+		{tidal.ErrNotYet, "not_yet", http.StatusServiceUnavailable, connect.CodeUnavailable, soon, ""},
+		{errGone, "gone", http.StatusGone, connect.CodeOutOfRange, 0, ""},
 		{tidal.ErrNotFound, "not_found", http.StatusNotFound, connect.CodeNotFound, 0, ""},
 		{tidal.ErrInput, "refused", http.StatusBadRequest, connect.CodeInvalidArgument, 0, ""},
 

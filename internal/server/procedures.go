@@ -46,7 +46,7 @@ func procedures() []procedure {
 		{tidalpbconnect.TidalGetSessionProcedure, Read, free},
 		{tidalpbconnect.TidalListSessionsProcedure, Read, free},
 		{tidalpbconnect.TidalSummariseSessionsProcedure, Read, free},
-		{tidalpbconnect.TidalExportProcedure, Admin, free},
+		{tidalpbconnect.TidalExportProcedure, Read, free},
 		{tidalpbconnect.TidalSchemaProcedure, Read, free},
 		{tidalpbconnect.TidalProfilesProcedure, Read, free},
 		{tidalpbconnect.TidalStatsProcedure, Read, free},

@@ -40,9 +40,7 @@ func (x *service) rank(ctx context.Context, m *tidalpb.RankRequest, q *query.Que
 	if m.GetWithAsOf() {
 		out.AsOf = a.AsOf()
 	}
-	if out.Token != "" {
-		callOf(ctx).w.Header().Set(headerToken, out.Token)
-	}
+	callOf(ctx).w.Header().Set(headerToken, out.Token)
 	return out, nil
 }
 
@@ -129,7 +127,7 @@ func typedQuery(m *tidalpb.RankQuery) (*query.Query, error) {
 func answerMessage(a *tidal.Answer) *tidalpb.RankResponse {
 	out := &tidalpb.RankResponse{
 		Items: make([]*tidalpb.RankedItem, len(a.Items)), Feed: a.Feed, Profile: a.Profile, Version: a.Version,
-		At: timeMessage(a.At), Seed: a.Seed, Broken: a.Broken, Warnings: a.Warnings,
+		At: timeMessage(a.At), Seed: a.Seed, Broken: a.Broken, Warnings: a.Warnings, Token: a.Token(),
 		Stats: &tidalpb.RankStats{
 			Candidates: int32(a.Stats.Candidates), Passed: int32(a.Stats.Passed), Scored: int32(a.Stats.Scored),
 			Degradation: a.Stats.Degradation, UserUs: micros(a.Stats.User), FindUs: micros(a.Stats.Find),

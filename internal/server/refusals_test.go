@@ -25,7 +25,7 @@ func eachRoute(t *testing.T, change func(*Options), f func(t *testing.T, w *worl
 		t.Run(r.method+" "+r.path, func(t *testing.T) {
 			inner := *w
 			inner.t = t
-			f(t, &inner, r, sampleOf(t, r))
+			f(t, &inner, r, w.sampleOf(t, r))
 			if w.db.Digest() != before {
 				t.Error("something was written")
 				before = w.db.Digest()
@@ -38,7 +38,7 @@ func TestEverySampleIsAnswered(t *testing.T) {
 	w := open(t, func(o *Options) { o.Keys = &keyring{all: []Key{{ID: "k1", Name: "first", Role: Read}}} })
 	w.furnish()
 	for _, r := range w.server.allRoutes() {
-		s := sampleOf(t, r)
+		s := w.sampleOf(t, r)
 		if got := w.send(r.method, s.path, s.body, "Content-Type", s.contentType); got.status != r.status {
 			t.Errorf("%s %s: %d %s", r.method, s.path, got.status, got.body)
 		}

@@ -24,7 +24,7 @@ func (s *Server) allRoutes() []*route {
 	x, a := &service{s: s}, &adminService{s: s}
 	var all []*route
 	for _, group := range [][]*route{
-		entityRoutes(x), relationRoutes(x), signalRoutes(x), listRoutes(x), databaseRoutes(x, a), adminRoutes(a), documentRoutes(),
+		entityRoutes(x), relationRoutes(x), signalRoutes(x), listRoutes(x), databaseRoutes(x, a), exportRoutes(a), adminRoutes(a), documentRoutes(),
 	} {
 		all = append(all, group...)
 	}
@@ -344,6 +344,11 @@ func adminRoutes(a *adminService) []*route {
 			query:   []param{{name: "without_log", about: "leave out the log, which exports and undos need", kind: paramBool}},
 			summary: "A consistent copy of the database, taken while it serves; tidal restore reads it.",
 			handle:  handle{stream: backupBytes, produces: typeBytes},
+		},
+		{
+			method: "POST", path: "/v1/admin/rotate-signing-keys", procedure: tidalpbconnect.AdminRotateSigningKeysProcedure,
+			summary: "Makes a new key that seals tokens, cursors and references; what older ones sealed is read for 90 more days.",
+			handle:  unary(empty[*tidalpb.RotateSigningKeysRequest], a.RotateSigningKeys),
 		},
 		{
 			method: "GET", path: "/v1/admin/digest", procedure: tidalpbconnect.AdminDigestProcedure,

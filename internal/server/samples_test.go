@@ -1,7 +1,9 @@
 package server
 
 import (
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/tidaldb/tidal"
 	"github.com/tidaldb/tidal/schema"
@@ -30,26 +32,32 @@ func samples() map[string]sample {
 			path: "/v1/signals", body: `{"type":"view","item":"jazz-1","user":"ada"}`,
 			other: `{"type":"view","item":"jazz-2","user":"ada"}`,
 		},
-		"POST /v1/signals:undo":               {path: "/v1/signals:undo", body: `{"lane":"first","number":"1"}`, other: `{"lane":"first","number":2}`},
-		"GET /v1/lanes/{lane}":                {path: "/v1/lanes/first"},
-		"GET /v1/items/{item}/signals/{type}": {path: "/v1/items/jazz-1/signals/view?at=2026-03-01T12:00:00Z"},
-		"GET /v1/top/{type}":                  {path: "/v1/top/view?half_life=7d&limit=5&at=2026-03-01"},
-		"POST /v1/rank":                       {path: "/v1/rank?with_cursor", body: rankBody},
-		"GET /v1/rank":                        {path: "/v1/rank" + rankText},
-		"POST /v1/explain":                    {path: "/v1/explain", body: rankBody},
-		"GET /v1/explain":                     {path: "/v1/explain" + rankText},
-		"GET /v1/suggest":                     {path: "/v1/suggest?field=category&prefix=j&limit=3"},
-		"GET /v1/schema":                      {path: "/v1/schema"},
-		"POST /v1/schema":                     {path: "/v1/schema", body: recordsYAML, contentType: typeYAML},
-		"GET /v1/profiles":                    {path: "/v1/profiles"},
-		"GET /v1/stats":                       {path: "/v1/stats"},
-		"POST /v1/admin/checkpoint":           {path: "/v1/admin/checkpoint"},
-		"POST /v1/admin/backup":               {path: "/v1/admin/backup?without_log=true"},
-		"GET /v1/admin/digest":                {path: "/v1/admin/digest"},
-		"GET /v1/admin/keys":                  {path: "/v1/admin/keys"},
-		"POST /v1/admin/keys":                 {path: "/v1/admin/keys", body: `{"name":"feed","role":"read"}`},
-		"DELETE /v1/admin/keys/{id}":          {path: "/v1/admin/keys/k1"},
-		"GET /openapi.json":                   {path: "/openapi.json"},
+		"POST /v1/signals:undo":                 {path: "/v1/signals:undo", body: `{"lane":"first","number":"1"}`, other: `{"lane":"first","number":2}`},
+		"GET /v1/lanes/{lane}":                  {path: "/v1/lanes/first"},
+		"GET /v1/items/{item}/signals/{type}":   {path: "/v1/items/jazz-1/signals/view?at=2026-03-01T12:00:00Z"},
+		"GET /v1/top/{type}":                    {path: "/v1/top/view?half_life=7d&limit=5&at=2026-03-01"},
+		"POST /v1/rank":                         {path: "/v1/rank?with_cursor", body: rankBody},
+		"GET /v1/rank":                          {path: "/v1/rank" + rankText},
+		"POST /v1/explain":                      {path: "/v1/explain", body: rankBody},
+		"GET /v1/explain":                       {path: "/v1/explain" + rankText},
+		"GET /v1/suggest":                       {path: "/v1/suggest?field=category&prefix=j&limit=3"},
+		"GET /v1/schema":                        {path: "/v1/schema"},
+		"POST /v1/schema":                       {path: "/v1/schema", body: recordsYAML, contentType: typeYAML},
+		"GET /v1/profiles":                      {path: "/v1/profiles"},
+		"GET /v1/stats":                         {path: "/v1/stats"},
+		"POST /v1/admin/checkpoint":             {path: "/v1/admin/checkpoint"},
+		"POST /v1/admin/backup":                 {path: "/v1/admin/backup?without_log=true"},
+		"GET /v1/admin/digest":                  {path: "/v1/admin/digest"},
+		"GET /v1/admin/keys":                    {path: "/v1/admin/keys"},
+		"POST /v1/admin/keys":                   {path: "/v1/admin/keys", body: `{"name":"feed","role":"read"}`},
+		"DELETE /v1/admin/keys/{id}":            {path: "/v1/admin/keys/k1"},
+		"POST /v1/admin/rotate-signing-keys":    {path: "/v1/admin/rotate-signing-keys"},
+		"GET /v1/export":                        {path: "/v1/export?from=2026-01-01&types=view,like&with_undone&limit=3"},
+		"POST /v1/export":                       {path: "/v1/export?from=2026-01-01&name=nightly"},
+		"GET /v1/admin/exports":                 {path: "/v1/admin/exports"},
+		"POST /v1/admin/exports/{name}:advance": {path: "/v1/admin/exports/first:advance?cursor=CURSOR"},
+		"DELETE /v1/admin/exports/{name}":       {path: "/v1/admin/exports/second"},
+		"GET /openapi.json":                     {path: "/openapi.json"},
 	}
 	for word, one := range map[string]string{"items": "jazz-1", "users": "ada", "creators": "miles"} {
 		field := map[string]string{"items": "title", "users": "region", "creators": "name"}[word]
@@ -73,12 +81,13 @@ func samples() map[string]sample {
 }
 
 // sampleOf returns a route's sample.
-func sampleOf(t *testing.T, r *route) sample {
+func (w *world) sampleOf(t *testing.T, r *route) sample {
 	t.Helper()
 	s, ok := samples()[r.method+" "+r.path]
 	if !ok {
 		t.Fatalf("%s %s has no sample", r.method, r.path)
 	}
+	s.path = strings.Replace(s.path, "CURSOR", w.cursor, 1)
 	if s.contentType == "" {
 		s.contentType = typeJSON
 	}
@@ -104,6 +113,14 @@ func (w *world) furnish() {
 		})
 		if err != nil {
 			w.t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"first", "second"} {
+		for x, err := range w.db.Export(w.t.Context(), tidal.ExportQuery{From: time.Unix(0, 0), Name: name}) {
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			w.cursor = x.Cursor
 		}
 	}
 }

@@ -1,10 +1,6 @@
 package server
 
-import (
-	"context"
-
-	"github.com/tidaldb/tidal/internal/fault"
-)
+import "context"
 
 // wait returns when what a token says is visible: the message's, or the header's where that has none.
 func (s *Server) wait(ctx context.Context, token string) error {
@@ -14,5 +10,5 @@ func (s *Server) wait(ctx context.Context, token string) error {
 	if token == "" {
 		return nil
 	}
-	return fault.Refuse("token", "isn't one of this database's")
+	return s.db.Wait(ctx, token)
 }

@@ -101,7 +101,7 @@ func underKey(r *tidal.Request, key string) error {
 
 func (s *Server) receiptMessage(r *tidal.Receipt) *tidalpb.Receipt {
 	return &tidalpb.Receipt{
-		Position: r.Position.String(), Count: int32(r.Count), Duplicate: r.Duplicate, Clamped: int32(r.Clamped),
+		Position: r.Position.String(), Count: int32(r.Count), Duplicate: r.Duplicate, Clamped: int32(r.Clamped), Token: r.Token(),
 		DurableUs: micros(r.Durable), VisibleUs: micros(r.Visible), Forgotten: timeMessage(r.Forgotten),
 	}
 }

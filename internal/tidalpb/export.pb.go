@@ -32,7 +32,7 @@ type ExportRequest struct {
 	Item          string                 `protobuf:"bytes,5,opt,name=item,proto3" json:"item,omitempty"`
 	Session       string                 `protobuf:"bytes,6,opt,name=session,proto3" json:"session,omitempty"`
 	Cursor        string                 `protobuf:"bytes,7,opt,name=cursor,proto3" json:"cursor,omitempty"`                             // goes on behind an event that came with it
-	Name          string                 `protobuf:"bytes,8,opt,name=name,proto3" json:"name,omitempty"`                                 // of an export that pins the log it still needs
+	Name          string                 `protobuf:"bytes,8,opt,name=name,proto3" json:"name,omitempty"`                                 // makes it a named export, for which the log stays; that needs the role write
 	Limit         int64                  `protobuf:"varint,9,opt,name=limit,proto3" json:"limit,omitempty"`                              // events at most; 0 is no limit
 	WithUndone    bool                   `protobuf:"varint,10,opt,name=with_undone,json=withUndone,proto3" json:"with_undone,omitempty"` // events that were undone are among them
 	unknownFields protoimpl.UnknownFields
@@ -139,7 +139,8 @@ func (x *ExportRequest) GetWithUndone() bool {
 	return false
 }
 
-// ExportResponse is one event.
+// ExportResponse is one event. The trailers tidal-export-whole, tidal-export-cursor and tidal-export-missing say how the
+// export ended.
 type ExportResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Event         *Exported              `protobuf:"bytes,1,opt,name=event,proto3" json:"event,omitempty"`
@@ -197,23 +198,23 @@ type Exported struct {
 	Weight         *float64               `protobuf:"fixed64,8,opt,name=weight,proto3,oneof" json:"weight,omitempty"`
 	Cohorts        []string               `protobuf:"bytes,9,rep,name=cohorts,proto3" json:"cohorts,omitempty"`
 	Session        string                 `protobuf:"bytes,10,opt,name=session,proto3" json:"session,omitempty"`
-	Seq            *int64                 `protobuf:"varint,11,opt,name=seq,proto3,oneof" json:"seq,omitempty"` // of the session's request
+	Seq            *int64                 `protobuf:"varint,11,opt,name=seq,proto3,oneof" json:"seq,omitempty"` // the number of its request in the session
 	Lane           string                 `protobuf:"bytes,12,opt,name=lane,proto3" json:"lane,omitempty"`      // and number, of an event that belongs to no session
-	Number         *int64                 `protobuf:"varint,13,opt,name=number,proto3,oneof" json:"number,omitempty"`
-	Key            string                 `protobuf:"bytes,14,opt,name=key,proto3" json:"key,omitempty"`
-	Trace          string                 `protobuf:"bytes,15,opt,name=trace,proto3" json:"trace,omitempty"`      // 32 hexadecimal digits
-	Feed           *uint64                `protobuf:"varint,16,opt,name=feed,proto3,oneof" json:"feed,omitempty"` // which list showed the item, at which place, why and with which probability
-	Place          *int32                 `protobuf:"varint,17,opt,name=place,proto3,oneof" json:"place,omitempty"`
-	Slot           string                 `protobuf:"bytes,18,opt,name=slot,proto3" json:"slot,omitempty"`
-	Propensity     *float64               `protobuf:"fixed64,19,opt,name=propensity,proto3,oneof" json:"propensity,omitempty"`
-	Profile        string                 `protobuf:"bytes,20,opt,name=profile,proto3" json:"profile,omitempty"`
-	ProfileVersion *uint32                `protobuf:"varint,21,opt,name=profile_version,json=profileVersion,proto3,oneof" json:"profile_version,omitempty"`
-	ListTime       *timestamppb.Timestamp `protobuf:"bytes,22,opt,name=list_time,json=listTime,proto3" json:"list_time,omitempty"`
-	Ref            []byte                 `protobuf:"bytes,23,opt,name=ref,proto3" json:"ref,omitempty"` // a reference that isn't one of ours
-	Undone         bool                   `protobuf:"varint,24,opt,name=undone,proto3" json:"undone,omitempty"`
-	Text           string                 `protobuf:"bytes,25,opt,name=text,proto3" json:"text,omitempty"`       // of an annotation or search
-	Results        []string               `protobuf:"bytes,26,rep,name=results,proto3" json:"results,omitempty"` // of a search
-	Cursor         string                 `protobuf:"bytes,27,opt,name=cursor,proto3" json:"cursor,omitempty"`   // goes on behind this event
+	Number         *int64                 `protobuf:"varint,27,opt,name=number,proto3,oneof" json:"number,omitempty"`
+	Key            string                 `protobuf:"bytes,13,opt,name=key,proto3" json:"key,omitempty"`
+	Trace          string                 `protobuf:"bytes,14,opt,name=trace,proto3" json:"trace,omitempty"`      // 32 hexadecimal digits
+	Feed           *uint64                `protobuf:"varint,15,opt,name=feed,proto3,oneof" json:"feed,omitempty"` // which list showed the item, at which place, why and with which probability
+	Place          *int32                 `protobuf:"varint,16,opt,name=place,proto3,oneof" json:"place,omitempty"`
+	Slot           string                 `protobuf:"bytes,17,opt,name=slot,proto3" json:"slot,omitempty"`
+	Propensity     *float64               `protobuf:"fixed64,18,opt,name=propensity,proto3,oneof" json:"propensity,omitempty"`
+	Profile        string                 `protobuf:"bytes,19,opt,name=profile,proto3" json:"profile,omitempty"`
+	ProfileVersion *uint32                `protobuf:"varint,20,opt,name=profile_version,json=profileVersion,proto3,oneof" json:"profile_version,omitempty"`
+	ListTime       *timestamppb.Timestamp `protobuf:"bytes,21,opt,name=list_time,json=listTime,proto3" json:"list_time,omitempty"`
+	Ref            []byte                 `protobuf:"bytes,22,opt,name=ref,proto3" json:"ref,omitempty"` // a reference that isn't one of ours
+	Undone         bool                   `protobuf:"varint,23,opt,name=undone,proto3" json:"undone,omitempty"`
+	Text           string                 `protobuf:"bytes,24,opt,name=text,proto3" json:"text,omitempty"`       // of an annotation or search
+	Results        []string               `protobuf:"bytes,25,rep,name=results,proto3" json:"results,omitempty"` // of a search
+	Cursor         string                 `protobuf:"bytes,26,opt,name=cursor,proto3" json:"cursor,omitempty"`   // goes on behind this event
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -523,10 +524,14 @@ func (x *ListExportsResponse) GetExports() []*ExportPin {
 type ExportPin struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Cursor        string                 `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`
-	Advanced      *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=advanced,proto3" json:"advanced,omitempty"`                  // when it last moved
-	LagBytes      int64                  `protobuf:"varint,4,opt,name=lag_bytes,json=lagBytes,proto3" json:"lag_bytes,omitempty"` // of the log behind it
-	LagMs         int64                  `protobuf:"varint,5,opt,name=lag_ms,json=lagMs,proto3" json:"lag_ms,omitempty"`          // how old the first event behind it is
+	Cursor        string                 `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"` // where it stands
+	Created       *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=created,proto3" json:"created,omitempty"`
+	Advanced      *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=advanced,proto3" json:"advanced,omitempty"`                  // when it last moved
+	LagBytes      int64                  `protobuf:"varint,5,opt,name=lag_bytes,json=lagBytes,proto3" json:"lag_bytes,omitempty"` // of the log behind it
+	Oldest        *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=oldest,proto3" json:"oldest,omitempty"`                      // when the first of that was written; not set if there is nothing
+	Gone          bool                   `protobuf:"varint,7,opt,name=gone,proto3" json:"gone,omitempty"`                         // the log has lost events behind the cursor
+	Stale         bool                   `protobuf:"varint,8,opt,name=stale,proto3" json:"stale,omitempty"`                       // it stood still for longer than it may
+	Damage        string                 `protobuf:"bytes,9,opt,name=damage,proto3" json:"damage,omitempty"`                      // what is wrong with its file; then nothing else is known of it
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -575,6 +580,13 @@ func (x *ExportPin) GetCursor() string {
 	return ""
 }
 
+func (x *ExportPin) GetCreated() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Created
+	}
+	return nil
+}
+
 func (x *ExportPin) GetAdvanced() *timestamppb.Timestamp {
 	if x != nil {
 		return x.Advanced
@@ -589,11 +601,32 @@ func (x *ExportPin) GetLagBytes() int64 {
 	return 0
 }
 
-func (x *ExportPin) GetLagMs() int64 {
+func (x *ExportPin) GetOldest() *timestamppb.Timestamp {
 	if x != nil {
-		return x.LagMs
+		return x.Oldest
 	}
-	return 0
+	return nil
+}
+
+func (x *ExportPin) GetGone() bool {
+	if x != nil {
+		return x.Gone
+	}
+	return false
+}
+
+func (x *ExportPin) GetStale() bool {
+	if x != nil {
+		return x.Stale
+	}
+	return false
+}
+
+func (x *ExportPin) GetDamage() string {
+	if x != nil {
+		return x.Damage
+	}
+	return ""
 }
 
 // AdvanceExportRequest says that what lies before a cursor isn't needed any more.
@@ -802,23 +835,23 @@ const file_tidal_v1_export_proto_rawDesc = "" +
 	" \x01(\tR\asession\x12\x15\n" +
 	"\x03seq\x18\v \x01(\x03H\x01R\x03seq\x88\x01\x01\x12\x12\n" +
 	"\x04lane\x18\f \x01(\tR\x04lane\x12\x1b\n" +
-	"\x06number\x18\r \x01(\x03H\x02R\x06number\x88\x01\x01\x12\x10\n" +
-	"\x03key\x18\x0e \x01(\tR\x03key\x12\x14\n" +
-	"\x05trace\x18\x0f \x01(\tR\x05trace\x12\x17\n" +
-	"\x04feed\x18\x10 \x01(\x04H\x03R\x04feed\x88\x01\x01\x12\x19\n" +
-	"\x05place\x18\x11 \x01(\x05H\x04R\x05place\x88\x01\x01\x12\x12\n" +
-	"\x04slot\x18\x12 \x01(\tR\x04slot\x12#\n" +
+	"\x06number\x18\x1b \x01(\x03H\x02R\x06number\x88\x01\x01\x12\x10\n" +
+	"\x03key\x18\r \x01(\tR\x03key\x12\x14\n" +
+	"\x05trace\x18\x0e \x01(\tR\x05trace\x12\x17\n" +
+	"\x04feed\x18\x0f \x01(\x04H\x03R\x04feed\x88\x01\x01\x12\x19\n" +
+	"\x05place\x18\x10 \x01(\x05H\x04R\x05place\x88\x01\x01\x12\x12\n" +
+	"\x04slot\x18\x11 \x01(\tR\x04slot\x12#\n" +
 	"\n" +
-	"propensity\x18\x13 \x01(\x01H\x05R\n" +
+	"propensity\x18\x12 \x01(\x01H\x05R\n" +
 	"propensity\x88\x01\x01\x12\x18\n" +
-	"\aprofile\x18\x14 \x01(\tR\aprofile\x12,\n" +
-	"\x0fprofile_version\x18\x15 \x01(\rH\x06R\x0eprofileVersion\x88\x01\x01\x127\n" +
-	"\tlist_time\x18\x16 \x01(\v2\x1a.google.protobuf.TimestampR\blistTime\x12\x10\n" +
-	"\x03ref\x18\x17 \x01(\fR\x03ref\x12\x16\n" +
-	"\x06undone\x18\x18 \x01(\bR\x06undone\x12\x12\n" +
-	"\x04text\x18\x19 \x01(\tR\x04text\x12\x18\n" +
-	"\aresults\x18\x1a \x03(\tR\aresults\x12\x16\n" +
-	"\x06cursor\x18\x1b \x01(\tR\x06cursorB\t\n" +
+	"\aprofile\x18\x13 \x01(\tR\aprofile\x12,\n" +
+	"\x0fprofile_version\x18\x14 \x01(\rH\x06R\x0eprofileVersion\x88\x01\x01\x127\n" +
+	"\tlist_time\x18\x15 \x01(\v2\x1a.google.protobuf.TimestampR\blistTime\x12\x10\n" +
+	"\x03ref\x18\x16 \x01(\fR\x03ref\x12\x16\n" +
+	"\x06undone\x18\x17 \x01(\bR\x06undone\x12\x12\n" +
+	"\x04text\x18\x18 \x01(\tR\x04text\x12\x18\n" +
+	"\aresults\x18\x19 \x03(\tR\aresults\x12\x16\n" +
+	"\x06cursor\x18\x1a \x01(\tR\x06cursorB\t\n" +
 	"\a_weightB\x06\n" +
 	"\x04_seqB\t\n" +
 	"\a_numberB\a\n" +
@@ -828,13 +861,17 @@ const file_tidal_v1_export_proto_rawDesc = "" +
 	"\x10_profile_version\"\x14\n" +
 	"\x12ListExportsRequest\"D\n" +
 	"\x13ListExportsResponse\x12-\n" +
-	"\aexports\x18\x01 \x03(\v2\x13.tidal.v1.ExportPinR\aexports\"\xa3\x01\n" +
+	"\aexports\x18\x01 \x03(\v2\x13.tidal.v1.ExportPinR\aexports\"\xb8\x02\n" +
 	"\tExportPin\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
-	"\x06cursor\x18\x02 \x01(\tR\x06cursor\x126\n" +
-	"\badvanced\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\badvanced\x12\x1b\n" +
-	"\tlag_bytes\x18\x04 \x01(\x03R\blagBytes\x12\x15\n" +
-	"\x06lag_ms\x18\x05 \x01(\x03R\x05lagMs\"B\n" +
+	"\x06cursor\x18\x02 \x01(\tR\x06cursor\x124\n" +
+	"\acreated\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x126\n" +
+	"\badvanced\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\badvanced\x12\x1b\n" +
+	"\tlag_bytes\x18\x05 \x01(\x03R\blagBytes\x122\n" +
+	"\x06oldest\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x06oldest\x12\x12\n" +
+	"\x04gone\x18\a \x01(\bR\x04gone\x12\x14\n" +
+	"\x05stale\x18\b \x01(\bR\x05stale\x12\x16\n" +
+	"\x06damage\x18\t \x01(\tR\x06damage\"B\n" +
 	"\x14AdvanceExportRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06cursor\x18\x02 \x01(\tR\x06cursor\"\x17\n" +
@@ -876,12 +913,14 @@ var file_tidal_v1_export_proto_depIdxs = []int32{
 	10, // 3: tidal.v1.Exported.time:type_name -> google.protobuf.Timestamp
 	10, // 4: tidal.v1.Exported.list_time:type_name -> google.protobuf.Timestamp
 	5,  // 5: tidal.v1.ListExportsResponse.exports:type_name -> tidal.v1.ExportPin
-	10, // 6: tidal.v1.ExportPin.advanced:type_name -> google.protobuf.Timestamp
-	7,  // [7:7] is the sub-list for method output_type
-	7,  // [7:7] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	10, // 6: tidal.v1.ExportPin.created:type_name -> google.protobuf.Timestamp
+	10, // 7: tidal.v1.ExportPin.advanced:type_name -> google.protobuf.Timestamp
+	10, // 8: tidal.v1.ExportPin.oldest:type_name -> google.protobuf.Timestamp
+	9,  // [9:9] is the sub-list for method output_type
+	9,  // [9:9] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_tidal_v1_export_proto_init() }
