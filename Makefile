@@ -24,6 +24,9 @@ test: ## vet, all tests, and golden bytes under other CPU settings
 	$(GO) test ./...
 	@command -v redis-server >/dev/null || \
 		echo "skipped: the tests of tidal bench beside Redis; redis-server isn't installed (apt-get install redis-server)"
+	@command -v python3 >/dev/null || echo "skipped: the example in Python; python3 isn't installed (apt-get install python3)"
+	@{ command -v node && test -e examples/typescript/node_modules; } >/dev/null || \
+		echo "skipped: the example in TypeScript; it needs node, 20 or later, and npm ci --prefix examples/typescript"
 	scripts/golden.sh
 
 race: ## all tests with the race detector (needs a C compiler)
