@@ -59,6 +59,9 @@ type RankStats struct {
 	// Candidates were found, Passed of them had the filter, hides and cheap gates let through, Scored had all their
 	// features computed.
 	Candidates, Passed, Scored int
+	// Hidden counts what would have been a candidate but for the user's hides, mutes and blocks; an item that several sources
+	// gave counts for each.
+	Hidden int
 	// Degradation is how much was left out because many queries were under way: "full", "fewer_candidates",
 	// "coarse_counts" or "no_mixing", each of which leaves out what the one before does, too.
 	Degradation string

@@ -152,7 +152,7 @@ func (a *Answer) take(job *ranker.Job, list *ranker.List) {
 	a.rest, a.Broken, a.Warnings = list.Rest, list.Broken, list.Warnings
 	s := &list.Stats
 	a.Stats = RankStats{
-		Candidates: s.Candidates, Passed: s.Passed, Scored: s.Scored, Degradation: s.Effort.String(),
+		Candidates: s.Candidates, Passed: s.Passed, Scored: s.Scored, Hidden: s.Hidden, Degradation: s.Effort.String(),
 		User: s.User, Find: s.Find, First: s.First, Second: s.Second, Mix: s.Mix,
 	}
 }

@@ -35,6 +35,7 @@ type Metrics struct {
 	queries   *family[string, *stages]
 	duplicate prometheus.Counter
 	overload  prometheus.Counter
+	hidden    prometheus.Counter
 
 	write, durable, visible, reaction, candidates prometheus.Observer
 	connections, underWay, ready                  prometheus.Gauge
@@ -99,6 +100,7 @@ func (m *Metrics) lists() {
 	})
 	m.candidates = m.histogram("tidal_query_candidates", "How many candidates lists were made from.",
 		[]float64{10, 30, 100, 300, 1000, 2000, 3000, 5000, 10000, 30000})
+	m.hidden = m.counter("tidal_hidden_filtered_total", "Candidates that users' hides, mutes and blocks kept out of lists.")
 	m.degraded = m.counters("tidal_query_degraded_total", "Lists for which less was done because many were under way, by what was left out.", "step")
 }
 
@@ -180,6 +182,7 @@ func (m *Metrics) Listed(profile, user string, stats *tidal.RankStats, vector ti
 	s.mix.Observe(stats.Mix.Seconds())
 	s.total.Observe(took.Seconds())
 	m.candidates.Observe(float64(stats.Candidates))
+	m.hidden.Add(float64(stats.Hidden))
 	if stats.Degradation != "full" {
 		m.degraded.of(stats.Degradation).Inc()
 	}

@@ -43,7 +43,7 @@ func used() *metrics.Metrics {
 	m.Wrote(4*time.Millisecond, 0, 0)
 	at := time.Unix(1000, 0)
 	m.Accepted("ada", at, tidal.Position{Seq: 7})
-	stats := tidal.RankStats{Candidates: 500, User: 1e5, Find: 2e5, First: 3e5, Second: 4e5, Mix: 5e5, Degradation: "coarse_counts"}
+	stats := tidal.RankStats{Candidates: 500, Hidden: 21, User: 1e5, Find: 2e5, First: 3e5, Second: 4e5, Mix: 5e5, Degradation: "coarse_counts"}
 	m.Listed("for_you", "ada", &stats, tidal.VersionVector{}.With(tidal.Position{}.Origin(), 7), time.Millisecond, at.Add(20*time.Millisecond))
 	m.Request("GET /v1/items/{id}", 200, time.Millisecond)
 	m.Request("none", 404, time.Millisecond)
@@ -73,7 +73,7 @@ func TestFiguresAreThoseOfWhatHappened(t *testing.T) {
 		"tidal_items": 1, "tidal_creators": 2, "tidal_cells": 3, "tidal_events_applied_total": 4, "tidal_late_events_total": 5,
 		"tidal_parked_batches": 6, "tidal_wal_bytes": 7, "tidal_state_bytes": 8, "tidal_view_bytes": 9,
 		"tidal_hidden_served_total": 10, "tidal_user_bytes": 27, "tidal_users_evicted_total": 15, "tidal_users_warmed_total": 16,
-		"tidal_export_held_bytes": 19, "tidal_export_given_up_bytes_total": 20,
+		"tidal_hidden_filtered_total": 21, "tidal_export_held_bytes": 19, "tidal_export_given_up_bytes_total": 20,
 		"tidal_checkpoint_lag_bytes": 17, "tidal_lists_under_way": 18, "tidal_writable": 1, "tidal_reactions_lost_total": 0,
 		"tidal_signals_total": 3, "tidal_duplicates_total": 1, "tidal_overload_total": 1, "tidal_query_degraded_total": 1,
 		"tidal_http_requests_under_way": 1, "tidal_http_connections": 1, "tidal_ready": 1, "tidal_build_info": 1,

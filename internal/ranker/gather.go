@@ -14,7 +14,14 @@ import (
 
 // accept reports whether an item may be a candidate: it exists, passes the filter, and the user hasn't hidden it.
 func (r *Ranker) accept(n state.Ord) bool {
-	return r.filter.Match(n) && !r.excluded.has(n) && !r.who.hidden(r.job.Views, n)
+	if !r.filter.Match(n) || r.excluded.has(n) {
+		return false
+	}
+	if r.who.hidden(r.job.Views, n) {
+		r.kept++
+		return false
+	}
+	return true
 }
 
 // offer takes an item that was accepted for a candidate, once.
@@ -310,7 +317,11 @@ func (r *Ranker) keep() {
 		k := &r.job.Kept[i]
 		r.tried++
 		n, ok := r.job.Engine.ItemOrd(k.ID)
-		if !ok || !r.job.Views.Index.Served(n, r.job.At) || r.who.hidden(r.job.Views, n) || r.excluded.has(n) {
+		if !ok || !r.job.Views.Index.Served(n, r.job.At) || r.excluded.has(n) {
+			continue
+		}
+		if r.who.hidden(r.job.Views, n) {
+			r.kept++
 			continue
 		}
 		if r.passed.add(n) {

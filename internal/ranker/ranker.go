@@ -105,7 +105,10 @@ type Item struct {
 type Stats struct {
 	// Candidates were found, Passed were left by filters, hides and early gates, Scored had every feature computed.
 	Candidates, Passed, Scored int
-	Effort                     Effort
+	// Hidden counts what would have been a candidate but for the user's hides, mutes and blocks; an item that several sources
+	// gave counts for each.
+	Hidden int
+	Effort Effort
 	// Stopped items were hidden and had come through to the last look, which took them out. It counts mistakes of ours.
 	Stopped int
 	// Times of the stages.
@@ -138,6 +141,7 @@ type Ranker struct {
 	found   []candidate
 	passed  ordSet
 	tried   int
+	kept    int // of those, kept away from the user by their hides, mutes and blocks
 	values  []float64
 	tile    tile
 	order   []int32
@@ -190,7 +194,7 @@ func (r *Ranker) Run(j *Job) (*List, error) {
 	} else if err := r.gather(); err != nil {
 		return nil, err
 	}
-	out.Stats.Candidates, out.Stats.Passed = r.tried, len(r.found)
+	out.Stats.Candidates, out.Stats.Passed, out.Stats.Hidden = r.tried, len(r.found), r.kept
 	lap(&out.Stats.Find)
 	if !j.AsShown {
 		r.cut()
@@ -224,7 +228,7 @@ func (r *Ranker) laps() func(*time.Duration) {
 func (r *Ranker) begin() error {
 	j := r.job
 	v, ask := j.Views, j.Ask
-	r.found, r.tried = r.found[:0], 0
+	r.found, r.tried, r.kept = r.found[:0], 0, 0
 	r.passed.reset()
 	r.excluded.reset()
 	r.who.wanted = collectionsIn(ask.Filter, r.who.wanted[:0])
