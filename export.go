@@ -135,6 +135,9 @@ func (db *DB) export(ctx context.Context, q *ExportQuery, s *ExportSummary, yiel
 			return nil
 		}
 		for i := range r.found {
+			if err := r.pace(ctx); err != nil {
+				return fmt.Errorf("export: %w", err)
+			}
 			x, ok, err := r.give(i)
 			if err != nil {
 				return fmt.Errorf("export: %w", err)

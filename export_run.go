@@ -18,8 +18,14 @@ import (
 	"github.com/tidaldb/tidal/schema"
 )
 
-// exportAtOnce is how many events are looked up in the engine at a time, which holds up writes.
-const exportAtOnce = 512
+const (
+	// exportAtOnce is how many events are looked up in the engine at a time, which holds up writes.
+	exportAtOnce = 128
+	// Each time that it has worked for exportWork, an export rests, the longer the more of its time the goroutine of writes
+	// works: twice as long as it worked for each percent, and at most exportRest times.
+	exportWork = 250 * time.Microsecond
+	exportRest = 32
+)
 
 // exportRun is one export under way.
 type exportRun struct {
@@ -41,6 +47,7 @@ type exportRun struct {
 	last           *foundEvent
 	passed, looked *host.Step
 	began          export.Cursor
+	worked         time.Duration // since it rested; what the events' reader does with them isn't work of the run's
 }
 
 // foundEvent is an event of the log that the query's filters let through.
@@ -60,12 +67,19 @@ func (r *exportRun) after(t time.Time) bool {
 
 // next looks for some more events, and reports whether there may be any. Those before were all given.
 func (r *exportRun) next(ctx context.Context) (some bool, err error) {
+	began := time.Now()
+	defer func() { r.worked += time.Since(began) }()
 	r.found, r.judged, r.last = r.found[:0], 0, nil
 	for len(r.found) == 0 {
 		r.passed = r.looked
 		if err := r.db.begin(ctx); err != nil {
 			return false, err
 		}
+		r.worked += time.Since(began)
+		if err := r.pace(ctx); err != nil {
+			return false, err
+		}
+		began = time.Now()
 		if len(r.steps) == 0 {
 			if r.steps, err = r.walk.Next(); err != nil {
 				return false, err
@@ -83,6 +97,25 @@ func (r *exportRun) next(ctx context.Context) (some bool, err error) {
 		}
 	}
 	return true, nil
+}
+
+// pace lets writes go first.
+func (r *exportRun) pace(ctx context.Context) error {
+	if r.worked < exportWork {
+		return nil
+	}
+	rest := r.worked * time.Duration(min(exportRest, 2*r.db.host.Effort()))
+	if r.worked = 0; rest == 0 {
+		return nil
+	}
+	timer := time.NewTimer(rest)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return r.db.begin(ctx)
+	}
 }
 
 // look appends the events of a batch that the filters let through.
@@ -165,6 +198,8 @@ func (f *foundEvent) position() Position { return f.step.Batch.Origin().At(f.rec
 // give makes an event of what was found, unless it isn't to be told: it was withdrawn, or undone and nobody asked. That is so
 // as of now, and not as of when it was read.
 func (r *exportRun) give(i int) (x Exported, ok bool, err error) {
+	began := time.Now()
+	defer func() { r.worked += time.Since(began) }()
 	if i >= r.judged || r.db.host.Retractions() != r.retractions {
 		if err := r.judge(i); err != nil {
 			return x, false, err

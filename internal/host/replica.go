@@ -241,6 +241,9 @@ func (r *Replica) ReadUser(ctx context.Context, user string, f func(*engine.Engi
 	return r.base.ReadUser(ctx, user, f)
 }
 
+// Effort is how much of its time the goroutine of writes works, in percent; what can wait gives way to it.
+func (r *Replica) Effort() int64 { return r.base.effort.percent.Load() }
+
 // Retractions is [engine.Engine.Retractions].
 func (r *Replica) Retractions() uint64 { return r.base.Engine.Retractions() }
 

@@ -13,7 +13,7 @@ import (
 )
 
 // walkBytes is how much of the log a walk reads at a time.
-const walkBytes = 1 << 20
+const walkBytes = 128 << 10
 
 // Walk goes once through what was applied of the log when it began, in the log's order, each event once. It reads the
 // log's files beside those who write them and holds no lock between two calls; memory is bounded by what it reads at a time.
@@ -115,7 +115,7 @@ func (w *Walk) beginAt(first uint64) error {
 		missing[o] = true
 	}
 	for next := first; next <= w.end && len(missing) > 0; {
-		entries, err := w.base.Log.Entries(next, w.end+1, walkBytes/4)
+		entries, err := w.base.Log.Entries(next, w.end+1, walkBytes)
 		if err != nil {
 			return fmt.Errorf("read log at entry %d: %w", next, err)
 		}
