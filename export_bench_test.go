@@ -86,13 +86,13 @@ func BenchmarkWriteBesideExport(b *testing.B) {
 	for _, callers := range []int{1, 64} {
 		b.Run(fmt.Sprintf("callers=%d/signals=64", callers), func(b *testing.B) {
 			db := exportable(b, 1<<17)
-			load := startLoad(b, db, callers, 64)
-			defer load.stop()
+			p := startPressure(b, db, callers, 64)
+			defer p.stop()
 			var with, without []float64
 			exported := 0
 			for b.Loop() {
-				without = append(without, load.during(func(context.Context) {}))
-				with = append(with, load.during(func(ctx context.Context) { exported += exportAll(ctx, db) }))
+				without = append(without, p.during(func(context.Context) {}))
+				with = append(with, p.during(func(ctx context.Context) { exported += exportAll(ctx, db) }))
 			}
 			slices.Sort(with)
 			slices.Sort(without)
@@ -121,15 +121,15 @@ func exportAll(ctx context.Context, db *tidal.DB) (events int) {
 	return events
 }
 
-// load is callers that write as fast as they can.
-type load struct {
+// pressure is callers that write as fast as they can.
+type pressure struct {
 	signals atomic.Int64
 	end     context.CancelFunc
 	callers sync.WaitGroup
 }
 
-func startLoad(b *testing.B, db *tidal.DB, callers, signals int) *load {
-	l := &load{}
+func startPressure(b *testing.B, db *tidal.DB, callers, signals int) *pressure {
+	l := &pressure{}
 	ctx, end := context.WithCancel(ctx)
 	l.end = end
 	for caller := range callers {
@@ -154,7 +154,7 @@ func startLoad(b *testing.B, db *tidal.DB, callers, signals int) *load {
 }
 
 // during returns how many signals a second were written while something was done for a while.
-func (l *load) during(do func(context.Context)) float64 {
+func (l *pressure) during(do func(context.Context)) float64 {
 	ctx, end := context.WithTimeout(ctx, benchWindow)
 	defer end()
 	began, before := time.Now(), l.signals.Load()
@@ -163,7 +163,7 @@ func (l *load) during(do func(context.Context)) float64 {
 	return float64(l.signals.Load()-before) / time.Since(began).Seconds()
 }
 
-func (l *load) stop() {
+func (l *pressure) stop() {
 	l.end()
 	l.callers.Wait()
 }

@@ -80,7 +80,7 @@ func (a *app) root() *cobra.Command {
 		a.backupCommand(), a.restoreCommand(),
 		a.completionCommand(),
 	)
-	root.AddCommand(a.serveCommand(), a.keysCommand(), a.configCommand())
+	root.AddCommand(a.exportCommand(), a.serveCommand(), a.keysCommand(), a.configCommand())
 	completeFlags(root)
 	return root
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -46,6 +48,18 @@ func lines[T any](t *testing.T, list []T) string {
 	return b.String()
 }
 
+// onThePage demands that the page for users shows a line.
+func onThePage(t *testing.T, all string) {
+	t.Helper()
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "exports.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if line, _, _ := strings.Cut(all, "\n"); !strings.Contains(string(page), "\n"+line+"\n") {
+		t.Errorf("docs/exports.md doesn't show\n%s", line)
+	}
+}
+
 // The lines are a format: programs read them.
 func TestPairsKeepTheirShape(t *testing.T) {
 	p := learn.NewPairs(learn.PairOptions{Rewards: rewards})
@@ -73,6 +87,7 @@ func TestPairsKeepTheirShape(t *testing.T) {
 	if rest := lines(t, p.Rest()); rest != want {
 		t.Errorf("pairs are\n%s, want\n%s", rest, want)
 	}
+	onThePage(t, want)
 	if c := p.Counts(); c != (learn.PairCounts{Events: 8, Answers: 5, Lists: 2, Pairs: 2}) {
 		t.Errorf("counts: %+v", c)
 	}
@@ -134,6 +149,7 @@ func TestEpisodesKeepTheirShape(t *testing.T) {
 	if out := lines(t, got); out != want {
 		t.Errorf("episodes are\n%s, want\n%s", out, want)
 	}
+	onThePage(t, want)
 	if c := p.Counts(); c != (learn.EpisodeCounts{Events: 7, Anonymous: 1, Episodes: 3, Steps: 4}) {
 		t.Errorf("counts: %+v", c)
 	}
