@@ -28,11 +28,11 @@ func decodeEntries(payload []byte) ([]wal.Entry, error) {
 		b = b[1:]
 		var length uint64
 		for _, v := range []*uint64{&e.Term, &e.Index, &length} {
-			n := 0
-			if *v, n = binary.Uvarint(b); n <= 0 {
+			got, n := binary.Uvarint(b)
+			if n <= 0 {
 				return bad("an entry is cut short")
 			}
-			b = b[n:]
+			*v, b = got, b[n:]
 		}
 		switch {
 		case e.Kind != wal.KindBatch && e.Kind != wal.KindEmpty && e.Kind != wal.KindConfiguration:
