@@ -152,7 +152,7 @@ func (d *daemon) run(ctx context.Context) error {
 			return d.drain()
 		case err := <-d.served:
 			d.served <- err
-			return fmt.Errorf("serve: %w", err)
+			return nil // close says so
 		case <-d.o.Hangup:
 			d.reload()
 		case <-keys.C:
@@ -197,7 +197,9 @@ func (d *daemon) close() error {
 	if d.http != nil {
 		d.cancel()
 		errs = append(errs, d.http.Close())
-		_ = <-d.served // why it ended is known by now
+		if err := <-d.served; !errors.Is(err, http.ErrServerClosed) {
+			errs = append(errs, fmt.Errorf("serve: %w", err))
+		}
 	} else if d.listener != nil {
 		errs = append(errs, d.listener.Close())
 	}

@@ -78,9 +78,9 @@ func (m *Metrics) writes() {
 	m.overload = m.counter("tidal_overload_total", "Requests turned away because too many were under way.")
 	m.duplicate = m.counter("tidal_duplicates_total", "Write requests that had been accepted before.")
 	m.write = m.histogram("tidal_signal_write_seconds", "From when a write request was accepted until it was answered.", times)
-	m.durable = m.histogram("tidal_signal_durable_seconds", "From when a write request was accepted until it was durable.", times)
+	m.durable = m.histogram("tidal_signal_durable_seconds", "From when a write request was handed to the log until it was durable.", times)
 	visible := prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name: "tidal_signal_visible_seconds", Help: "From when a write request was accepted until reads saw it.", Buckets: times,
+		Name: "tidal_signal_visible_seconds", Help: "From when a write request was handed to the log until reads saw it.", Buckets: times,
 	}, []string{"scope"})
 	m.registry.MustRegister(visible)
 	m.visible = visible.WithLabelValues("local")
