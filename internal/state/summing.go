@@ -33,7 +33,7 @@ func (s *Summing) Add(owner id.Kind, name string, gen hlc.Timestamp, rec algebra
 	h.key = binary.BigEndian.AppendUint64(h.key, uint64(gen))
 	h.key = append(append(h.key, byte(rec)), sub...)
 	s.sums[uint32(xxh3.HashString(name))%Buckets].add(h.key, value, &h.scratch)
-	if rec.Sum() {
+	if rec.Cell() {
 		h.key = append(h.key[:0], byte(owner), byte(rec))
 		h.key = append(binary.AppendUvarint(h.key, uint64(len(name))), name...)
 		h.key = append(h.key, sub...)

@@ -19,7 +19,7 @@ func TestRecordsOneByOneGiveTheDigestOfTheirTable(t *testing.T) {
 	if all, cells := sum.Digests(); all != table.Digest() || cells != table.DigestCells() {
 		t.Error("without records the digests differ")
 	}
-	kinds := []algebra.Kind{algebra.KindCreatorCell, algebra.KindEntity, algebra.KindPairMarks}
+	kinds := []algebra.Kind{algebra.KindCreatorCell, algebra.KindEntity, algebra.KindPairMarks, algebra.KindSession}
 	for i := range 3000 {
 		kind := id.Kind(rng.IntN(id.Kinds + 1))
 		n := table.Owner(kind, fmt.Sprintf("owner %d", rng.IntN(300)))
