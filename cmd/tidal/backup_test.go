@@ -263,3 +263,53 @@ func TestAKilledBackupLeavesTheDatabaseAsItWas(t *testing.T) {
 		t.Errorf("the database is %+v, was %+v", after, before)
 	}
 }
+
+// TestAServerIsKilledWhileItIsBackedUp backs up a server process that is written to, kills it in the middle of another
+// backup, and finds all that it acknowledged.
+func TestAServerIsKilledWhileItIsBackedUp(t *testing.T) {
+	dir, out := filled(t), filepath.Join(t.TempDir(), "b.tidal")
+	p := served(t, dir, nil)
+	stop, acknowledged, written := make(chan struct{}), 0, sync.WaitGroup{}
+	written.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if code, _, err := callURL("POST", p.started.URL+"/v1/signals", "", like("ada", "behind")); err != nil || code != 200 {
+				return // it was killed
+			}
+			acknowledged++
+		}
+	})
+	b := answer[backupResult](t, good(t, "backup", "--server", p.started.URL, "--out", out, "--json"))
+	r := answer[backupResult](t, good(t, "restore", "--in", out, "--dir", dir+"2", "--json"))
+	if v := answer[verifyResult](t, good(t, "verify", "--dir", dir+"2", "--json")); v.Digest != b.Digest || r.Digest != b.Digest ||
+		int64(v.Signals) != b.Signals {
+		t.Errorf("restored %+v, verified %+v, of %+v", r, v, b)
+	}
+	resp, err := http.Post(p.started.URL+"/v1/admin/backup", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	part := make([]byte, 1000)
+	if _, err := io.ReadFull(resp.Body, part); err != nil {
+		t.Fatal(err)
+	}
+	p.signal(os.Kill)
+	rest, _ := io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
+	_ = p.waited()
+	close(stop)
+	written.Wait()
+	o := cli(t, bytes.NewReader(append(part, rest...)), "restore", "--in", "-", "--verify-only")
+	// The system may have had all of it when the process was killed.
+	if o.code != exitOK && o.code != exitDamaged {
+		t.Errorf("what came of the second backup: exit %d, %s", o.code, o.stderr)
+	}
+	v := answer[verifyResult](t, good(t, "verify", "--dir", dir, "--json"))
+	if int(v.Signals) < 4000+acknowledged {
+		t.Errorf("%d were acknowledged behind 4,000, %d are there", acknowledged, v.Signals)
+	}
+}
