@@ -57,6 +57,7 @@ var flagValues = map[[2]string][]string{
 	{"tidal import", "format"}:     {"movielens", "csv", "ndjson", "stackexchange", "ordered"},
 	{"tidal import", "on-error"}:   {"skip", "fail"},
 	{"tidal schema", "format"}:     {"movielens", "csv", "ndjson", "stackexchange", "ordered"},
+	{"tidal export", "as"}:         {"events", "pairs", "trajectories"},
 	{"tidal eval", "split"}:        {"leave-last-out", "temporal"},
 	{"tidal eval ope", "format"}:   {"obd", "tidal"},
 	{"tidal eval ope", "context"}:  {"place", "user"},

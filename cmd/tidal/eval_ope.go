@@ -62,7 +62,8 @@ target's own would say as much; with a small one, or a large "max_weight", expec
 A target that wants what the log never shows is refused, with how much of it that is; --missing allows for some.`,
 		Example: `  tidal eval ope --format obd --log bts/men/men.csv --target uniform --json
   tidal eval ope --format obd --log random/men/men.csv --target bts/men/men.csv
-  tidal eval ope --format tidal --log events.ndjson --target policy.csv --reward like,purchase --window 24h`,
+  tidal eval ope --format tidal --log events.jsonl --target policy.csv --reward like,purchase --window 24h
+  tidal export --dir D --from now-7d | tidal eval ope --format tidal --log - --target greedy --reward like`,
 		Args: usageArgs(cobra.NoArgs),
 	}
 	f := c.Flags()

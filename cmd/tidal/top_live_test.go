@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -74,5 +77,49 @@ func TestTopSaysWhatIsWrongWithAServer(t *testing.T) {
 		if o.code != c.exit || !strings.Contains(o.stderr, c.says) {
 			t.Errorf("top %s: exit %d, %q; want %d, %q", c.args, o.code, o.stderr, c.exit, c.says)
 		}
+	}
+}
+
+// Each metric that is shown is one that the server has: docs/metrics.md lists those, which a test of theirs holds.
+func TestTopShowsMetricsThatExist(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "metrics.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range live.Names() {
+		if strings.HasPrefix(name, "tidal_") && !regexp.MustCompile("(?m)^\\| `"+name+"[`{]").Match(page) {
+			t.Errorf("docs/metrics.md has no %s", name)
+		}
+	}
+}
+
+// Of a server in a process of its own, top shows what was written, asked for and held.
+func TestTopWatchesTidalServe(t *testing.T) {
+	p := served(t, filepath.Join(t.TempDir(), "db"), nil)
+	for _, item := range []string{"jazz-1", "jazz-2", "rock-1"} {
+		if code, text := p.call("PUT", "/v1/items/"+item, "", `{}`); code >= 300 {
+			t.Fatalf("%d %s", code, text)
+		}
+	}
+	if code, text := p.call("POST", "/v1/signals", "", like("ada", "jazz-1")); code != http.StatusOK {
+		t.Fatalf("%d %s", code, text)
+	}
+	if code, text := p.call("POST", "/v1/rank", "", `{"rank":"items","profile":"new","user":"ada"}`); code != http.StatusOK {
+		t.Fatalf("%d %s", code, text)
+	}
+	code, text := p.call("GET", "/metrics", "", "")
+	sample, err := live.Read(strings.NewReader(text), time.Now())
+	if code != http.StatusOK || err != nil {
+		t.Fatalf("%d, %v", code, err)
+	}
+	first := live.Of(p.started.URL, []*live.Sample{sample}) // of all that was measured
+	if first.Signals.Write.P99 == nil || first.Signals.Durable.P99 == nil || first.Signals.Visible.P99 == nil || first.Reaction.P99 == nil ||
+		len(first.Profiles) != 1 || first.Profiles[0].Name != "new" || first.Profiles[0].Took.P50 == nil {
+		t.Errorf("%s", first.Table())
+	}
+	got := answer[live.Figures](t, good(t, "top", "--server", p.started.URL, "--every", "1ms", "--json"))
+	if !got.Ready || !got.Writable || got.Holds.Items != 3 || got.Holds.UsersMemory != 1 || got.Holds.Cells < 1 || got.Memory.Resident < 1e6 ||
+		got.Memory.State <= 0 || got.Log.Size <= 0 || got.HTTP.Connections < 1 || got.Troubles.HiddenServed != 0 || got.Troubles.Failed != 0 {
+		t.Errorf("%+v", got)
 	}
 }

@@ -75,17 +75,20 @@ func ReadExport(r io.Reader, o Rewards) (*Explored, error) {
 
 // exportedLine is what is read of a line; others of its keys don't matter here.
 type exportedLine struct {
-	Kind       string          `json:"kind"`
-	Time       time.Time       `json:"time"`
-	Type       string          `json:"type"`
-	User       string          `json:"user"`
-	Item       string          `json:"item"`
-	Feed       json.RawMessage `json:"feed"`
-	Slot       string          `json:"slot"`
-	Propensity float64         `json:"propensity"`
-	Profile    string          `json:"profile"`
-	ListTime   time.Time       `json:"list_time"`
-	Undone     bool            `json:"undone"`
+	Kind       string    `json:"kind"`
+	Time       time.Time `json:"time"`
+	Type       string    `json:"type"`
+	User       string    `json:"user"`
+	Item       string    `json:"item"`
+	Feed       string    `json:"feed"`
+	Slot       string    `json:"slot"`
+	Propensity float64   `json:"propensity"`
+	Profile    string    `json:"profile"`
+	ListTime   time.Time `json:"list_time"`
+	Undone     bool      `json:"undone"`
+	// Ids that aren't UTF-8.
+	UserBytes []byte `json:"user_base64"`
+	ItemBytes []byte `json:"item_base64"`
 }
 
 // shownPlace tells places apart: a slot may fill several of one list.
@@ -109,6 +112,12 @@ func (x *exported) line(text []byte) error {
 	if err := json.Unmarshal(text, &l); err != nil {
 		return fault.Refuse("log", "line %d: %v", x.out.Lines, err)
 	}
+	if len(l.UserBytes) > 0 {
+		l.User = string(l.UserBytes)
+	}
+	if len(l.ItemBytes) > 0 {
+		l.Item = string(l.ItemBytes)
+	}
 	if l.Time.After(x.until) {
 		x.until = l.Time
 	}
@@ -120,7 +129,7 @@ func (x *exported) line(text []byte) error {
 		return nil
 	}
 	switch {
-	case l.Time.IsZero() || l.Type == "" || l.Item == "" || len(l.Feed) == 0:
+	case l.Time.IsZero() || l.Type == "" || l.Item == "" || l.Feed == "":
 		return fault.Refuse("log", "line %d: a signal with a slot lacks time, type, item or feed", x.out.Lines)
 	case !(l.Propensity > 0 && l.Propensity <= 1):
 		return fault.Refuse("log", "line %d: propensity %v: want more than 0 and at most 1", x.out.Lines, l.Propensity)
@@ -131,7 +140,7 @@ func (x *exported) line(text []byte) error {
 
 // answered takes in one signal about a place.
 func (x *exported) answered(l *exportedLine) {
-	place := shownPlace{string(l.Feed), l.Slot, l.User, l.Item}
+	place := shownPlace{l.Feed, l.Slot, l.User, l.Item}
 	n, known := x.at[place]
 	if !known {
 		n = len(x.out.Rounds)

@@ -45,6 +45,11 @@ func TestReadExport(t *testing.T) {
 	if !slices.Equal(x.Rounds, want) || x.Lines != 10 || x.Undone != 1 || x.Young != 1 {
 		t.Errorf("%+v", x)
 	}
+	odd := strings.ReplaceAll(strings.ReplaceAll(file, `"user":"ada"`, `"user_base64":"/w=="`), `"item":"b"`, `"item_base64":"/g=="`)
+	if x, err = ope.ReadExport(strings.NewReader(odd), ope.Rewards{Types: []string{"like"}, Window: time.Hour}); err != nil ||
+		x.Rounds[0].Cluster != "\xff" || x.Rounds[1].Action != "\xfe" {
+		t.Errorf("ids that aren't UTF-8: %+v, %v", x, err)
+	}
 	x, err = ope.ReadExport(strings.NewReader(file), ope.Rewards{Types: []string{"like"}, Window: 2 * time.Minute, ByUser: true})
 	if err != nil || len(x.Rounds) != 4 || x.Rounds[1].Context != "bob" || x.Rounds[1].Place != "new" {
 		t.Errorf("%+v, %v", x, err)

@@ -42,7 +42,7 @@ func FuzzReadOpenBandit(f *testing.F) {
 func FuzzReadExport(f *testing.F) {
 	f.Add([]byte(exportLine(1, "impression", "ada", "a", "f1", "new", 0.25, 0, "") + exportLine(2, "like", "bob", "b", "f2", "new", 0.25, 0, "") +
 		exportLine(9999, "like", "ada", "a", "", "", 1, 0, "")))
-	f.Add([]byte(`{"time":"2026-05-01T00:00:00Z","type":"x","item":"i","feed":7,"slot":"s","propensity":1}`))
+	f.Add([]byte(`{"time":"2026-05-01T00:00:00Z","type":"x","item":"i","feed":"7","slot":"s","propensity":1}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		x, err := ope.ReadExport(bytes.NewReader(data), ope.Rewards{Types: []string{"like"}, ByUser: true})
 		if err != nil {
