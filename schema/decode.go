@@ -48,7 +48,7 @@ func (d *decoder) schema() *Schema {
 		return s
 	}
 	format := d.byte("format")
-	if d.err == nil && format > formatRanked {
+	if d.err == nil && format > formatPolicy {
 		d.err = fmt.Errorf("decode schema of format %d: %w", format, fault.ErrFormatTooNew)
 		return s
 	} else if format == 0 {
@@ -70,6 +70,12 @@ func (d *decoder) schema() *Schema {
 	}
 	for range d.count("cohorts", maxCohorts) {
 		s.Cohorts = append(s.Cohorts, Cohort{Name: d.name("cohort name"), Where: d.text("filter", MaxExpression)})
+	}
+	if format < formatPolicy {
+		return s
+	}
+	for range d.count("policies", maxPolicies) {
+		s.SessionPolicies = append(s.SessionPolicies, d.policy())
 	}
 	return s
 }

@@ -24,7 +24,8 @@
 // the hash and the index of its signal type, so it has for ever the effects of the version that it was written under.
 //
 // A [Profile] is a way to rank and a [Cohort] a group of users. Both are data here: their expressions and filters are
-// texts that packages rank and query understand. A version of a profile, and a cohort, is added and never changed.
+// texts that packages rank and query understand. A version of a profile, and a cohort, is added and never changed;
+// so is a [SessionPolicy].
 //
 // [Value] is one field of one entity: typed, immutable, comparable with ==, and with exactly one encoding.
 //

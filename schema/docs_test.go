@@ -56,7 +56,7 @@ func TestTheDocumentationNamesEveryWord(t *testing.T) {
 	for _, words := range [][]string{
 		schemaKeys[:], signalKeys[:], entityKeys[:], meaningWords[:], markWords[:],
 		typeWords[:], windowWords[:], reservedEverywhere[:], reservedForFields[:],
-		profileKeys[:], sourceKeys[:], stepKeys[:], diversityKeys[:], atLeastKeys[:], slotKeys[:], cohortKeys[:],
+		profileKeys[:], sourceKeys[:], stepKeys[:], diversityKeys[:], atLeastKeys[:], slotKeys[:], cohortKeys[:], policyKeys[:],
 		sourceWords[:], opWords[:], poolWords[:],
 		{CreatorField, PublishedField, ExpiresField},
 	} {

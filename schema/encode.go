@@ -8,8 +8,9 @@ import (
 // The bytes of a schema. Numbers are unsigned varints unless a width is given; a string is its length and its bytes;
 // a list is its length and its elements. docs/schema.md has the same as a table.
 //
-//	schema    magic "TSCH" · format 1 byte (1 or 2) · name · version · parent 16 bytes · future bound in nanoseconds ·
-//	          list of signals · items · users · creators · in format 2: list of profiles · list of cohorts
+//	schema    magic "TSCH" · format 1 byte (1 to 3) · name · version · parent 16 bytes · future bound in nanoseconds ·
+//	          list of signals · items · users · creators · from format 2 on: list of profiles · list of cohorts ·
+//	          in format 3: list of policies
 //	signal    name · flags 1 byte · meaning 1 byte · list of sets, 1 byte each · list of clears, 1 byte each ·
 //	          list of windows, 1 byte each · list of half-lives in nanoseconds
 //	flags     1 permanent · 2 velocity · 4 unique users · 8 seen
@@ -21,9 +22,10 @@ import (
 //	          list of at least (field · value · number) · relevance 8 bytes · embedding
 //	slot      name · share 8 bytes · pool 1 byte · within in nanoseconds
 //	cohort    name · filter
+//	policy    name · list of signals · longest duration in nanoseconds · idle time in nanoseconds · rate 8 bytes · burst
 //
-// Format 2 is that of a schema with profiles or cohorts; one without has the bytes, and with them the hash, that it
-// always had. Numbers with fractions are IEEE 754, little endian.
+// Format 2 is that of a schema with profiles or cohorts, format 3 that of one with policies of sessions; one without has
+// the bytes, and with them the hash, that it always had. Numbers with fractions are IEEE 754, little endian.
 //
 // Durations are whole milliseconds in every valid schema. They are nanoseconds here so that the encoding of an invalid
 // one is never that of a valid one: Encode can't fail, and Decode refuses what Validate would.
@@ -31,6 +33,7 @@ const (
 	encodingMagic = "TSCH"
 	formatPlain   = 1
 	formatRanked  = 2 // with profiles and cohorts
+	formatPolicy  = 3 // with policies of sessions, and a place for both
 )
 
 const (
@@ -75,11 +78,21 @@ func (s *Schema) append(b []byte) []byte {
 	for _, c := range s.Cohorts {
 		b = c.append(b)
 	}
+	if s.format() == formatRanked {
+		return b
+	}
+	b = binary.AppendUvarint(b, uint64(len(s.SessionPolicies)))
+	for _, p := range s.SessionPolicies {
+		b = p.append(b)
+	}
 	return b
 }
 
 func (s *Schema) format() byte {
-	if len(s.Profiles) == 0 && len(s.Cohorts) == 0 {
+	switch {
+	case len(s.SessionPolicies) > 0:
+		return formatPolicy
+	case len(s.Profiles) == 0 && len(s.Cohorts) == 0:
 		return formatPlain
 	}
 	return formatRanked

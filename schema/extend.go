@@ -10,8 +10,8 @@ import (
 )
 
 // Extends reports whether child only adds to parent: signal types, fields and slots behind those that are there,
-// half-lives, windows and unique users of the types that are there, versions of profiles, and cohorts. It returns nil if
-// so, and otherwise an error for each difference, with its path and both values, that matches [fault.ErrSchema].
+// half-lives, windows and unique users of the types that are there, versions of profiles, cohorts, and policies of
+// sessions. It returns nil if so, and otherwise an error for each difference, with its path and both values, that matches [fault.ErrSchema].
 //
 // Both must be valid. Version and Parent aren't looked at: what's asked is whether the content allows the step.
 func Extends(parent, child *Schema) error {
@@ -32,6 +32,7 @@ func Extends(parent, child *Schema) error {
 	c.entity("creators", &parent.Creators, &child.Creators)
 	c.profiles(parent, child)
 	c.cohorts(parent, child)
+	c.policies(parent, child)
 	return errors.Join(c.errs...)
 }
 

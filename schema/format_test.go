@@ -109,7 +109,7 @@ func rankedSchema(t testing.TB) *Schema {
 }
 
 func TestBytesStayWhatTheyAre(t *testing.T) {
-	for _, s := range []*Schema{MovieLens(), Events(), fullSchema(t), rankedSchema(t)} {
+	for _, s := range []*Schema{MovieLens(), Events(), fullSchema(t), rankedSchema(t), policySchema(t)} {
 		enc := s.Encode()
 		golden(t, fmt.Sprintf("%s-%d.hex", s.Name, s.Version), fmt.Sprintf("hash %s\n%s", s.Hash(), hex.Dump(enc)))
 		golden(t, fmt.Sprintf("%s-%d.yaml", s.Name, s.Version), string(s.YAML()))
@@ -190,7 +190,8 @@ func TestDecodeSaysWhatIsWrong(t *testing.T) {
 		{at(0, 'X'), `damaged at offset 4: schema: magic is not "TSCH"`},
 		{at(4, 0), "damaged at offset 5: schema: format is 0"},
 		{at(4, 2), "damaged at offset 36: schema: number of profiles is cut short or too long"},
-		{at(4, 3), "decode schema of format 3: format is newer than this program"},
+		{at(4, 4), "decode schema of format 4: format is newer than this program"},
+		{append(at(4, 3), 0, 0, 0), "damaged at offset 0: schema: encoding is not canonical"},
 		{append(at(4, 2), 0, 0), "damaged at offset 0: schema: encoding is not canonical"},
 		{at(5, 64), "damaged at offset 5: schema: length of name is 64, at most 63"},
 		{at(6, 'A'), `damaged at offset 0: schema is not valid: refused: name: "A" is not a name; names are a ` +
@@ -225,6 +226,12 @@ func TestInvalidSchemasEncodeToBytesThatDecodeRefuses(t *testing.T) {
 		{Name: "a", Profiles: []Profile{{Name: "p", Version: 1, Explore: []Slot{{"s", 0.1, PoolNew, -1}}}}},
 		{Name: "a", Profiles: []Profile{{Name: "p", Version: 1, First: strings.Repeat("x", MaxExpression+1)}}},
 		{Name: "a", Cohorts: []Cohort{{"c", ""}}},
+		{Name: "a", SessionPolicies: []SessionPolicy{{}}},
+		{Name: "a", SessionPolicies: []SessionPolicy{{Name: "p", Idle: -1}}},
+		{Name: "a", SessionPolicies: []SessionPolicy{{Name: "p", MaxDuration: 1}}},
+		{Name: "a", SessionPolicies: []SessionPolicy{{Name: "p", Rate: math.NaN()}}},
+		{Name: "a", SessionPolicies: []SessionPolicy{{Name: "p", Rate: 1, Burst: -1}}},
+		{Name: "a", SessionPolicies: []SessionPolicy{{Name: "p", Types: []string{"a", "a"}}}},
 	} {
 		if _, err := Decode(s.Encode()); !errors.Is(err, fault.ErrCorrupt) {
 			t.Errorf("schema %d: %v", i, err)
@@ -237,6 +244,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add(MovieLens().Encode())
 	f.Add(fullSchema(f).Encode())
 	f.Add(rankedSchema(f).Encode())
+	f.Add(policySchema(f).Encode())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s, err := Decode(b)
 		if err != nil {

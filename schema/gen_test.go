@@ -108,6 +108,7 @@ func drawSchema(t *rapid.T) *Schema {
 		s.Signals = append(s.Signals, drawSignal(t, name))
 	}
 	s.Profiles, s.Cohorts = drawProfiles(t, s), drawCohorts(t)
+	s.SessionPolicies = drawPolicies(t, s)
 	return s
 }
 
@@ -259,6 +260,11 @@ func drawAddition(t *rapid.T, next *Schema) {
 	for _, c := range drawCohorts(t) {
 		if _, taken := next.Cohort(c.Name); !taken {
 			next.Cohorts = append(next.Cohorts, c)
+		}
+	}
+	for _, p := range drawPolicies(t, next) {
+		if _, taken := next.SessionPolicy(p.Name); !taken {
+			next.SessionPolicies = append(next.SessionPolicies, p)
 		}
 	}
 }

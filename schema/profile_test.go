@@ -61,6 +61,9 @@ func TestCloneSharesNoProfile(t *testing.T) {
 	for i := range c.Profiles {
 		scramble(reflect.ValueOf(&c.Profiles[i]).Elem())
 	}
+	for i := range c.SessionPolicies {
+		scramble(reflect.ValueOf(&c.SessionPolicies[i]).Elem())
+	}
 	for i := range c.Cohorts {
 		scramble(reflect.ValueOf(&c.Cohorts[i]).Elem())
 	}

@@ -56,8 +56,8 @@ const CreatorField = "creator"
 
 // Schema is one version of what a database holds.
 //
-// The order of signals, fields and slots is kept and is part of the hash; profiles and cohorts are sets and stand in
-// order of name and version. A valid schema that nobody changes any more
+// The order of signals, fields and slots is kept and is part of the hash; profiles, cohorts and policies of sessions are
+// sets and stand in order of name and version. A valid schema that nobody changes any more
 // may be shared between goroutines.
 type Schema struct {
 	// Name is the name of the schema: a lower-case letter, then letters, digits and underscores, at most [MaxName].
@@ -77,6 +77,8 @@ type Schema struct {
 	Profiles []Profile
 	// Cohorts are the groups of users that signals count for by themselves, at most 64.
 	Cohorts []Cohort
+	// SessionPolicies are the rules that sessions can be begun under, at most 64.
+	SessionPolicies []SessionPolicy
 }
 
 // SignalType declares one kind of signal: what's kept about it per item, and what it means for its user.
@@ -182,6 +184,10 @@ func (s *Schema) Clone() *Schema {
 		c.Profiles[i] = c.Profiles[i].clone()
 	}
 	c.Cohorts = slices.Clone(s.Cohorts)
+	c.SessionPolicies = slices.Clone(s.SessionPolicies)
+	for i := range c.SessionPolicies {
+		c.SessionPolicies[i] = c.SessionPolicies[i].clone()
+	}
 	return &c
 }
 
@@ -228,6 +234,13 @@ func (s *Schema) normalise() {
 	dropEmpty(&s.Cohorts)
 	if !slices.IsSortedFunc(s.Cohorts, compareCohorts) {
 		slices.SortStableFunc(s.Cohorts, compareCohorts)
+	}
+	dropEmpty(&s.SessionPolicies)
+	for i := range s.SessionPolicies {
+		sortSet(&s.SessionPolicies[i].Types)
+	}
+	if !slices.IsSortedFunc(s.SessionPolicies, comparePolicies) {
+		slices.SortStableFunc(s.SessionPolicies, comparePolicies)
 	}
 }
 

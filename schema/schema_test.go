@@ -235,6 +235,9 @@ func TestTheLargestSchemaFits(t *testing.T) {
 	for i := range maxCohorts {
 		s.Cohorts = append(s.Cohorts, Cohort{long(i), strings.Repeat("\n\"", 220) + "x"})
 	}
+	for i := range 3 { // each with the names of all types
+		s.SessionPolicies = append(s.SessionPolicies, SessionPolicy{Name: long(i), Types: signalNames(s), Rate: 0.12345678901234567})
+	}
 	s.Users.Fields[0].Name = "a"
 	s.Items.Fields[0].Name, s.Items.Fields[1].Name = "a", "b"
 	for what, fill := range map[string]func(p *Profile){

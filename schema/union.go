@@ -22,7 +22,7 @@ import (
 //     whose effects have the larger bytes, with half-lives, windows and unique users from that side alone.
 //   - A new field that both add with different types gets the type with the larger number, a new slot the larger
 //     number of dimensions. Where one adds a field and the other a slot of the same name, the field stays.
-//   - A new version of a profile, or a new cohort, that both add with different content is the one with the larger
+//   - A new version of a profile, a new cohort, or a new policy of sessions, that both add with different content is the one with the larger
 //     bytes.
 //   - Over the limits of 64 types, 256 fields, 8 slots, and of profiles and cohorts, the first in order stay.
 //
@@ -86,6 +86,7 @@ func unite(base, a, b *Schema) *Schema {
 	u.Users = uniteEntity(&base.Users, &a.Users, &b.Users)
 	u.Creators = uniteEntity(&base.Creators, &a.Creators, &b.Creators)
 	u.Profiles, u.Cohorts = uniteProfiles(base, a, b), uniteCohorts(base, a, b)
+	u.SessionPolicies = unitePolicies(base, a, b)
 	return u
 }
 

@@ -22,7 +22,7 @@ var (
 // Validate brings s into normal form and reports every problem it has, nil if there is none.
 //
 // Normal form means: the defaults of Version and FutureBound filled in; half-lives, windows and marks ascending;
-// profiles in order of name and version, cohorts in order of name. A schema that's in normal form isn't written to. The
+// profiles in order of name and version, cohorts and policies of sessions in order of name. A schema that's in normal form isn't written to. The
 // error joins one [fault.Input] per problem, each with the path of what's wrong, such as "signals[2].half_lives[0]".
 //
 // Expressions of profiles and filters of cohorts are texts here: packages rank and query say whether they mean
@@ -39,6 +39,7 @@ func (s *Schema) check(parent *Schema) error {
 	v := &validator{}
 	v.form(s)
 	v.references(s, parent)
+	v.policyTypes(s, parent)
 	return errors.Join(v.errs...)
 }
 
@@ -81,6 +82,7 @@ func (v *validator) form(s *Schema) {
 	}
 	v.profiles(s.Profiles)
 	v.cohorts(s.Cohorts)
+	v.policies(s.SessionPolicies)
 }
 
 func (v *validator) refuse(path, format string, args ...any) {

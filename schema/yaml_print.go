@@ -36,6 +36,12 @@ func (s *Schema) YAML() []byte {
 	for _, c := range n.Cohorts {
 		fmt.Fprintf(&b, "  %s: %s\n", c.Name, yamlText(c.Where))
 	}
+	if len(n.SessionPolicies) > 0 {
+		b.WriteString("session_policies:\n")
+	}
+	for i := range n.SessionPolicies {
+		printPolicy(&b, &n.SessionPolicies[i])
+	}
 	return []byte(b.String())
 }
 

@@ -14,7 +14,7 @@ import (
 var (
 	schemaKeys = [...]string{
 		"name", "version", "parent", "future_bound", "signals", "items", "users", "creators",
-		"profiles", "cohorts",
+		"profiles", "cohorts", "session_policies",
 	}
 	signalKeys = [...]string{
 		"half_life", "half_lives", "permanent", "windows", "velocity", "unique_users", "meaning", "seen", "sets",
@@ -30,6 +30,7 @@ var (
 	atLeastKeys   = [...]string{"field", "value", "n"}
 	slotKeys      = [...]string{"slot", "share", "pool", "within"}
 	cohortKeys    = [...]string{"where"}
+	policyKeys    = [...]string{"types", "max_duration", "idle", "rate", "burst"}
 )
 
 // pair is one entry of a mapping.
@@ -66,6 +67,8 @@ func (r *yamlReader) schema(root ast.Node) *Schema {
 			s.Profiles = r.profiles(p.value, p.key)
 		case "cohorts":
 			s.Cohorts = r.cohorts(p.value, p.key)
+		case "session_policies":
+			s.SessionPolicies = r.policies(p.value, p.key)
 		}
 	}
 	return s
