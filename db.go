@@ -24,7 +24,12 @@ type DB struct {
 	now    func() time.Time
 	closed atomic.Bool
 
+	closing  sync.Once
+	closeErr error // of the one Close
+
 	growing sync.Mutex // held while a schema version is made and entered
+
+	sessions sessions
 
 	// Of queries: what is kept beside the engine, guarded as that is; how many are under way, and from how many on less is
 	// done for each; hidden items that a finished list held.
@@ -65,18 +70,19 @@ func Open(dir string, s *schema.Schema, opts *Options) (*DB, error) {
 		return nil, fmt.Errorf("open %s: %w", dir, err)
 	}
 	views := ranker.NewViews()
+	db := &DB{now: o.Now, views: views, degrade: o.Degrade.levels(), opened: time.Now(), staleAfter: o.Exports.StaleAfter}
 	r, err := host.Open(context.Background(), host.Options{
 		Dir: dir, MustExist: s == nil, ReadOnly: o.ReadOnly, Now: o.Now, Tracer: o.Tracer,
 		SegmentBytes: o.SegmentBytes, MaxWaiting: o.MaxWaiting, UserMemory: o.UserMemory,
 		Retention: retention.Policy{
 			Retention: o.Retention.Milliseconds(), PinAlarm: o.Exports.AlarmBytes, PinLimit: o.Exports.MaxBytes,
 		},
-		RangeBytes: o.CheckpointBytes, LagBytes: o.CheckpointLag, Views: views,
+		RangeBytes: o.CheckpointBytes, LagBytes: o.CheckpointLag, Views: views, SessionDue: db.sessions.remember,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", dir, err)
 	}
-	db := &DB{host: r, now: o.Now, views: views, degrade: o.Degrade.levels(), opened: time.Now(), staleAfter: o.Exports.StaleAfter}
+	db.host = r
 	if err := db.adopt(context.Background(), s); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", dir, err), db.Close())
 	}
@@ -85,6 +91,7 @@ func Open(dir string, s *schema.Schema, opts *Options) (*DB, error) {
 		if err := db.upgrade(context.Background()); err != nil {
 			return nil, errors.Join(fmt.Errorf("open %s: %w", dir, err), db.Close())
 		}
+		db.startSweeping()
 	}
 	return db, nil
 }
@@ -197,8 +204,14 @@ func reconcileSchemas(current, asked *schema.Schema) (*schema.Schema, error) {
 // Close finishes the writes under way, and gives up the directory. Later calls that can fail do so, with [ErrClosed]; a
 // second Close returns what the first did.
 func (db *DB) Close() error {
-	db.closed.Store(true)
-	return db.host.Close()
+	db.closing.Do(func() {
+		swept := db.stopSweeping()
+		db.closed.Store(true)
+		if db.closeErr = db.host.Close(); db.closeErr == nil {
+			db.closeErr = swept
+		}
+	})
+	return db.closeErr
 }
 
 // Checkpoint makes durable, beside the log, what everything written so far amounts to; a program that opens the

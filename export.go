@@ -66,7 +66,8 @@ type Exported struct {
 	Key    string
 	Lane   string
 	Number uint64
-	// Session is the session that it was written in, empty for none; Number then counts the session's requests.
+	// Session is the session that it was written in, empty for none; Number then counts the session's requests, and Lane is
+	// empty.
 	Session string
 	// Ref says which list the event answers; nil if it doesn't echo a reference, or one that can't be verified: that stands
 	// in RawRef as it was sent.
@@ -82,9 +83,6 @@ type Exported struct {
 
 // Kinds of exported events.
 const kindSignal = "signal"
-
-// sessionLane is what the lanes of sessions begin with.
-const sessionLane = "session/"
 
 // Export goes once through the log, in its order, and gives the events asked for, each once: what was visible when it
 // began. It ends with an error, if there is one, as its last.

@@ -37,7 +37,7 @@ func (x *Exported) AppendJSON(dst []byte) []byte {
 	} else {
 		o.optional("lane", x.Lane)
 	}
-	if x.Lane != "" {
+	if x.Lane != "" || x.Session != "" {
 		o.name("seq")
 		o.b = strconv.AppendUint(o.b, x.Number, 10)
 	}
@@ -231,9 +231,6 @@ func (x *Exported) UnmarshalJSON(data []byte) error {
 	}
 	for _, c := range b.Cohorts {
 		out.Cohorts = append(out.Cohorts, string(c))
-	}
-	if out.Session != "" {
-		out.Lane = sessionLane + out.Session
 	}
 	if err := l.names(&out); err != nil {
 		return fmt.Errorf("read an exported event: %w", err)

@@ -126,7 +126,11 @@ func (w *exporter) one(of ...string) string { return of[w.rng.IntN(len(of))] }
 func (w *exporter) write() {
 	w.t.Helper()
 	var r tidal.Request
-	lane := w.one("", "app", sessionOf("s1"), sessionOf("s2"))
+	session := w.one("", "", "s1", "s2")
+	lane := w.one("", "app")
+	if session != "" {
+		lane = ""
+	}
 	if lane != "" {
 		w.lanes[lane]++
 		r.Lane, r.Number = lane, w.lanes[lane]
@@ -134,6 +138,9 @@ func (w *exporter) write() {
 	var made []remembered
 	for range 1 + w.rng.IntN(4) {
 		x := w.signal()
+		if session != "" {
+			x.User = ownerOf(session)
+		}
 		made = append(made, x)
 		s := tidal.Signal{
 			Type: x.Type, User: x.User, Item: x.Item, Weight: x.Weight, Time: x.Time, Cohorts: x.Cohorts,
@@ -144,12 +151,23 @@ func (w *exporter) write() {
 		}
 		r.Records = append(r.Records, s)
 	}
-	receipt, err := w.db.Write(ctx, r)
+	send := func() (tidal.Receipt, error) { return w.db.Write(ctx, r) }
+	if session != "" {
+		s, err := w.db.StartSession(ctx, tidal.SessionStart{ID: session, User: ownerOf(session), TTL: 365 * 24 * time.Hour})
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		send = func() (tidal.Receipt, error) { return s.Write(ctx, r.Number, r.Records...) }
+	}
+	receipt, err := send()
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if lane != "" && w.rng.IntN(4) == 0 {
-		if again, err := w.db.Write(ctx, r); err != nil || !again.Duplicate {
+	if session != "" {
+		r.Number = receipt.Number
+	}
+	if r.Number != 0 && w.rng.IntN(4) == 0 {
+		if again, err := send(); err != nil || !again.Duplicate {
 			w.t.Fatalf("retry: %+v, %v", again, err)
 		}
 	}
@@ -157,7 +175,7 @@ func (w *exporter) write() {
 	for i := range made {
 		x := &made[i]
 		x.Position, x.Lane, x.Number, x.written = at, r.Lane, r.Number, w.clock.now()
-		x.Session = sessionName(r.Lane)
+		x.Session = session
 		at.Seq++
 	}
 	w.all = append(w.all, made...)
@@ -476,13 +494,12 @@ func (w *exporter) drain() {
 	w.compare(w.db)
 }
 
-func sessionOf(name string) string { return "session/" + name }
-
-func sessionName(lane string) string {
-	if len(lane) > len("session/") && lane[:len("session/")] == "session/" {
-		return lane[len("session/"):]
+// ownerOf is whose session it is.
+func ownerOf(session string) string {
+	if session == "s1" {
+		return "ada"
 	}
-	return ""
+	return "bob"
 }
 
 func positions(events []tidal.Exported) (out []uint64) {

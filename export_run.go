@@ -156,7 +156,7 @@ func (r *exportRun) wanted(m *record.Meta) bool {
 	case !q.From.IsZero() && m.Time < r.from, !q.To.IsZero() && m.Time >= r.to:
 		return false
 	case q.Session != "":
-		session, ok := strings.CutPrefix(m.Lane.Producer, sessionLane)
+		session, ok := record.SessionOfLane(m.Lane.Producer)
 		return ok && session == q.Session
 	}
 	return true
@@ -229,8 +229,8 @@ func (r *exportRun) event(f *foundEvent) (Exported, error) {
 	for _, c := range s.Cohorts {
 		x.Cohorts = append(x.Cohorts, strings.Clone(c))
 	}
-	if session, ok := strings.CutPrefix(x.Lane, sessionLane); ok {
-		x.Session = session
+	if session, ok := record.SessionOfLane(x.Lane); ok {
+		x.Session, x.Lane = session, ""
 	}
 	if s.Ref == "" {
 		return x, nil

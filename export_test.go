@@ -327,7 +327,7 @@ func TestAnExportedEventAsJSON(t *testing.T) {
 	x := tidal.Exported{
 		Kind: "signal", Position: tidal.Position{Region: 1, Shard: 2, Incarnation: 3, Seq: 4},
 		Time: time.UnixMilli(1_700_000_000_120), Type: "like", User: "a\"\\\x01ü", Item: "i\xff", Creator: "c", Weight: 0.5,
-		Cohorts: []string{"x", "y"}, Key: "k", Lane: "session/s1", Session: "s1", Number: 9, Undone: true,
+		Cohorts: []string{"x", "y"}, Key: "k", Session: "s1", Number: 9, Undone: true,
 		Trace:  tidal.TraceID{0xab},
 		Cursor: "CUR",
 		Ref: &tidal.FeedRef{

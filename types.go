@@ -134,7 +134,7 @@ type Signal struct {
 
 // Request is a set of records that is written whole or not at all, at most 1 MiB.
 type Request struct {
-	// Lane names the producer's lane, up to 128 bytes, and Number counts its requests from 1. A request that is sent
+	// Lane names the producer's lane, up to 128 bytes, not beginning with "session/", and Number counts its requests from 1. A request that is sent
 	// again under the same number counts once. Up to 64 numbers may be under way out of order. An empty lane
 	// promises nothing about retries.
 	Lane   string
@@ -150,7 +150,7 @@ type Request struct {
 type TraceID = [16]byte
 
 // Record is one record of a [Request]: a [Signal], [Put], [Patch], [Delete], [Erase], [Relate], [Collect], [SetMark] or
-// [Undo].
+// [Undo]; in a [Session] also a [Note] or [Search].
 type Record interface{ record() }
 
 // EntityKind is the kind of an entity.
@@ -273,6 +273,8 @@ type Receipt struct {
 	Position Position
 	// Count is the number of records.
 	Count int
+	// Number is the request's number in its session; 0 outside of sessions.
+	Number uint64
 	// Duplicate reports that the request was accepted before, at Position; nothing was written now.
 	Duplicate bool
 	// Clamped counts the events whose time lay too far ahead.

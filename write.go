@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tidaldb/tidal/internal/engine"
 	"github.com/tidaldb/tidal/internal/fault"
@@ -37,6 +38,10 @@ func (db *DB) Signals(ctx context.Context, signals ...Signal) (Receipt, error) {
 // Write writes a request, whole or not at all, and returns when it is durable and visible. Errors are those of
 // [DB.Signal], and [ErrRetryTooOld], [ErrNotFound] or [ErrUndone] for what the request refers to.
 func (db *DB) Write(ctx context.Context, r Request) (Receipt, error) {
+	if strings.HasPrefix(r.Lane, record.SessionLane) {
+		return Receipt{}, fault.Refuse("lane", "begins with %q, as those of sessions do; write through a Session",
+			record.SessionLane)
+	}
 	for {
 		receipt, err := db.writeOnce(ctx, &r)
 		// The schema may have grown between the check and the stamping; what was fine before still is.
@@ -132,6 +137,8 @@ func (db *DB) propose(ctx context.Context, p *record.Proposed, rec Record, s *sc
 		return proposeMark(p, &x)
 	case Undo:
 		return db.proposeUndo(ctx, p, &x)
+	case Note, Search:
+		return fault.Refuse("", "is a %T, which stands in a session alone", rec)
 	case nil:
 		return fault.Refuse("", "is nil")
 	}

@@ -67,7 +67,10 @@ func effectOf(ev *event, v *version, s *record.Session) (algebra.Session, error)
 		x.Others = int64(s.Others)
 		x.Refused = x.Refused.Add(ev.position.Origin(), s.Refused)
 	}
-	x.Last = max(0, ev.order.Time)
+	// That something was refused isn't something that was written.
+	if s.What != record.SessionWrites || len(s.Signals) > 0 || s.Others > 0 {
+		x.Last = max(0, ev.order.Time)
+	}
 	return x, nil
 }
 
@@ -77,7 +80,7 @@ func (e *Engine) due(user string, s *algebra.Session) {
 		return
 	}
 	if at, ok := s.Due(); ok {
-		e.cfg.SessionDue(strings.Clone(user), at)
+		e.cfg.SessionDue(strings.Clone(user), strings.Clone(s.ID), at)
 	}
 }
 
@@ -93,13 +96,20 @@ func (e *Engine) dueIn(user string, value []byte) error {
 	return err
 }
 
-// Sessions returns what is kept of a user's sessions, by place: those that are known to have begun.
-func (e *Engine) Sessions(user string) (map[uint8]algebra.Session, error) {
+// PlacedSession is what is kept in one of a user's places for sessions.
+type PlacedSession struct {
+	Place uint8
+	algebra.Session
+}
+
+// Sessions returns what is kept of a user's sessions, by place. Of one whose beginning hasn't arrived the beginning is
+// zero.
+func (e *Engine) Sessions(user string) ([]PlacedSession, error) {
 	n, ok := e.user(user)
 	if !ok {
 		return nil, nil
 	}
-	out := map[uint8]algebra.Session{}
+	var out []PlacedSession
 	for place := range uint8(record.SessionPlaces) {
 		v, ok := e.table.Get(sessionKey(n, place))
 		if !ok {
@@ -111,7 +121,7 @@ func (e *Engine) Sessions(user string) (map[uint8]algebra.Session, error) {
 		}
 		// The table's memory moves, and what is decoded lies in there.
 		s.Begin.Taste, s.End.Taste = slices.Clone(s.Begin.Taste), slices.Clone(s.End.Taste)
-		out[place] = s
+		out = append(out, PlacedSession{place, s})
 	}
 	return out, nil
 }

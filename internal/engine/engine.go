@@ -25,7 +25,7 @@ type Config struct {
 	// SessionDue is told of every session that begins here, or is found in a checkpoint, when it ends by itself unless
 	// something else happens first, in Unix milliseconds. It may be told more than once, and of sessions that have ended.
 	// It is called while something is applied or loaded, and must not look at the engine. nil is nobody.
-	SessionDue func(user string, due int64)
+	SessionDue func(user, session string, due int64)
 	// Both calls two functions and returns when both have returned. It may call them at the same time, on two
 	// goroutines; nil calls one after the other.
 	Both func(a, b func())

@@ -62,7 +62,7 @@ type Options struct {
 	Views engine.Views
 
 	// SessionDue is engine.Config's: it is told when sessions end by themselves. nil is nobody.
-	SessionDue func(user string, due int64)
+	SessionDue func(user, session string, due int64)
 
 	// both does two halves at the same time; nil does one after the other, as the simulator wants it.
 	both func(a, b func())

@@ -85,12 +85,12 @@ func TestSecretsArentPrinted(t *testing.T) {
 func TestLanesOfSessions(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		user, session := drawText(t, "user", 1, id.MaxLen), drawText(t, "session", 1, MaxSession)
-		lane := LaneOfSession(user, session)
+		lane := LaneOfSession(user, session, 5)
 		if got, ok := SessionOfLane(lane); !ok || got != session || len(lane) > MaxProducer {
 			t.Fatalf("%q (%d bytes) is the lane of %q, %v", lane, len(lane), got, ok)
 		}
-		if other := LaneOfSession(user+"x", session); other == lane {
-			t.Fatal("two users share a lane")
+		if LaneOfSession(user+"x", session, 5) == lane || LaneOfSession(user, session, 6) == lane {
+			t.Fatal("two sessions share a lane")
 		}
 	})
 	for _, lane := range []string{

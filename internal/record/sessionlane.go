@@ -10,16 +10,17 @@ import (
 
 // SessionLane begins the name of every session's lane, and of no other: what is written in a session is in the lane
 //
-//	session/ID/USER
+//	session/ID/HASH
 //
-// where USER is a hash of the user's id, 16 hexadecimal digits: two users may have sessions of one id, and these aren't
-// one lane.
+// where HASH is of the user's id and the time of opening, 16 hexadecimal digits: two users may have sessions of one id, and
+// a user who was erased may have one of that id again, and these aren't one lane.
 const SessionLane = "session/"
 
-// LaneOfSession is the lane of a user's session. It has at most [MaxProducer] bytes if the id has at most [MaxSession].
-func LaneOfSession(user, session string) string {
+// LaneOfSession is the lane of a user's session that was opened at a time in Unix milliseconds. It has at most
+// [MaxProducer] bytes if the id has at most [MaxSession].
+func LaneOfSession(user, session string, opened int64) string {
 	var hash [8]byte
-	binary.BigEndian.PutUint64(hash[:], xxh3.HashString(user))
+	binary.BigEndian.PutUint64(hash[:], xxh3.Hash(binary.BigEndian.AppendUint64([]byte(user), uint64(opened))))
 	return SessionLane + session + "/" + hex.EncodeToString(hash[:])
 }
 

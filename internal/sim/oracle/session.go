@@ -73,7 +73,9 @@ func (w *sessionWrites) fold(Rules) (any, error) {
 			out.Others += int64(x.Others)
 			refused[x.stamp.Origin] = max(refused[x.stamp.Origin], x.Refused)
 		}
-		out.Last = max(out.Last, x.time)
+		if x.What != record.SessionWrites || len(x.counts) > 0 || x.Others > 0 {
+			out.Last = max(out.Last, x.time)
+		}
 	}
 	for name, n := range counts {
 		out.Signals = append(out.Signals, algebra.SessionCount{Type: name, N: n})
