@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tidaldb/tidal"
+	"github.com/tidaldb/tidal/query"
 	"github.com/tidaldb/tidal/schema"
 )
 
@@ -226,6 +227,47 @@ func TestARestoreWantsADirectoryOfItsOwn(t *testing.T) {
 	for _, dir := range []string{full, empty} {
 		if _, err := os.Stat(dir + ".restoring"); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("beside %s something was left: %v", dir, err)
+		}
+	}
+}
+
+// TestWhatWasGivenOutStaysGoodBehindARestore reads the reference and the cursor of a list in the database that was restored,
+// with the log and without, from a backup of who writes and of who reads.
+func TestWhatWasGivenOutStaysGoodBehindARestore(t *testing.T) {
+	c, dir := newClock(), t.TempDir()
+	db := open(t, dir, testSchema(), c.options())
+	for _, item := range []string{"a", "b", "c"} {
+		write(t, db, tidal.Put{Kind: tidal.Item, ID: item}, tidal.Signal{Type: "view", User: "ada", Item: item})
+	}
+	answer, err := db.Rank(ctx, query.Rank("new").For("eve").Limit(2).Query())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ref := answer.Ref(0)
+	said, err := db.Ref(ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	backups := map[string]*bytes.Buffer{"whole": {}, "state": {}, "at rest": {}}
+	_, err1 := db.Backup(ctx, backups["whole"])
+	_, err2 := db.BackupState(ctx, backups["state"])
+	err3 := db.Close()
+	reader := open(t, dir, nil, &tidal.Options{ReadOnly: true, Now: c.now})
+	_, err4 := reader.Backup(ctx, backups["at rest"])
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
+		t.Fatal(err)
+	}
+	for name, b := range backups {
+		dir := filepath.Join(t.TempDir(), "new")
+		if _, err := tidal.Restore(ctx, b, dir, nil); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		again := open(t, dir, nil, c.options())
+		if got, err := again.Ref(ref); err != nil || got != said {
+			t.Errorf("%s: the reference says %+v, %v; it said %+v", name, got, err, said)
+		}
+		if _, err := again.Rank(ctx, query.Rank("new").For("eve").Limit(2).After(answer.Cursor()).Query()); err != nil {
+			t.Errorf("%s: the list can't be gone on with: %v", name, err)
 		}
 	}
 }
