@@ -119,7 +119,7 @@ func (db *DB) export(ctx context.Context, q *ExportQuery, s *ExportSummary, yiel
 		return fmt.Errorf("export: %w", err)
 	}
 	defer r.walk.Close()
-	cut := false
+	var cut bool
 	s.LogBegins, cut = r.walk.Begins()
 	s.Missing = cut && r.fresh && !r.after(s.LogBegins)
 	defer func() { s.Cursor = r.cursor() }()
