@@ -31,7 +31,7 @@ type Config struct {
 
 	RequestTimeout, StreamTimeout, HeaderTimeout, IdleTimeout time.Duration
 	DrainTimeout, DrainDelay                                  time.Duration
-	ReadyLag                                                  int64
+	ReadyFree, ReadyLag                                       int64
 
 	LogLevel, LogFormat                    string
 	AccessLog, Metrics, MetricsOpen, Pprof bool

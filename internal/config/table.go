@@ -90,6 +90,7 @@ func times() []Setting {
 		duration("idle-timeout", "2m", time.Second, 24*time.Hour, "how long a connection is kept without a request", func(c *Config) *time.Duration { return &c.IdleTimeout }),
 		reload(duration("drain-timeout", "30s", 0, time.Hour, "how long requests under way may take to end, once the server is told to stop", func(c *Config) *time.Duration { return &c.DrainTimeout })),
 		reload(duration("drain-delay", "0s", 0, 10*time.Minute, "how long the server says that it isn't ready, and still accepts, before it stops accepting", func(c *Config) *time.Duration { return &c.DrainDelay })),
+		reload(bytes("ready-free", "256MiB", 0, 1<<44, "how much room the directory's disk must have for the server to call itself ready", func(c *Config) *int64 { return &c.ReadyFree })),
 		reload(bytes("ready-lag", "2GiB", 1<<20, 1<<44, "how far the checkpoint may be behind the log for the server to call itself ready", func(c *Config) *int64 { return &c.ReadyLag })),
 	}
 }

@@ -72,6 +72,7 @@ type daemon struct {
 	o       Options
 	config  *config.Resolved
 	dynamic dynamic
+	dir     string
 	db      *tidal.DB
 	ring    *access.Ring
 	gate    *access.Gate
@@ -99,7 +100,7 @@ func Run(ctx context.Context, o Options) error {
 	if o.After == nil {
 		o.After = time.After
 	}
-	d := &daemon{o: o, config: o.Config}
+	d := &daemon{o: o, config: o.Config, dir: o.Config.Config.DataDir}
 	d.dynamic.set(&o.Config.Config)
 	if err := d.open(); err != nil {
 		return errors.Join(err, d.close())
@@ -124,7 +125,7 @@ func (d *daemon) open() error {
 		return err
 	}
 	d.metrics = metrics.New(metrics.Options{
-		DB: d.db, Version: d.o.Version.Version, Commit: d.o.Version.Commit, Go: d.o.Version.Go,
+		DB: d.db, DiskFree: d.diskFree, Version: d.o.Version.Version, Commit: d.o.Version.Commit, Go: d.o.Version.Go,
 	})
 	if err := d.listen(c); err != nil {
 		return err

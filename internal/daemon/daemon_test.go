@@ -44,7 +44,7 @@ func TestAServerAnswersAndStops(t *testing.T) {
 		{"/livez", 200, "ok"},
 		{"/readyz", 200, "ok"},
 		{"/healthz", 200, "ok"},
-		{"/readyz?verbose", 200, "[+]ping ok\n[+]running ok\n[+]log ok\n[+]schema ok\n[+]checkpoint ok\n[+]parked ok\n[+]overload ok\nreadyz check passed\n"},
+		{"/readyz?verbose", 200, "[+]ping ok\n[+]running ok\n[+]log ok\n[+]disk ok\n[+]schema ok\n[+]checkpoint ok\n[+]parked ok\n[+]overload ok\nreadyz check passed\n"},
 		{"/version", 200, `"commit":"abc"`},
 		{"/metrics", 200, "tidal_ready 1"},
 		{"/metrics", 200, `tidal_build_info{commit="abc",go="go1",version="v9"} 1`},
@@ -69,6 +69,16 @@ func TestAServerAnswersAndStops(t *testing.T) {
 	}
 	if err := db.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestADiskWithoutRoomMakesItUnready(t *testing.T) {
+	r := start(t, options{flags: map[string]string{"ready-free": "16TiB"}})
+	if code, text := r.get("/readyz", ""); code != 503 || !strings.Contains(text, "[-]disk failed: it has room for ") {
+		t.Errorf("%d %q", code, text)
+	}
+	if code, text := r.get("/readyz?exclude=disk", ""); code != 200 {
+		t.Errorf("%d %q", code, text)
 	}
 }
 

@@ -1,11 +1,23 @@
 package daemon
 
 import (
+	"fmt"
+
 	"github.com/tidaldb/tidal"
 	"github.com/tidaldb/tidal/internal/config"
 	"github.com/tidaldb/tidal/internal/fault"
+	"github.com/tidaldb/tidal/internal/vfs"
 	"github.com/tidaldb/tidal/schema"
 )
+
+// diskFree is how much room the disk of the directory has.
+func (d *daemon) diskFree() (uint64, error) {
+	usage, err := vfs.Default.GetDiskUsage(d.dir)
+	if err != nil {
+		return 0, fmt.Errorf("ask how much room there is: %w", err)
+	}
+	return usage.AvailBytes, nil
+}
 
 // openDatabase opens the directory that the settings name, as they say.
 func openDatabase(c *config.Config) (*tidal.DB, error) {

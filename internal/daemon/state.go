@@ -27,12 +27,13 @@ func (s *state) is(p phase) bool { return s.phase.Load() == int32(p) }
 
 // dynamic are the settings that a reload changes while requests read them.
 type dynamic struct {
-	accessLog atomic.Bool
-	readyLag  atomic.Int64
+	accessLog           atomic.Bool
+	readyFree, readyLag atomic.Int64
 }
 
 func (d *dynamic) set(c *config.Config) {
 	d.accessLog.Store(c.AccessLog)
+	d.readyFree.Store(c.ReadyFree)
 	d.readyLag.Store(c.ReadyLag)
 }
 
@@ -49,6 +50,13 @@ func (d *daemon) checks() []health.Check {
 			return nil
 		}},
 		{Name: "log", Run: func() error { return d.db.Health().Failed }},
+		{Name: "disk", Run: func() error {
+			free, err := d.diskFree()
+			if least := d.dynamic.readyFree.Load(); err == nil && free < uint64(least) {
+				return fmt.Errorf("it has room for %d bytes, less than %d", free, least)
+			}
+			return err
+		}},
 		{Name: "schema", Run: func() error {
 			if d.db.Schema() == nil {
 				return errors.New("the database has no schema")

@@ -9,6 +9,7 @@ import (
 // database tells how much there is when somebody scrapes. Nothing of it is kept up to date meanwhile.
 type database struct {
 	db   Database
+	free func() (uint64, error)
 	lost func() uint64
 }
 
@@ -57,6 +58,8 @@ var readings = []reading{
 var lostReactions = prometheus.NewDesc("tidal_reactions_lost_total",
 	"Signals whose reaction isn't measured because another user's took their place.", nil, nil)
 
+var diskFree = prometheus.NewDesc("tidal_disk_free_bytes", "Room on the disk of the directory.", nil, nil)
+
 func (r *reading) desc() *prometheus.Desc {
 	var labels []string
 	if r.label != "" {
@@ -75,6 +78,7 @@ func (d *database) Describe(ch chan<- *prometheus.Desc) {
 		last = readings[i].name
 	}
 	ch <- lostReactions
+	ch <- diskFree
 }
 
 // Collect implements prometheus.Collector.
@@ -89,4 +93,10 @@ func (d *database) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(r.desc(), r.kind, r.of(&s, &h), labels...)
 	}
 	ch <- prometheus.MustNewConstMetric(lostReactions, prometheus.CounterValue, float64(d.lost()))
+	if d.free == nil {
+		return
+	}
+	if free, err := d.free(); err == nil {
+		ch <- prometheus.MustNewConstMetric(diskFree, prometheus.GaugeValue, float64(free))
+	}
 }

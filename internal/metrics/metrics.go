@@ -19,6 +19,8 @@ type Database interface {
 // Options say whose metrics these are.
 type Options struct {
 	DB Database
+	// DiskFree says how much room the disk has; nil leaves the metric out, and so does an error.
+	DiskFree func() (uint64, error)
 	// Version and Commit name the program, as `tidal version` does.
 	Version, Commit, Go string
 }
@@ -59,7 +61,7 @@ func New(o Options) *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry(), reactions: NewReactions()}
 	m.registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		&database{db: o.DB, lost: m.reactions.Lost},
+		&database{db: o.DB, free: o.DiskFree, lost: m.reactions.Lost},
 	)
 	m.gauge("tidal_build_info", "1, with what was built as labels.", prometheus.Labels{
 		"version": o.Version, "commit": o.Commit, "go": o.Go,

@@ -35,7 +35,9 @@ func (held) Health() tidal.Health { return tidal.Health{Behind: 17, Lists: 18} }
 
 // used makes metrics of which every one was used.
 func used() *metrics.Metrics {
-	m := metrics.New(metrics.Options{DB: held{}, Version: "v1", Commit: "c", Go: "go1"})
+	m := metrics.New(metrics.Options{
+		DB: held{}, DiskFree: func() (uint64, error) { return 23, nil }, Version: "v1", Commit: "c", Go: "go1",
+	})
 	m.Signals("like", 3)
 	m.Duplicate()
 	m.Overloaded()
@@ -73,7 +75,7 @@ func TestFiguresAreThoseOfWhatHappened(t *testing.T) {
 		"tidal_items": 1, "tidal_creators": 2, "tidal_cells": 3, "tidal_events_applied_total": 4, "tidal_late_events_total": 5,
 		"tidal_parked_batches": 6, "tidal_wal_bytes": 7, "tidal_state_bytes": 8, "tidal_view_bytes": 9,
 		"tidal_hidden_served_total": 10, "tidal_user_bytes": 27, "tidal_users_evicted_total": 15, "tidal_users_warmed_total": 16,
-		"tidal_hidden_filtered_total": 21, "tidal_export_held_bytes": 19, "tidal_export_given_up_bytes_total": 20,
+		"tidal_disk_free_bytes": 23, "tidal_hidden_filtered_total": 21, "tidal_export_held_bytes": 19, "tidal_export_given_up_bytes_total": 20,
 		"tidal_checkpoint_lag_bytes": 17, "tidal_lists_under_way": 18, "tidal_writable": 1, "tidal_reactions_lost_total": 0,
 		"tidal_signals_total": 3, "tidal_duplicates_total": 1, "tidal_overload_total": 1, "tidal_query_degraded_total": 1,
 		"tidal_http_requests_under_way": 1, "tidal_http_connections": 1, "tidal_ready": 1, "tidal_build_info": 1,
