@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,6 +36,7 @@ type DB struct {
 	// done for each; hidden items that a finished list held.
 	views    *ranker.Views
 	ranking  atomic.Int64
+	turns    chan struct{} // a list holds a place in it while it's made
 	degrade  [3]int
 	hidden   atomic.Uint64
 	programs programs
@@ -70,7 +72,10 @@ func Open(dir string, s *schema.Schema, opts *Options) (*DB, error) {
 		return nil, fmt.Errorf("open %s: %w", dir, err)
 	}
 	views := ranker.NewViews()
-	db := &DB{now: o.Now, views: views, degrade: o.Degrade.levels(), opened: time.Now(), staleAfter: o.Exports.StaleAfter}
+	db := &DB{
+		now: o.Now, views: views, degrade: o.Degrade.levels(), opened: time.Now(), staleAfter: o.Exports.StaleAfter,
+		turns: make(chan struct{}, listsAtOnce*runtime.GOMAXPROCS(0)),
+	}
 	r, err := host.Open(context.Background(), host.Options{
 		Dir: dir, MustExist: s == nil, ReadOnly: o.ReadOnly, Now: o.Now, Tracer: o.Tracer,
 		SegmentBytes: o.SegmentBytes, MaxWaiting: o.MaxWaiting, UserMemory: o.UserMemory,

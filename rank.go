@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"time"
 
@@ -29,12 +30,43 @@ func (db *DB) Rank(ctx context.Context, q *query.Query) (*Answer, error) {
 	}
 	db.ranking.Add(1)
 	defer db.ranking.Add(-1)
+	if err := db.turn(ctx); err != nil {
+		return nil, err
+	}
+	defer func() { <-db.turns }()
 	for {
 		a, err := db.rankOnce(ctx, q)
 		if errors.Is(err, errSchemaGrew) {
 			continue // the schema has grown in between
 		}
 		return a, err
+	}
+}
+
+// listsAtOnce is how many lists are made at the same time, for each processor; others wait for their turn, in the order in
+// which they came.
+//
+// A list is a millisecond of computing, with the lock of readers held. If all that are asked for ran at once, as goroutines
+// do, each would take as long as all of them together, a write would wait until each had let go of the lock, and nobody
+// could tell how many wait: they would wait for a processor before they have been counted. More than one for each, because
+// the user of a list may have to be read from the disk.
+const listsAtOnce = 2
+
+// turn waits until a list may be made.
+func (db *DB) turn(ctx context.Context) error {
+	// A goroutine that computes isn't interrupted for 10 ms. Without this the next list that is asked for would begin when
+	// this one is through, and never find it under way.
+	runtime.Gosched()
+	select {
+	case db.turns <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case db.turns <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("rank: %w", ctx.Err())
 	}
 }
 

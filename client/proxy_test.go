@@ -19,6 +19,7 @@ type faults struct {
 	replay float64 // when it's over, everything that the client had sent arrives once more
 
 	longest time.Duration
+	farther int // how many times as many bytes as otherwise pass before a connection is cut or stalls; 0 is 1
 }
 
 // proxy stands between client and server and is bad at it. What it does to a connection is drawn when it begins.
@@ -110,17 +111,18 @@ type plan struct {
 func (p *proxy) plan() plan {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	far := max(1, p.faults.farther)
 	chance := func(of float64) bool { return p.rng.Float64() < of }
 	x := plan{cutUp: -1, cutDown: -1, stallAt: -1, refuse: chance(p.faults.refuse), replay: chance(p.faults.replay)}
 	if chance(p.faults.cut) {
 		if p.rng.IntN(2) == 0 {
-			x.cutUp = p.rng.IntN(5000)
+			x.cutUp = p.rng.IntN(5000 * far)
 		} else {
-			x.cutDown = p.rng.IntN(4000)
+			x.cutDown = p.rng.IntN(4000 * far)
 		}
 	}
 	if chance(p.faults.stall) {
-		x.stallAt = p.rng.IntN(4000)
+		x.stallAt = p.rng.IntN(4000 * far)
 	}
 	if chance(p.faults.delay) {
 		x.delay = time.Duration(p.rng.Int64N(int64(p.faults.longest)))

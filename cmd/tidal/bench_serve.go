@@ -44,6 +44,7 @@ hidden was shown, or a signal is missing or too many, the run has failed, with e
 	c.Flags().Float64Var(&o.Signals, "signals", 10_000, "signals a second")
 	c.Flags().Float64Var(&o.Reactions, "reactions", 20, "reactions a second; 0 for none")
 	c.Flags().Float64Var(&o.Seconds, "seconds", 10, "how long it is measured")
+	c.Flags().StringArrayVar(&o.Settings, "server", nil, "a flag of tidal serve for the server, such as --degrade-candidates=16 (repeatable)")
 	c.Flags().StringVar(&o.ServerProfile, "server-cpuprofile", "", "write a CPU profile of the server")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if err := checkServeFlags(c, &o); err != nil {

@@ -29,6 +29,8 @@ type ServeOptions struct {
 	List string
 	// Seconds is how long it's measured.
 	Seconds float64
+	// Settings are the server's, as flags of tidal serve.
+	Settings []string
 	// ServerProfile is the file for a CPU profile of the server; empty is none.
 	ServerProfile string
 	Seed          uint64
@@ -72,20 +74,21 @@ type ServeResult struct {
 	ServerCores float64 `json:"server_cores"`
 	ClientCores float64 `json:"client_cores"`
 
-	Items       int     `json:"items"`
-	Users       int     `json:"users"`
-	Before      int     `json:"signals_before"`
-	Dimensions  int     `json:"dimensions"`
-	List        string  `json:"list"`
-	Connections int     `json:"connections"`
-	Batch       int     `json:"batch"`
-	Rate        float64 `json:"rate"`
-	Signals     float64 `json:"signal_rate"`
-	Seconds     float64 `json:"seconds"`
-	SetUp       float64 `json:"set_up_seconds"`
-	Durability  string  `json:"durability"`
-	Shared      bool    `json:"client_and_server_share_the_machine"`
-	Machine     Machine `json:"machine"`
+	Items       int      `json:"items"`
+	Users       int      `json:"users"`
+	Before      int      `json:"signals_before"`
+	Dimensions  int      `json:"dimensions"`
+	List        string   `json:"list"`
+	Connections int      `json:"connections"`
+	Batch       int      `json:"batch"`
+	Rate        float64  `json:"rate"`
+	Signals     float64  `json:"signal_rate"`
+	Seconds     float64  `json:"seconds"`
+	SetUp       float64  `json:"set_up_seconds"`
+	Settings    []string `json:"server_settings"` // beyond the defaults
+	Durability  string   `json:"durability"`
+	Shared      bool     `json:"client_and_server_share_the_machine"`
+	Machine     Machine  `json:"machine"`
 	// Complaints are the first errors, in words; Problems say why the run has failed.
 	Complaints []string `json:"complaints"`
 	Problems   []string `json:"problems"`
@@ -109,7 +112,7 @@ func Serve(ctx context.Context, o ServeOptions) (*ServeResult, error) {
 	}
 	s := &serving{ServeOptions: &o, kind: kind, result: &ServeResult{
 		Items: o.Items, Users: o.Users, Before: o.Before, Dimensions: o.Dimensions, List: o.List, Connections: o.Connections,
-		Batch: Batch, Rate: o.Rate, Signals: o.Signals, Seconds: o.Seconds, Shared: true, Machine: ThisMachine(),
+		Batch: Batch, Rate: o.Rate, Signals: o.Signals, Seconds: o.Seconds, Settings: append([]string{}, o.Settings...), Shared: true, Machine: ThisMachine(),
 		Durability: "synced to the disk before the answer; one node", Complaints: []string{}, Problems: []string{},
 	}}
 	if err := o.inTemp(func(dir string) error { return s.run(ctx, filepath.Join(dir, "tidal")) }); err != nil {
@@ -135,6 +138,7 @@ func (s *serving) run(ctx context.Context, dir string) (err error) {
 		return err
 	}
 	args := []string{"serve", "--data-dir", dir, "--listen", "127.0.0.1:0", "--json"}
+	args = append(args, s.Settings...)
 	if s.ServerProfile != "" {
 		args = append(args, "--pprof")
 	}
