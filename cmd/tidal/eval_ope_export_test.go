@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -100,36 +99,21 @@ func (s *bazaar) visit(u int) {
 	}
 }
 
-// export writes the database's events into a file, as tidal export does.
-func (s *bazaar) export() string {
-	s.Helper()
-	var out strings.Builder
-	for x, err := range s.db.Export(s.Context(), tidal.ExportQuery{From: time.UnixMilli(1)}) {
-		if err != nil {
-			s.Fatal(err)
-		}
-		line, err := json.Marshal(x)
-		if err != nil {
-			s.Fatal(err)
-		}
-		out.Write(append(line, '\n'))
-	}
-	return write(s.T, "events.ndjson", out.String())
-}
-
 // From an export, and from nothing else, follows what policies would have brought that nobody was ever shown: by slot, by
 // user, and the draw itself. The planted truth lies in each interval.
 func TestEvalOpeOfAnExport(t *testing.T) {
-	s := newBazaar(t, filepath.Join(t.TempDir(), "db"))
+	dir := filepath.Join(t.TempDir(), "db")
+	s := newBazaar(t, dir)
 	for u := range bazaarUsers {
 		s.visit(u)
 	}
 	s.clock.Add(3_600_000)
 	s.visit(bazaarUsers) // of whom nothing is known yet when the export ends
-	log := s.export()
 	if err := s.db.Close(); err != nil {
 		t.Fatal(err)
 	}
+	log := filepath.Join(t.TempDir(), "events.jsonl")
+	good(t, "export", "--dir", dir, "--from", "2026-01-01T00:00:00Z", "--out", log)
 	var bySlot, byUser strings.Builder
 	bySlot.WriteString("context,action,probability\n*,new 7,0.75\n*,new 2,0.25\n")
 	byUser.WriteString("context,action,probability\n")

@@ -70,7 +70,7 @@ func (w *world) choose(place string) ope.Choice {
 			return c
 		}
 	}
-	return w.logger[place][9]
+	return w.logger[place][len(w.logger[place])-1]
 }
 
 // log draws rounds. Each user has so many of them, and a taste that multiplies their chances by 1 ± taste.
@@ -97,6 +97,7 @@ func (w *world) log(n, each int, taste float64) []ope.Round {
 // covered counts how often the truth lies in an interval, below and above it.
 type covered struct {
 	in, below, above int
+	normal           int // how often the truth is within 1.96 standard errors
 	sum              float64
 	err              float64
 }
@@ -104,6 +105,9 @@ type covered struct {
 func (c *covered) add(e ope.Estimate, truth float64) {
 	c.sum += e.Value
 	c.err += e.StdErr
+	if math.Abs(e.Value-truth) <= 1.96*e.StdErr {
+		c.normal++
+	}
 	switch {
 	case truth < e.Low:
 		c.below++
@@ -115,9 +119,8 @@ func (c *covered) add(e ope.Estimate, truth float64) {
 }
 
 // simulate estimates the target from so many logs.
-func (w *world) simulate(t *testing.T, logs int, draw func() []ope.Round) (ips, snips, dr covered) {
+func (w *world) simulate(t *testing.T, logs int, target policy, draw func() []ope.Round) (ips, snips, dr covered) {
 	t.Helper()
-	target := w.tilted()
 	truth := w.truth(target)
 	for range logs {
 		r, err := ope.Evaluate(draw(), target, ope.Options{Missing: 0.3}) // what is rare may not be there
@@ -148,7 +151,7 @@ func TestIntervalsCoverThePlantedTruth(t *testing.T) {
 	} {
 		w := newWorld(uint64(n), c.mean)
 		truth := w.truth(w.tilted())
-		ips, snips, dr := w.simulate(t, logs, func() []ope.Round { return w.log(c.n, c.users, c.taste) })
+		ips, snips, dr := w.simulate(t, logs, w.tilted(), func() []ope.Round { return w.log(c.n, c.users, c.taste) })
 		for name, got := range map[string]covered{"ips": ips, "snips": snips, "dr": dr} {
 			part, mean, noise := float64(got.in)/logs, got.sum/logs, got.err/logs
 			t.Logf("%s, %s: %.3f of the intervals hold the truth, %d lie above, %d below; mean %.5f of %.5f, se %.5f", c.name, name,
@@ -171,14 +174,14 @@ func TestIntervalsCoverThePlantedTruth(t *testing.T) {
 func TestUsersMakeRoundsAlike(t *testing.T) {
 	const logs = 300
 	w := newWorld(3, 0.2)
-	_, alone, _ := w.simulate(t, logs, func() []ope.Round {
+	_, alone, _ := w.simulate(t, logs, w.tilted(), func() []ope.Round {
 		rounds := w.log(2000, 50, 0.9)
 		for i := range rounds {
 			rounds[i].Cluster = ""
 		}
 		return rounds
 	})
-	_, together, _ := w.simulate(t, logs, func() []ope.Round { return w.log(2000, 50, 0.9) })
+	_, together, _ := w.simulate(t, logs, w.tilted(), func() []ope.Round { return w.log(2000, 50, 0.9) })
 	t.Logf("covered without clusters %d, with them %d of %d", alone.in, together.in, logs)
 	if alone.in > logs*85/100 || together.in < logs*90/100 {
 		t.Errorf("covered without clusters %d, with them %d of %d", alone.in, together.in, logs)

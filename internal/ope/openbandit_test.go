@@ -3,6 +3,7 @@ package ope_test
 import (
 	"cmp"
 	"errors"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -96,4 +97,43 @@ func TestOpenBanditBothWays(t *testing.T) {
 			}
 		}
 	}
+}
+
+// With the propensities of a real log and clicks as rare as its own, intervals hold planted truths as often as they
+// say, where those of 1.96 standard errors don't.
+func TestIntervalsWithRealPropensities(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: 1,000 logs of 10,000 rounds")
+	}
+	const logs = 500
+	thompson := openBandit(t, "bts")
+	w := &world{rng: rand.New(rand.NewPCG(1, 2)), logger: policy{}, chance: map[string]map[string]float64{}}
+	uniform := policy{}
+	for _, place := range []string{"1", "2", "3"} {
+		w.places = append(w.places, place)
+		w.chance[place] = map[string]float64{}
+		choices, err := ope.Frequencies(thompson).Choose(place, place, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.logger[place] = choices
+		for _, c := range choices {
+			w.chance[place][c.Action] = 0.0025 * (w.rng.ExpFloat64() + w.rng.ExpFloat64())
+			uniform[place] = append(uniform[place], ope.Choice{Action: c.Action, Probability: 1 / float64(len(choices))})
+		}
+	}
+	check := func(what string, target policy) {
+		ips, snips, dr := w.simulate(t, logs, target, func() []ope.Round { return w.log(10_000, 1, 0) })
+		for name, got := range map[string]covered{"ips": ips, "snips": snips, "dr": dr} {
+			t.Logf("%s, %s: %d of %d intervals hold the truth, %d lie above, %d below; normal ones %d", what, name, got.in, logs,
+				got.below, got.above, got.normal)
+			if got.in < logs*92/100 || got.in > logs*98/100 || got.normal >= got.in {
+				t.Errorf("%s, %s: %+v", what, name, got)
+			}
+		}
+	}
+	check("uniform from Thompson's log", uniform)
+	target := w.logger
+	w.logger = uniform
+	check("Thompson from the uniform log", target)
 }
