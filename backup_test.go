@@ -140,10 +140,11 @@ func TestWritesGoOnUnderANewIncarnation(t *testing.T) {
 // that took, of the backup's log, the events that the backup says it has.
 func TestABackupIsOfOneInstant(t *testing.T) {
 	db, c := fresh(t)
-	var writers sync.WaitGroup
+	var writers, begun sync.WaitGroup
 	stop := make(chan struct{})
 	for n := range 3 {
 		lane := string(rune('a' + n))
+		begun.Add(1)
 		writers.Go(func() {
 			for i := uint64(1); ; i++ {
 				select {
@@ -155,6 +156,9 @@ func TestABackupIsOfOneInstant(t *testing.T) {
 				_, err := db.Write(ctx, tidal.Request{Lane: lane, Number: i, Records: []tidal.Record{
 					tidal.Signal{Type: "like", User: "ada", Item: "left"}, tidal.Signal{Type: "like", User: "bob", Item: "right"},
 				}})
+				if i == 1 {
+					begun.Done()
+				}
 				if err != nil {
 					t.Errorf("write: %v", err)
 					return
@@ -162,6 +166,7 @@ func TestABackupIsOfOneInstant(t *testing.T) {
 			}
 		})
 	}
+	begun.Wait() // or the first backup may hold nothing of theirs
 	var last int64
 	for range 5 {
 		write(t, db, tidal.Signal{Type: "view", User: "eve", Item: "mark"})
