@@ -82,7 +82,7 @@ func (p *pipeline) read(ctx context.Context, m *tidalpb.StreamWritesRequest) {
 		case <-ctx.Done():
 			return
 		}
-		if one.err != nil && cap(p.queue) == 0 {
+		if cap(p.queue) == 0 && one.err != nil { // else it is being written
 			return
 		}
 		var err error
