@@ -15,7 +15,8 @@ import (
 type ExportQuery struct {
 	// From and To bound the events' own times: from From on, and before To. At least one is needed; zero is no bound.
 	From, To time.Time
-	// Types are names of signal types; none means all.
+	// Types are names of signal types; none means all, and what sessions say beside signals, too: notes and searches, which
+	// belong to no type and no item.
 	Types []string
 	// User, Item and Session are the events' own; empty means any.
 	User, Item, Session string
@@ -52,7 +53,7 @@ type ExportSummary struct {
 
 // Exported is one event of the log. Its JSON form, one object, is what docs/exports.md describes.
 type Exported struct {
-	// Kind is "signal".
+	// Kind is "signal", or, of what a session says beside signals, "annotation" ([Note]) or "search" ([Search]).
 	Kind string
 	// Position names the event, as an [Undo] takes it.
 	Position Position
@@ -73,6 +74,9 @@ type Exported struct {
 	// in RawRef as it was sent.
 	Ref    *FeedRef
 	RawRef []byte
+	// Text is an annotation's text, whose name stands in Type, or what a search was for; Results are the items that it found.
+	Text    string
+	Results []string
 	// Undone reports that the event was undone.
 	Undone bool
 	// Trace is the trace id of the event's request, zero for none.
@@ -82,7 +86,11 @@ type Exported struct {
 }
 
 // Kinds of exported events.
-const kindSignal = "signal"
+const (
+	kindSignal     = "signal"
+	kindAnnotation = "annotation"
+	kindSearch     = "search"
+)
 
 // Export goes once through the log, in its order, and gives the events asked for, each once: what was visible when it
 // began. It ends with an error, if there is one, as its last.

@@ -16,7 +16,7 @@ import (
 const exportTime = "2006-01-02T15:04:05.000Z07:00"
 
 // MarshalJSON writes the event as one object without line breaks. Fields that are empty are left out, but for the kind,
-// position, time, type, item and weight. A text that isn't UTF-8 stands in base64 under its name with "_base64" behind it.
+// position and time, and a signal's type, item and weight. A text that isn't UTF-8 stands in base64 under its name with "_base64" behind it.
 func (x Exported) MarshalJSON() ([]byte, error) { return x.AppendJSON(nil), nil }
 
 // AppendJSON appends what MarshalJSON returns.
@@ -25,12 +25,18 @@ func (x *Exported) AppendJSON(dst []byte) []byte {
 	o.text("kind", x.Kind)
 	o.text("position", x.Position.String())
 	o.time("time", x.Time)
-	o.text("type", x.Type)
+	if x.Kind == kindSignal || x.Type != "" {
+		o.text("type", x.Type)
+	}
 	o.optional("user", x.User)
-	o.text("item", x.Item)
-	o.optional("creator", x.Creator)
-	o.number("weight", x.Weight)
-	o.list("cohorts", x.Cohorts)
+	if x.Kind == kindSignal {
+		o.text("item", x.Item)
+		o.optional("creator", x.Creator)
+		o.number("weight", x.Weight)
+		o.list("cohorts", x.Cohorts)
+	}
+	o.optional("text", x.Text)
+	o.list("results", x.Results)
 	o.optional("key", x.Key)
 	if x.Session != "" {
 		o.optional("session", x.Session)
@@ -173,6 +179,8 @@ type exportedLine struct {
 	Creator  string     `json:"creator"`
 	Weight   float64    `json:"weight"`
 	Cohorts  []string   `json:"cohorts"`
+	Text     string     `json:"text"`
+	Results  []string   `json:"results"`
 	Key      string     `json:"key"`
 	Session  string     `json:"session"`
 	Lane     string     `json:"lane"`
@@ -203,6 +211,9 @@ type exportedBytes struct {
 	Item    []byte   `json:"item_base64"`
 	Creator []byte   `json:"creator_base64"`
 	Cohorts [][]byte `json:"cohorts_base64"`
+	Type    []byte   `json:"type_base64"`
+	Text    []byte   `json:"text_base64"`
+	Results [][]byte `json:"results_base64"`
 	Key     []byte   `json:"key_base64"`
 	Session []byte   `json:"session_base64"`
 	Lane    []byte   `json:"lane_base64"`
@@ -224,13 +235,19 @@ func (x *Exported) UnmarshalJSON(data []byte) error {
 	}
 	b := &l.exportedBytes
 	out := Exported{
-		Kind: l.Kind, Time: exportedAt(l.Time, l.TimeMS), Type: l.Type, User: either(l.User, b.User),
+		Kind: l.Kind, Time: exportedAt(l.Time, l.TimeMS), Type: either(l.Type, b.Type), User: either(l.User, b.User),
 		Item: either(l.Item, b.Item), Creator: either(l.Creator, b.Creator), Weight: l.Weight, Cohorts: l.Cohorts,
 		Key: either(l.Key, b.Key), Lane: either(l.Lane, b.Lane), Session: either(l.Session, b.Session), Number: l.Seq,
-		RawRef: l.Ref, Undone: l.Undone, Cursor: l.Cursor,
+		RawRef: l.Ref, Undone: l.Undone, Cursor: l.Cursor, Text: either(l.Text, b.Text), Results: l.Results,
 	}
 	for _, c := range b.Cohorts {
 		out.Cohorts = append(out.Cohorts, string(c))
+	}
+	for _, r := range b.Results {
+		out.Results = append(out.Results, string(r))
+	}
+	if out.Kind != kindSignal {
+		out.Item, out.Creator, out.Weight, out.Cohorts = "", "", 0, nil
 	}
 	if err := l.names(&out); err != nil {
 		return fmt.Errorf("read an exported event: %w", err)

@@ -141,6 +141,11 @@ func (w *exporter) write() {
 		if session != "" {
 			x.User = ownerOf(session)
 		}
+		if session != "" && w.rng.IntN(4) == 0 {
+			said, rec := w.said(x.User)
+			made, r.Records = append(made, said), append(r.Records, rec)
+			continue
+		}
 		made = append(made, x)
 		s := tidal.Signal{
 			Type: x.Type, User: x.User, Item: x.Item, Weight: x.Weight, Time: x.Time, Cohorts: x.Cohorts,
@@ -179,6 +184,16 @@ func (w *exporter) write() {
 		at.Seq++
 	}
 	w.all = append(w.all, made...)
+}
+
+// said is what a session says beside signals.
+func (w *exporter) said(user string) (remembered, tidal.Record) {
+	x := tidal.Exported{Kind: "annotation", Type: "mood", User: user, Text: w.one("", "tired\xff"), Time: w.clock.now()}
+	if w.rng.IntN(2) == 0 {
+		return remembered{Exported: x}, tidal.Note{Name: x.Type, Text: x.Text}
+	}
+	x.Kind, x.Type, x.Text, x.Results = "search", "", "slow jazz", []string{"i1", "i\xff"}
+	return remembered{Exported: x}, tidal.Search{Query: x.Text, Results: x.Results}
 }
 
 // signal is one event of any shape.

@@ -12,6 +12,7 @@ import (
 	"github.com/tidaldb/tidal/internal/export"
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/fixed"
+	"github.com/tidaldb/tidal/internal/hlc"
 	"github.com/tidaldb/tidal/internal/host"
 	"github.com/tidaldb/tidal/internal/record"
 	"github.com/tidaldb/tidal/internal/token"
@@ -55,7 +56,8 @@ type foundEvent struct {
 	step   *host.Step
 	record record.Record
 	signal record.Signal
-	name   string // of the signal's type
+	name   string          // of the signal's type
+	said   *record.Session // for what a session says beside signals, instead of these
 	// What became of it: whether nobody may be told of it any more, and whether it was undone.
 	withdrawn, undone bool
 }
@@ -128,25 +130,57 @@ func (r *exportRun) look(step *host.Step) error {
 		if err != nil {
 			return fmt.Errorf("read batch %v: %w", b.Origin().At(b.Header.First), err)
 		}
-		if rec.Seq < step.First || rec.Kind != record.KindSignal || !r.wanted(&rec.Meta) {
+		if rec.Seq < step.First || !r.wanted(&rec.Meta) {
 			continue
 		}
-		f := foundEvent{step: step, record: rec}
-		if err := record.DecodeSignal(rec.Body, &f.signal); err != nil {
-			return fmt.Errorf("read signal %v: %w", b.Origin().At(rec.Seq), err)
+		f, ok := foundEvent{step: step, record: rec}, false
+		switch rec.Kind {
+		case record.KindSignal:
+			ok, err = r.signal(&f)
+		case record.KindSession:
+			ok, err = r.said(&f)
 		}
-		q := r.query
-		if q.User != "" && q.User != f.signal.User || q.Item != "" && q.Item != f.signal.Item {
-			continue
+		if err != nil {
+			return fmt.Errorf("read %v %v: %w", rec.Kind, b.Origin().At(rec.Seq), err)
 		}
-		if f.name, err = r.typeName(b.Ext.Schema, f.signal.Type); err != nil {
-			return err
-		}
-		if len(q.Types) == 0 || slices.Contains(q.Types, f.name) {
+		if ok {
 			r.found = append(r.found, f)
 		}
 	}
 	return nil
+}
+
+// signal reads a signal, and reports whether the filters let it through.
+func (r *exportRun) signal(f *foundEvent) (bool, error) {
+	s, q := &f.signal, r.query
+	err := record.DecodeSignal(f.record.Body, s)
+	if err != nil || q.User != "" && q.User != s.User || q.Item != "" && q.Item != s.Item {
+		return false, err
+	}
+	f.name, err = r.typeName(f.step.Batch.Ext.Schema, s.Type)
+	return err == nil && (len(q.Types) == 0 || slices.Contains(q.Types, f.name)), err
+}
+
+// said reads what a session says, and reports whether that is a note or a search that the filters let through.
+func (r *exportRun) said(f *foundEvent) (bool, error) {
+	q := r.query
+	if len(q.Types) > 0 || q.Item != "" {
+		return false, nil
+	}
+	f.said = &record.Session{}
+	if err := record.DecodeSession(f.record.Body, f.said); err != nil {
+		return false, err
+	}
+	told := f.said.What == record.SessionNotes || f.said.What == record.SessionSearches
+	return told && (q.User == "" || q.User == f.said.User), nil
+}
+
+// user returns whose event it is, with the user's generation when it was written.
+func (f *foundEvent) user() (string, hlc.Timestamp) {
+	if f.said != nil {
+		return f.said.User, f.said.UserGen
+	}
+	return f.signal.User, f.signal.UserGen
 }
 
 // wanted reports whether the filters that need no body let a record through.
@@ -186,7 +220,7 @@ func (r *exportRun) judge(from int) error {
 		r.retractions = e.Retractions()
 		for i := range some {
 			f := &some[i]
-			f.withdrawn = e.Withdrawn(&f.signal)
+			f.withdrawn = e.Withdrawn(f.user())
 			f.undone = e.Undone(f.position())
 		}
 		return nil
@@ -218,33 +252,55 @@ func (r *exportRun) give(i int) (x Exported, ok bool, err error) {
 
 // event copies what the log lends.
 func (r *exportRun) event(f *foundEvent) (Exported, error) {
-	m, s := &f.record.Meta, &f.signal
+	m := &f.record.Meta
+	user, _ := f.user()
 	cursor := f.step.Cursor(f.record.Seq)
 	x := Exported{
-		Kind: kindSignal, Position: f.position(), Time: time.UnixMilli(m.Time).UTC(), Type: f.name,
-		User: strings.Clone(s.User), Item: strings.Clone(s.Item), Creator: strings.Clone(s.Creator),
-		Weight: float64(s.Weight) / float64(fixed.One), Key: strings.Clone(m.Key), Lane: strings.Clone(m.Lane.Producer),
-		Number: m.Lane.Request, Undone: f.undone, Trace: m.Trace, Cursor: cursor.Text(),
-	}
-	for _, c := range s.Cohorts {
-		x.Cohorts = append(x.Cohorts, strings.Clone(c))
+		Position: f.position(), Time: time.UnixMilli(m.Time).UTC(), User: strings.Clone(user), Key: strings.Clone(m.Key),
+		Lane: strings.Clone(m.Lane.Producer), Number: m.Lane.Request, Undone: f.undone, Trace: m.Trace, Cursor: cursor.Text(),
 	}
 	if session, ok := record.SessionOfLane(x.Lane); ok {
 		x.Session, x.Lane = session, ""
 	}
-	if s.Ref == "" {
+	if f.said != nil {
+		x.tell(f.said)
 		return x, nil
+	}
+	return x, r.fill(&x, f)
+}
+
+// tell says what a session said.
+func (x *Exported) tell(s *record.Session) {
+	x.Kind, x.Type, x.Text = kindSearch, strings.Clone(s.Name), strings.Clone(s.Text)
+	if s.What == record.SessionNotes {
+		x.Kind = kindAnnotation
+	}
+	for _, item := range s.Results {
+		x.Results = append(x.Results, strings.Clone(item))
+	}
+}
+
+// fill says what a signal is.
+func (r *exportRun) fill(x *Exported, f *foundEvent) error {
+	s := &f.signal
+	x.Kind, x.Type, x.Weight = kindSignal, f.name, float64(s.Weight)/float64(fixed.One)
+	x.Item, x.Creator = strings.Clone(s.Item), strings.Clone(s.Creator)
+	for _, c := range s.Cohorts {
+		x.Cohorts = append(x.Cohorts, strings.Clone(c))
+	}
+	if s.Ref == "" {
+		return nil
 	}
 	ref, err := r.db.Ref([]byte(s.Ref))
 	switch {
 	case errors.Is(err, fault.ErrInput) || err == nil && !(&token.Ref{Item: ref.Item}).Of(s.Item):
 		x.RawRef = []byte(s.Ref)
 	case err != nil:
-		return x, err
+		return err
 	default:
 		x.Ref = &ref
 	}
-	return x, nil
+	return nil
 }
 
 // cursor is how far the run has come.

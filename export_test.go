@@ -352,6 +352,25 @@ func TestAnExportedEventAsJSON(t *testing.T) {
 	}
 }
 
+func TestWhatASessionSaysAsJSON(t *testing.T) {
+	note := tidal.Exported{
+		Kind: "annotation", Position: tidal.Position{Seq: 4}, Time: time.UnixMilli(1_700_000_000_120), Type: "mood", User: "ada",
+		Text: "tired", Session: "s1", Number: 2, Cursor: "CUR",
+	}
+	const wantNote = `{"kind":"annotation","position":"0:0:4","time":"2023-11-14T22:13:20.120Z","type":"mood","user":"ada",` +
+		`"text":"tired","session":"s1","seq":2,"cursor":"CUR"}`
+	if got := string(note.AppendJSON(nil)); got != wantNote {
+		t.Errorf("it is\n%s, want\n%s", got, wantNote)
+	}
+	search := note
+	search.Kind, search.Type, search.Text, search.Results = "search", "", "slow jazz", []string{"i1", "i2"}
+	const wantSearch = `{"kind":"search","position":"0:0:4","time":"2023-11-14T22:13:20.120Z","user":"ada","text":"slow jazz",` +
+		`"results":["i1","i2"],"session":"s1","seq":2,"cursor":"CUR"}`
+	if got := string(search.AppendJSON(nil)); got != wantSearch {
+		t.Errorf("it is\n%s, want\n%s", got, wantSearch)
+	}
+}
+
 func FuzzExportedJSON(f *testing.F) {
 	x := tidal.Exported{Kind: "signal", Type: "view", Item: "i", Ref: &tidal.FeedRef{Profile: "hot"}}
 	f.Add(x.AppendJSON(nil))

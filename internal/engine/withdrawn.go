@@ -1,15 +1,15 @@
 package engine
 
 import (
+	"github.com/tidaldb/tidal/internal/hlc"
 	"github.com/tidaldb/tidal/internal/id"
-	"github.com/tidaldb/tidal/internal/record"
 	"github.com/tidaldb/tidal/schema"
 )
 
-// Withdrawn reports whether a signal of the log may not be told any more: its user was erased or deleted after it was
-// stamped, however late that came.
-func (e *Engine) Withdrawn(s *record.Signal) bool {
-	return s.User != "" && e.Generation(id.KindUser, s.User) > s.UserGen
+// Withdrawn reports whether an event of the log may not be told any more: its user, who had that generation when it was
+// stamped, was erased or deleted since, however late that came.
+func (e *Engine) Withdrawn(user string, gen hlc.Timestamp) bool {
+	return user != "" && e.Generation(id.KindUser, user) > gen
 }
 
 // Retractions counts what may have withdrawn or undone signals since the engine was made. Who has looked whether some were,

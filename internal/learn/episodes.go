@@ -120,7 +120,7 @@ func (p *Episodes) Counts() EpisodeCounts { return p.counts }
 func (p *Episodes) Add(x *tidal.Exported) (closed []*Episode) {
 	p.counts.Events++
 	reward, ok := p.options.Rewards[x.Type]
-	if !ok || x.Undone {
+	if !ok || x.Undone || x.Kind != "signal" {
 		return nil
 	}
 	key := episodeKey{x.User, x.Session}

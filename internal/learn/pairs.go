@@ -112,7 +112,7 @@ func (p *Pairs) Counts() PairCounts { return p.counts }
 func (p *Pairs) Add(x *tidal.Exported) []*Pair {
 	p.counts.Events++
 	reward, ok := p.options.Rewards[x.Type]
-	if !ok || x.Undone {
+	if !ok || x.Undone || x.Kind != "signal" {
 		return nil
 	}
 	closed := p.answer(x, reward)

@@ -87,9 +87,12 @@ func (x *service) Export(
 
 func exportedMessage(e *tidal.Exported) *tidalpb.Exported {
 	out := &tidalpb.Exported{
-		Kind: e.Kind, Position: e.Position.String(), Time: timeMessage(e.Time), Type: e.Type, User: idText(e.User),
-		Item: idText(e.Item), Creator: idText(e.Creator), Weight: proto.Float64(e.Weight), Cohorts: idTexts(e.Cohorts),
-		Session: e.Session, Key: idText(e.Key), Ref: e.RawRef, Undone: e.Undone, Cursor: e.Cursor,
+		Kind: e.Kind, Position: e.Position.String(), Time: timeMessage(e.Time), Type: idText(e.Type), User: idText(e.User),
+		Item: idText(e.Item), Creator: idText(e.Creator), Cohorts: idTexts(e.Cohorts), Session: idText(e.Session),
+		Key: idText(e.Key), Ref: e.RawRef, Text: idText(e.Text), Results: idTexts(e.Results), Undone: e.Undone, Cursor: e.Cursor,
+	}
+	if e.Kind == "signal" {
+		out.Weight = proto.Float64(e.Weight)
 	}
 	switch {
 	case e.Session != "":
