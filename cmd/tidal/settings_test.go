@@ -69,8 +69,10 @@ func TestSettingsThatAreWrongAreRefused(t *testing.T) {
 }
 
 func TestSettingsForPeople(t *testing.T) {
-	o := good(t, "config", "print")
-	if strings.Count(o.stdout, "\n") != len(config.Settings())+1 || !strings.Contains(o.stdout, "127.0.0.1:7878  default") {
-		t.Errorf("%s", o.stdout)
+	c := program(t, "config", "print")
+	c.Env = cleanEnviron() // what tests are told in TIDAL_DATA is no setting
+	out, err := c.Output()
+	if err != nil || strings.Count(string(out), "\n") != len(config.Settings())+1 || !strings.Contains(string(out), "127.0.0.1:7878  default") {
+		t.Errorf("%v: %s", err, out)
 	}
 }
