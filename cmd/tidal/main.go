@@ -77,7 +77,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.putCommand(), a.patchCommand(), a.deleteCommand(), a.eraseCommand(), a.undoCommand(), a.entityCommand(),
 		a.listCommand(), a.userCommand(), a.collectCommand(), a.collectionsCommand(), a.simCommand(), a.evalCommand(), a.rankCommand(), a.profilesCommand(),
-		a.backupCommand(), a.restoreCommand(),
+		a.sessionCommand(), a.backupCommand(), a.restoreCommand(),
 		a.completionCommand(),
 	)
 	root.AddCommand(a.exportCommand(), a.serveCommand(), a.keysCommand(), a.configCommand())
