@@ -108,6 +108,8 @@ func meanings() []meaning {
 		{code: "schema", is: ErrSchemaChange},
 		{code: "foreign", is: ErrForeign},
 		{code: "session_gap", is: ErrSessionGap, settled: true},
+		{code: "session_closed", is: fault.ErrSessionClosed},
+		{code: "rate_limited", is: fault.ErrRateLimited},
 		{code: "overloaded", is: ErrOverloaded},
 		{code: "disk", is: ErrDisk, unclear: true},
 		{code: "unknown", is: ErrUnknown, unclear: true},

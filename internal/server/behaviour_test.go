@@ -336,3 +336,56 @@ func TestHeadIsGetWithoutABody(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+func TestNamedExportsAreForWhoMayWrite(t *testing.T) {
+	w := open(t, func(o *Options) { o.Authorize = byName })
+	w.furnish()
+	const from = "/v1/export?from=2026-01-01"
+	w.refuses(403, "forbidden", "POST", from+"&name=nightly", "", "Authorization", "Bearer read")
+	if p := w.refuses(400, "refused", "GET", from+"&name=nightly", "", "Authorization", "Bearer admin"); p.Field != "name" {
+		t.Errorf("%+v", p)
+	}
+	got := w.want(200, "POST", from+"&name=nightly&limit=1", "", nil, "Authorization", "Bearer write")
+	if strings.Count(got.body, "\n") != 1 {
+		t.Error(got.body)
+	}
+	var all struct {
+		Exports []struct {
+			Name     string
+			LagBytes int64 `json:"lag_bytes"`
+		}
+	}
+	w.want(200, "GET", "/v1/admin/exports", "", &all, "Authorization", "Bearer admin")
+	if len(all.Exports) != 3 || all.Exports[1].Name != "nightly" || all.Exports[1].LagBytes == 0 {
+		t.Errorf("%+v", all)
+	}
+}
+
+func TestAnExportSaysHowItEnded(t *testing.T) {
+	w := open(t, nil)
+	w.furnish()
+	for query, whole := range map[string]string{"": "true", "&limit=1": "false"} {
+		r, err := http.NewRequestWithContext(t.Context(), "GET", w.http.URL+"/v1/export?from=2026-01-01"+query, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := w.http.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, res.Body); err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		cursor := res.Trailer.Get("Tidal-Export-Cursor")
+		if res.Trailer.Get("Tidal-Export-Whole") != whole || cursor == "" || res.Trailer.Get("Tidal-Export-Missing") != "false" {
+			t.Errorf("%v", res.Trailer)
+		}
+		rest := w.want(200, "GET", "/v1/export?from=2026-01-01&cursor="+cursor, "", nil)
+		if (rest.body == "") != (whole == "true") {
+			t.Errorf("behind %q: %q", query, rest.body)
+		}
+	}
+	w.refuses(400, "refused", "GET", "/v1/export?from=2026-01-01&cursor=AAAA", "")
+	w.refuses(400, "refused", "GET", "/v1/export", "")
+}

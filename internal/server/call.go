@@ -207,6 +207,9 @@ func (b *arriving) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// answerFor is how long an answer may take to be taken, behind the time that the request has.
+const answerFor = 10 * time.Second
+
 // limits sets the deadlines of a request's connection: of the whole request, or of each step of a stream. A server for
 // tests that has no connection has no deadlines.
 func (c *call) limits(stream bool) {
@@ -217,7 +220,7 @@ func (c *call) limits(stream bool) {
 	}
 	now := time.Now()
 	_ = c.w.control.SetReadDeadline(now.Add(l.Request))
-	_ = c.w.control.SetWriteDeadline(now.Add(2 * l.Request)) // an answer begins within the first half
+	_ = c.w.control.SetWriteDeadline(now.Add(l.Request + answerFor))
 }
 
 // errStopped ends reading a stream whose answer has ended.

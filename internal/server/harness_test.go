@@ -45,6 +45,9 @@ creators:
 
 cohorts:
   us: region = "US"
+
+session_policies:
+  short: {types: [view], max_duration: 1h, rate: 1, burst: 2}
 `
 
 // world is a database behind a real socket.

@@ -3,6 +3,7 @@ package server
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -229,7 +230,7 @@ func cut(t *rapid.T, in io.Reader, batch int) (out [][3]int) {
 	r := &lineReader{in: bufio.NewReaderSize(in, maxLine), batch: batch}
 	for {
 		g, err := r.next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return out
 		}
 		if err != nil {

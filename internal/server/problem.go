@@ -68,10 +68,11 @@ func problems() []problemKind {
 		{tidal.ErrSchemaChange, "schema", http.StatusConflict, connect.CodeFailedPrecondition, 0, ""},
 		{tidal.ErrForeign, "foreign", http.StatusConflict, connect.CodeFailedPrecondition, 0, ""},
 		{fault.ErrSessionGap, "session_gap", http.StatusConflict, connect.CodeFailedPrecondition, 0, ""},
+		{fault.ErrSessionClosed, "session_closed", http.StatusConflict, connect.CodeFailedPrecondition, 0, ""},
+		{fault.ErrRateLimited, "rate_limited", http.StatusTooManyRequests, connect.CodeResourceExhausted, soon, ""},
 		{tidal.ErrOverloaded, "overloaded", http.StatusTooManyRequests, connect.CodeResourceExhausted, soon, ""},
 		{tidal.ErrDisk, "disk", http.StatusInternalServerError, connect.CodeInternal, 0, "the server's disk failed"},
-		{tidal.ErrUnknown, "unknown", http.StatusGatewayTimeout, connect.CodeDeadlineExceeded, soon,
-			"the write may or may not be durable; send it again under its lane or key"},
+		{tidal.ErrUnknown, "unknown", http.StatusGatewayTimeout, connect.CodeDeadlineExceeded, soon, "the write may or may not be durable; send it again under its lane or key"},
 		{tidal.ErrClock, "clock", http.StatusServiceUnavailable, connect.CodeUnavailable, later, "the server's clock is wrong"},
 		{tidal.ErrClosed, "closed", http.StatusServiceUnavailable, connect.CodeUnavailable, later, ""},
 		{tidal.ErrLocked, "locked", http.StatusServiceUnavailable, connect.CodeUnavailable, later, "another process holds the database"},
@@ -130,6 +131,10 @@ func (s *Server) problemOf(c *call, err error) (*problemKind, *tidalpb.Problem) 
 	if errors.As(err, &more) {
 		p.Request = proto.Int64(more.request)
 	}
+	var slow *fault.RateLimited
+	if errors.As(err, &slow) {
+		p.RetryAfterMs = max(1, slow.RetryAfter.Milliseconds())
+	}
 	var line *badLine
 	if errors.As(err, &line) {
 		p.Line, p.Record = proto.Int64(line.line), nil // the record is of a request that the caller didn't make
@@ -154,7 +159,7 @@ func (s *Server) rpcError(c *call, err error) error {
 	if d, err := connect.NewErrorDetail(p); err == nil {
 		out.AddDetail(d)
 	}
-	setRetryAfter(out.Meta(), kind.retry)
+	setRetryAfter(out.Meta(), p.GetRetryAfterMs())
 	return out
 }
 
@@ -175,10 +180,10 @@ func connectWord(code connect.Code) string {
 	return "internal"
 }
 
-func setRetryAfter(h http.Header, after time.Duration) {
-	if after > 0 {
+func setRetryAfter(h http.Header, ms int64) {
+	if ms > 0 {
 		// The header counts whole seconds; retry_after_ms is exact.
-		h.Set("Retry-After", itoa(max(1, int64((after+time.Second-1)/time.Second))))
+		h.Set("Retry-After", itoa((ms+999)/1000))
 	}
 }
 

@@ -40,8 +40,6 @@ func procedures() []procedure {
 		{tidalpbconnect.TidalCollectionProcedure, Read, free},
 		{tidalpbconnect.TidalStartSessionProcedure, Write, write},
 		{tidalpbconnect.TidalWriteSessionProcedure, Write, write},
-		{tidalpbconnect.TidalAnnotateSessionProcedure, Write, write},
-		{tidalpbconnect.TidalSearchedSessionProcedure, Write, write},
 		{tidalpbconnect.TidalCloseSessionProcedure, Write, write},
 		{tidalpbconnect.TidalGetSessionProcedure, Read, free},
 		{tidalpbconnect.TidalListSessionsProcedure, Read, free},

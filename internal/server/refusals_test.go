@@ -52,11 +52,11 @@ func TestEverySampleIsAnswered(t *testing.T) {
 
 func TestUnknownParametersAreRefused(t *testing.T) {
 	eachRoute(t, nil, func(_ *testing.T, w *world, r *route, s sample) {
-		path := s.path + "?whta=1"
+		path := s.path + "?nosuch=1"
 		if strings.Contains(s.path, "?") {
-			path = s.path + "&whta=1"
+			path = s.path + "&nosuch=1"
 		}
-		if p := w.refuses(400, "refused", r.method, path, s.body, "Content-Type", s.contentType); p.Field != "whta" {
+		if p := w.refuses(400, "refused", r.method, path, s.body, "Content-Type", s.contentType); p.Field != "nosuch" {
 			w.t.Errorf("field %q", p.Field)
 		}
 	})
@@ -110,7 +110,7 @@ func TestUnknownAndWrongFieldsAreRefusedByName(t *testing.T) {
 		{"POST", "/v1/signals", `{"signals":[{"type":"view","item":"a"}],"numbr":1}`, "numbr"},
 		{"POST", "/v1/signals", `{"signals":[{"type":"view","item":"a"}],"number":-1,"lane":"l"}`, "number"},
 		{"POST", "/v1/signals", `{"signals":[]}`, "records"},
-		{"POST", "/v1/signals:undo", `{"positon":"0:0:1"}`, "positon"},
+		{"POST", "/v1/signals:undo", `{"pos":"0:0:1"}`, "pos"},
 		{"POST", "/v1/signals:undo", `{"position":"here"}`, "position"},
 		{"POST", "/v1/signals:undo", `{}`, ""},
 		{"PUT", "/v1/items/a", `{"titel":"x"}`, "fields.titel"},

@@ -185,7 +185,7 @@ func (c *call) explain(err error) {
 	kind, p := c.server.problemOf(c, err)
 	c.failed(kind.code, err)
 	h := c.w.Header()
-	setRetryAfter(h, kind.retry)
+	setRetryAfter(h, p.GetRetryAfterMs())
 	if kind.status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", `Bearer realm="tidal"`)
 	}

@@ -24,7 +24,7 @@ func (s *Server) allRoutes() []*route {
 	x, a := &service{s: s}, &adminService{s: s}
 	var all []*route
 	for _, group := range [][]*route{
-		entityRoutes(x), relationRoutes(x), signalRoutes(x), listRoutes(x), databaseRoutes(x, a), exportRoutes(a), adminRoutes(a), documentRoutes(),
+		entityRoutes(x), relationRoutes(x), signalRoutes(x), listRoutes(x), sessionRoutes(x), databaseRoutes(x, a), exportRoutes(a), adminRoutes(a), documentRoutes(),
 	} {
 		all = append(all, group...)
 	}
@@ -224,7 +224,8 @@ func signalRoutes(x *service) []*route {
 		{
 			method: "GET", path: "/v1/top/{type}", procedure: tidalpbconnect.TidalTopProcedure,
 			query: []param{
-				paramAt, {name: "half_life", about: "one of the type's, such as 7d; its first if it is left out"},
+				paramAt,
+				{name: "half_life", about: "one of the type's, such as 7d; its first if it is left out"},
 				{name: "limit", about: "1 to 10,000; 10 if it is left out", kind: paramInt},
 			},
 			summary: "The items with the highest decayed scores of a signal type.",

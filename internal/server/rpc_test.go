@@ -66,7 +66,8 @@ func TestEveryProtocolWritesAndReads(t *testing.T) {
 			"published": {Value: &tidalpb.Value_TimeMs{TimeMs: 1_700_000_000_000}},
 		}}
 		res, err := data.Write(ctx, &tidalpb.WriteRequest{Records: []*tidalpb.Record{
-			{Record: &tidalpb.Record_Put{Put: put}}, signal("view", "jazz-1", user),
+			{Record: &tidalpb.Record_Put{Put: put}},
+			signal("view", "jazz-1", user),
 			{Record: &tidalpb.Record_Relate{Relate: &tidalpb.Relate{User: user, Relation: tidalpb.Relation_RELATION_FOLLOWS, Target: "miles"}}},
 			{Record: &tidalpb.Record_SetMark{SetMark: &tidalpb.SetMark{User: user, Item: "jazz-2", Mark: tidalpb.Mark_MARK_SAVED}}},
 			{Record: &tidalpb.Record_Collect{Collect: &tidalpb.Collect{User: user, Item: "jazz-3", Collection: "later"}}},
@@ -281,7 +282,7 @@ func TestEveryProcedureRefusesWhatItCannotRead(t *testing.T) {
 		}{
 			{"no JSON", "application/json", []byte("{"), []int{400}},
 			{"another type", "application/json", []byte("[]"), []int{400}},
-			{"an unknown field", "application/json", []byte(`{"whta":1}`), []int{400}},
+			{"an unknown field", "application/json", []byte(`{"nosuch":1}`), []int{400}},
 			{"too large", "application/json", large, []int{413, 429}},
 			{"no message", "application/proto", []byte{0xff, 0xff}, []int{400}},
 			{"another encoding", "application/xml", []byte("<a/>"), []int{415}},

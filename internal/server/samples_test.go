@@ -32,32 +32,40 @@ func samples() map[string]sample {
 			path: "/v1/signals", body: `{"type":"view","item":"jazz-1","user":"ada"}`,
 			other: `{"type":"view","item":"jazz-2","user":"ada"}`,
 		},
-		"POST /v1/signals:undo":                 {path: "/v1/signals:undo", body: `{"lane":"first","number":"1"}`, other: `{"lane":"first","number":2}`},
-		"GET /v1/lanes/{lane}":                  {path: "/v1/lanes/first"},
-		"GET /v1/items/{item}/signals/{type}":   {path: "/v1/items/jazz-1/signals/view?at=2026-03-01T12:00:00Z"},
-		"GET /v1/top/{type}":                    {path: "/v1/top/view?half_life=7d&limit=5&at=2026-03-01"},
-		"POST /v1/rank":                         {path: "/v1/rank?with_cursor", body: rankBody},
-		"GET /v1/rank":                          {path: "/v1/rank" + rankText},
-		"POST /v1/explain":                      {path: "/v1/explain", body: rankBody},
-		"GET /v1/explain":                       {path: "/v1/explain" + rankText},
-		"GET /v1/suggest":                       {path: "/v1/suggest?field=category&prefix=j&limit=3"},
-		"GET /v1/schema":                        {path: "/v1/schema"},
-		"POST /v1/schema":                       {path: "/v1/schema", body: recordsYAML, contentType: typeYAML},
-		"GET /v1/profiles":                      {path: "/v1/profiles"},
-		"GET /v1/stats":                         {path: "/v1/stats"},
-		"POST /v1/admin/checkpoint":             {path: "/v1/admin/checkpoint"},
-		"POST /v1/admin/backup":                 {path: "/v1/admin/backup?without_log=true"},
-		"GET /v1/admin/digest":                  {path: "/v1/admin/digest"},
-		"GET /v1/admin/keys":                    {path: "/v1/admin/keys"},
-		"POST /v1/admin/keys":                   {path: "/v1/admin/keys", body: `{"name":"feed","role":"read"}`},
-		"DELETE /v1/admin/keys/{id}":            {path: "/v1/admin/keys/k1"},
-		"POST /v1/admin/rotate-signing-keys":    {path: "/v1/admin/rotate-signing-keys"},
-		"GET /v1/export":                        {path: "/v1/export?from=2026-01-01&types=view,like&with_undone&limit=3"},
-		"POST /v1/export":                       {path: "/v1/export?from=2026-01-01&name=nightly"},
-		"GET /v1/admin/exports":                 {path: "/v1/admin/exports"},
-		"POST /v1/admin/exports/{name}:advance": {path: "/v1/admin/exports/first:advance?cursor=CURSOR"},
-		"DELETE /v1/admin/exports/{name}":       {path: "/v1/admin/exports/second"},
-		"GET /openapi.json":                     {path: "/openapi.json"},
+		"POST /v1/sessions":                      {path: "/v1/sessions", body: `{"user":"ada","id":"s9","agent":"phone","ttl_ms":60000}`},
+		"GET /v1/sessions/{user}":                {path: "/v1/sessions/ada?since=2026-01-01"},
+		"GET /v1/sessions/{user}:summary":        {path: "/v1/sessions/ada:summary"},
+		"GET /v1/sessions/{user}/{id}":           {path: "/v1/sessions/ada/s1"},
+		"POST /v1/sessions/{user}/{id}:close":    {path: "/v1/sessions/ada/s2:close"},
+		"POST /v1/sessions/{user}/{id}/signals":  {path: "/v1/sessions/ada/s1/signals", body: `{"type":"view","item":"jazz-1"}`},
+		"POST /v1/sessions/{user}/{id}/notes":    {path: "/v1/sessions/ada/s1/notes", body: `{"name":"mood","text":"curious"}`},
+		"POST /v1/sessions/{user}/{id}/searches": {path: "/v1/sessions/ada/s1/searches", body: `{"query":"cool jazz","results":["jazz-1"]}`},
+		"POST /v1/signals:undo":                  {path: "/v1/signals:undo", body: `{"lane":"first","number":"1"}`, other: `{"lane":"first","number":2}`},
+		"GET /v1/lanes/{lane}":                   {path: "/v1/lanes/first"},
+		"GET /v1/items/{item}/signals/{type}":    {path: "/v1/items/jazz-1/signals/view?at=2026-03-01T12:00:00Z"},
+		"GET /v1/top/{type}":                     {path: "/v1/top/view?half_life=7d&limit=5&at=2026-03-01"},
+		"POST /v1/rank":                          {path: "/v1/rank?with_cursor", body: rankBody},
+		"GET /v1/rank":                           {path: "/v1/rank" + rankText},
+		"POST /v1/explain":                       {path: "/v1/explain", body: rankBody},
+		"GET /v1/explain":                        {path: "/v1/explain" + rankText},
+		"GET /v1/suggest":                        {path: "/v1/suggest?field=category&prefix=j&limit=3"},
+		"GET /v1/schema":                         {path: "/v1/schema"},
+		"POST /v1/schema":                        {path: "/v1/schema", body: recordsYAML, contentType: typeYAML},
+		"GET /v1/profiles":                       {path: "/v1/profiles"},
+		"GET /v1/stats":                          {path: "/v1/stats"},
+		"POST /v1/admin/checkpoint":              {path: "/v1/admin/checkpoint"},
+		"POST /v1/admin/backup":                  {path: "/v1/admin/backup?without_log=true"},
+		"GET /v1/admin/digest":                   {path: "/v1/admin/digest"},
+		"GET /v1/admin/keys":                     {path: "/v1/admin/keys"},
+		"POST /v1/admin/keys":                    {path: "/v1/admin/keys", body: `{"name":"feed","role":"read"}`},
+		"DELETE /v1/admin/keys/{id}":             {path: "/v1/admin/keys/k1"},
+		"POST /v1/admin/rotate-signing-keys":     {path: "/v1/admin/rotate-signing-keys"},
+		"GET /v1/export":                         {path: "/v1/export?from=2026-01-01&types=view,like&with_undone&limit=3"},
+		"POST /v1/export":                        {path: "/v1/export?from=2026-01-01&name=nightly"},
+		"GET /v1/admin/exports":                  {path: "/v1/admin/exports"},
+		"POST /v1/admin/exports/{name}:advance":  {path: "/v1/admin/exports/first:advance?cursor=CURSOR"},
+		"DELETE /v1/admin/exports/{name}":        {path: "/v1/admin/exports/second"},
+		"GET /openapi.json":                      {path: "/openapi.json"},
 	}
 	for word, one := range map[string]string{"items": "jazz-1", "users": "ada", "creators": "miles"} {
 		field := map[string]string{"items": "title", "users": "region", "creators": "name"}[word]
@@ -112,6 +120,11 @@ func (w *world) furnish() {
 			Lane: "first", Number: n, Records: []tidal.Record{tidal.Signal{Type: "view", User: "ada", Item: "jazz-3"}},
 		})
 		if err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	for _, id := range []string{"s1", "s2"} {
+		if _, err := w.db.StartSession(w.t.Context(), tidal.SessionStart{User: "ada", ID: id}); err != nil {
 			w.t.Fatal(err)
 		}
 	}

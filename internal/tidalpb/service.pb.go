@@ -24,7 +24,7 @@ var File_tidal_v1_service_proto protoreflect.FileDescriptor
 
 const file_tidal_v1_service_proto_rawDesc = "" +
 	"\n" +
-	"\x16tidal/v1/service.proto\x12\btidal.v1\x1a\x17tidal/v1/database.proto\x1a\x15tidal/v1/entity.proto\x1a\x15tidal/v1/export.proto\x1a\x13tidal/v1/rank.proto\x1a\x16tidal/v1/session.proto\x1a\x14tidal/v1/write.proto2\x85\x0e\n" +
+	"\x16tidal/v1/service.proto\x12\btidal.v1\x1a\x17tidal/v1/database.proto\x1a\x15tidal/v1/entity.proto\x1a\x15tidal/v1/export.proto\x1a\x13tidal/v1/rank.proto\x1a\x16tidal/v1/session.proto\x1a\x14tidal/v1/write.proto2\xd5\f\n" +
 	"\x05Tidal\x128\n" +
 	"\x05Write\x12\x16.tidal.v1.WriteRequest\x1a\x17.tidal.v1.WriteResponse\x12Q\n" +
 	"\fStreamWrites\x12\x1d.tidal.v1.StreamWritesRequest\x1a\x1e.tidal.v1.StreamWritesResponse(\x010\x01\x12:\n" +
@@ -41,9 +41,7 @@ const file_tidal_v1_service_proto_rawDesc = "" +
 	"\n" +
 	"Collection\x12\x1b.tidal.v1.CollectionRequest\x1a\x1c.tidal.v1.CollectionResponse\"\x03\x90\x02\x01\x12M\n" +
 	"\fStartSession\x12\x1d.tidal.v1.StartSessionRequest\x1a\x1e.tidal.v1.StartSessionResponse\x12M\n" +
-	"\fWriteSession\x12\x1d.tidal.v1.WriteSessionRequest\x1a\x1e.tidal.v1.WriteSessionResponse\x12V\n" +
-	"\x0fAnnotateSession\x12 .tidal.v1.AnnotateSessionRequest\x1a!.tidal.v1.AnnotateSessionResponse\x12V\n" +
-	"\x0fSearchedSession\x12 .tidal.v1.SearchedSessionRequest\x1a!.tidal.v1.SearchedSessionResponse\x12M\n" +
+	"\fWriteSession\x12\x1d.tidal.v1.WriteSessionRequest\x1a\x1e.tidal.v1.WriteSessionResponse\x12M\n" +
 	"\fCloseSession\x12\x1d.tidal.v1.CloseSessionRequest\x1a\x1e.tidal.v1.CloseSessionResponse\x12L\n" +
 	"\n" +
 	"GetSession\x12\x1b.tidal.v1.GetSessionRequest\x1a\x1c.tidal.v1.GetSessionResponse\"\x03\x90\x02\x01\x12R\n" +
@@ -84,63 +82,59 @@ var file_tidal_v1_service_proto_goTypes = []any{
 	(*CollectionRequest)(nil),         // 12: tidal.v1.CollectionRequest
 	(*StartSessionRequest)(nil),       // 13: tidal.v1.StartSessionRequest
 	(*WriteSessionRequest)(nil),       // 14: tidal.v1.WriteSessionRequest
-	(*AnnotateSessionRequest)(nil),    // 15: tidal.v1.AnnotateSessionRequest
-	(*SearchedSessionRequest)(nil),    // 16: tidal.v1.SearchedSessionRequest
-	(*CloseSessionRequest)(nil),       // 17: tidal.v1.CloseSessionRequest
-	(*GetSessionRequest)(nil),         // 18: tidal.v1.GetSessionRequest
-	(*ListSessionsRequest)(nil),       // 19: tidal.v1.ListSessionsRequest
-	(*SummariseSessionsRequest)(nil),  // 20: tidal.v1.SummariseSessionsRequest
-	(*ExportRequest)(nil),             // 21: tidal.v1.ExportRequest
-	(*SchemaRequest)(nil),             // 22: tidal.v1.SchemaRequest
-	(*ProfilesRequest)(nil),           // 23: tidal.v1.ProfilesRequest
-	(*StatsRequest)(nil),              // 24: tidal.v1.StatsRequest
-	(*ExtendSchemaRequest)(nil),       // 25: tidal.v1.ExtendSchemaRequest
-	(*CheckpointRequest)(nil),         // 26: tidal.v1.CheckpointRequest
-	(*DigestRequest)(nil),             // 27: tidal.v1.DigestRequest
-	(*BackupRequest)(nil),             // 28: tidal.v1.BackupRequest
-	(*RotateSigningKeysRequest)(nil),  // 29: tidal.v1.RotateSigningKeysRequest
-	(*ListExportsRequest)(nil),        // 30: tidal.v1.ListExportsRequest
-	(*AdvanceExportRequest)(nil),      // 31: tidal.v1.AdvanceExportRequest
-	(*DropExportRequest)(nil),         // 32: tidal.v1.DropExportRequest
-	(*CreateApiKeyRequest)(nil),       // 33: tidal.v1.CreateApiKeyRequest
-	(*ListApiKeysRequest)(nil),        // 34: tidal.v1.ListApiKeysRequest
-	(*RevokeApiKeyRequest)(nil),       // 35: tidal.v1.RevokeApiKeyRequest
-	(*WriteResponse)(nil),             // 36: tidal.v1.WriteResponse
-	(*StreamWritesResponse)(nil),      // 37: tidal.v1.StreamWritesResponse
-	(*LaneResponse)(nil),              // 38: tidal.v1.LaneResponse
-	(*RankResponse)(nil),              // 39: tidal.v1.RankResponse
-	(*ExplainResponse)(nil),           // 40: tidal.v1.ExplainResponse
-	(*SuggestResponse)(nil),           // 41: tidal.v1.SuggestResponse
-	(*CellResponse)(nil),              // 42: tidal.v1.CellResponse
-	(*TopResponse)(nil),               // 43: tidal.v1.TopResponse
-	(*GetResponse)(nil),               // 44: tidal.v1.GetResponse
-	(*ListResponse)(nil),              // 45: tidal.v1.ListResponse
-	(*UserResponse)(nil),              // 46: tidal.v1.UserResponse
-	(*CollectionsResponse)(nil),       // 47: tidal.v1.CollectionsResponse
-	(*CollectionResponse)(nil),        // 48: tidal.v1.CollectionResponse
-	(*StartSessionResponse)(nil),      // 49: tidal.v1.StartSessionResponse
-	(*WriteSessionResponse)(nil),      // 50: tidal.v1.WriteSessionResponse
-	(*AnnotateSessionResponse)(nil),   // 51: tidal.v1.AnnotateSessionResponse
-	(*SearchedSessionResponse)(nil),   // 52: tidal.v1.SearchedSessionResponse
-	(*CloseSessionResponse)(nil),      // 53: tidal.v1.CloseSessionResponse
-	(*GetSessionResponse)(nil),        // 54: tidal.v1.GetSessionResponse
-	(*ListSessionsResponse)(nil),      // 55: tidal.v1.ListSessionsResponse
-	(*SummariseSessionsResponse)(nil), // 56: tidal.v1.SummariseSessionsResponse
-	(*ExportResponse)(nil),            // 57: tidal.v1.ExportResponse
-	(*SchemaResponse)(nil),            // 58: tidal.v1.SchemaResponse
-	(*ProfilesResponse)(nil),          // 59: tidal.v1.ProfilesResponse
-	(*StatsResponse)(nil),             // 60: tidal.v1.StatsResponse
-	(*ExtendSchemaResponse)(nil),      // 61: tidal.v1.ExtendSchemaResponse
-	(*CheckpointResponse)(nil),        // 62: tidal.v1.CheckpointResponse
-	(*DigestResponse)(nil),            // 63: tidal.v1.DigestResponse
-	(*BackupResponse)(nil),            // 64: tidal.v1.BackupResponse
-	(*RotateSigningKeysResponse)(nil), // 65: tidal.v1.RotateSigningKeysResponse
-	(*ListExportsResponse)(nil),       // 66: tidal.v1.ListExportsResponse
-	(*AdvanceExportResponse)(nil),     // 67: tidal.v1.AdvanceExportResponse
-	(*DropExportResponse)(nil),        // 68: tidal.v1.DropExportResponse
-	(*CreateApiKeyResponse)(nil),      // 69: tidal.v1.CreateApiKeyResponse
-	(*ListApiKeysResponse)(nil),       // 70: tidal.v1.ListApiKeysResponse
-	(*RevokeApiKeyResponse)(nil),      // 71: tidal.v1.RevokeApiKeyResponse
+	(*CloseSessionRequest)(nil),       // 15: tidal.v1.CloseSessionRequest
+	(*GetSessionRequest)(nil),         // 16: tidal.v1.GetSessionRequest
+	(*ListSessionsRequest)(nil),       // 17: tidal.v1.ListSessionsRequest
+	(*SummariseSessionsRequest)(nil),  // 18: tidal.v1.SummariseSessionsRequest
+	(*ExportRequest)(nil),             // 19: tidal.v1.ExportRequest
+	(*SchemaRequest)(nil),             // 20: tidal.v1.SchemaRequest
+	(*ProfilesRequest)(nil),           // 21: tidal.v1.ProfilesRequest
+	(*StatsRequest)(nil),              // 22: tidal.v1.StatsRequest
+	(*ExtendSchemaRequest)(nil),       // 23: tidal.v1.ExtendSchemaRequest
+	(*CheckpointRequest)(nil),         // 24: tidal.v1.CheckpointRequest
+	(*DigestRequest)(nil),             // 25: tidal.v1.DigestRequest
+	(*BackupRequest)(nil),             // 26: tidal.v1.BackupRequest
+	(*RotateSigningKeysRequest)(nil),  // 27: tidal.v1.RotateSigningKeysRequest
+	(*ListExportsRequest)(nil),        // 28: tidal.v1.ListExportsRequest
+	(*AdvanceExportRequest)(nil),      // 29: tidal.v1.AdvanceExportRequest
+	(*DropExportRequest)(nil),         // 30: tidal.v1.DropExportRequest
+	(*CreateApiKeyRequest)(nil),       // 31: tidal.v1.CreateApiKeyRequest
+	(*ListApiKeysRequest)(nil),        // 32: tidal.v1.ListApiKeysRequest
+	(*RevokeApiKeyRequest)(nil),       // 33: tidal.v1.RevokeApiKeyRequest
+	(*WriteResponse)(nil),             // 34: tidal.v1.WriteResponse
+	(*StreamWritesResponse)(nil),      // 35: tidal.v1.StreamWritesResponse
+	(*LaneResponse)(nil),              // 36: tidal.v1.LaneResponse
+	(*RankResponse)(nil),              // 37: tidal.v1.RankResponse
+	(*ExplainResponse)(nil),           // 38: tidal.v1.ExplainResponse
+	(*SuggestResponse)(nil),           // 39: tidal.v1.SuggestResponse
+	(*CellResponse)(nil),              // 40: tidal.v1.CellResponse
+	(*TopResponse)(nil),               // 41: tidal.v1.TopResponse
+	(*GetResponse)(nil),               // 42: tidal.v1.GetResponse
+	(*ListResponse)(nil),              // 43: tidal.v1.ListResponse
+	(*UserResponse)(nil),              // 44: tidal.v1.UserResponse
+	(*CollectionsResponse)(nil),       // 45: tidal.v1.CollectionsResponse
+	(*CollectionResponse)(nil),        // 46: tidal.v1.CollectionResponse
+	(*StartSessionResponse)(nil),      // 47: tidal.v1.StartSessionResponse
+	(*WriteSessionResponse)(nil),      // 48: tidal.v1.WriteSessionResponse
+	(*CloseSessionResponse)(nil),      // 49: tidal.v1.CloseSessionResponse
+	(*GetSessionResponse)(nil),        // 50: tidal.v1.GetSessionResponse
+	(*ListSessionsResponse)(nil),      // 51: tidal.v1.ListSessionsResponse
+	(*SummariseSessionsResponse)(nil), // 52: tidal.v1.SummariseSessionsResponse
+	(*ExportResponse)(nil),            // 53: tidal.v1.ExportResponse
+	(*SchemaResponse)(nil),            // 54: tidal.v1.SchemaResponse
+	(*ProfilesResponse)(nil),          // 55: tidal.v1.ProfilesResponse
+	(*StatsResponse)(nil),             // 56: tidal.v1.StatsResponse
+	(*ExtendSchemaResponse)(nil),      // 57: tidal.v1.ExtendSchemaResponse
+	(*CheckpointResponse)(nil),        // 58: tidal.v1.CheckpointResponse
+	(*DigestResponse)(nil),            // 59: tidal.v1.DigestResponse
+	(*BackupResponse)(nil),            // 60: tidal.v1.BackupResponse
+	(*RotateSigningKeysResponse)(nil), // 61: tidal.v1.RotateSigningKeysResponse
+	(*ListExportsResponse)(nil),       // 62: tidal.v1.ListExportsResponse
+	(*AdvanceExportResponse)(nil),     // 63: tidal.v1.AdvanceExportResponse
+	(*DropExportResponse)(nil),        // 64: tidal.v1.DropExportResponse
+	(*CreateApiKeyResponse)(nil),      // 65: tidal.v1.CreateApiKeyResponse
+	(*ListApiKeysResponse)(nil),       // 66: tidal.v1.ListApiKeysResponse
+	(*RevokeApiKeyResponse)(nil),      // 67: tidal.v1.RevokeApiKeyResponse
 }
 var file_tidal_v1_service_proto_depIdxs = []int32{
 	0,  // 0: tidal.v1.Tidal.Write:input_type -> tidal.v1.WriteRequest
@@ -158,65 +152,61 @@ var file_tidal_v1_service_proto_depIdxs = []int32{
 	12, // 12: tidal.v1.Tidal.Collection:input_type -> tidal.v1.CollectionRequest
 	13, // 13: tidal.v1.Tidal.StartSession:input_type -> tidal.v1.StartSessionRequest
 	14, // 14: tidal.v1.Tidal.WriteSession:input_type -> tidal.v1.WriteSessionRequest
-	15, // 15: tidal.v1.Tidal.AnnotateSession:input_type -> tidal.v1.AnnotateSessionRequest
-	16, // 16: tidal.v1.Tidal.SearchedSession:input_type -> tidal.v1.SearchedSessionRequest
-	17, // 17: tidal.v1.Tidal.CloseSession:input_type -> tidal.v1.CloseSessionRequest
-	18, // 18: tidal.v1.Tidal.GetSession:input_type -> tidal.v1.GetSessionRequest
-	19, // 19: tidal.v1.Tidal.ListSessions:input_type -> tidal.v1.ListSessionsRequest
-	20, // 20: tidal.v1.Tidal.SummariseSessions:input_type -> tidal.v1.SummariseSessionsRequest
-	21, // 21: tidal.v1.Tidal.Export:input_type -> tidal.v1.ExportRequest
-	22, // 22: tidal.v1.Tidal.Schema:input_type -> tidal.v1.SchemaRequest
-	23, // 23: tidal.v1.Tidal.Profiles:input_type -> tidal.v1.ProfilesRequest
-	24, // 24: tidal.v1.Tidal.Stats:input_type -> tidal.v1.StatsRequest
-	25, // 25: tidal.v1.Admin.ExtendSchema:input_type -> tidal.v1.ExtendSchemaRequest
-	26, // 26: tidal.v1.Admin.Checkpoint:input_type -> tidal.v1.CheckpointRequest
-	27, // 27: tidal.v1.Admin.Digest:input_type -> tidal.v1.DigestRequest
-	28, // 28: tidal.v1.Admin.Backup:input_type -> tidal.v1.BackupRequest
-	29, // 29: tidal.v1.Admin.RotateSigningKeys:input_type -> tidal.v1.RotateSigningKeysRequest
-	30, // 30: tidal.v1.Admin.ListExports:input_type -> tidal.v1.ListExportsRequest
-	31, // 31: tidal.v1.Admin.AdvanceExport:input_type -> tidal.v1.AdvanceExportRequest
-	32, // 32: tidal.v1.Admin.DropExport:input_type -> tidal.v1.DropExportRequest
-	33, // 33: tidal.v1.Admin.CreateApiKey:input_type -> tidal.v1.CreateApiKeyRequest
-	34, // 34: tidal.v1.Admin.ListApiKeys:input_type -> tidal.v1.ListApiKeysRequest
-	35, // 35: tidal.v1.Admin.RevokeApiKey:input_type -> tidal.v1.RevokeApiKeyRequest
-	36, // 36: tidal.v1.Tidal.Write:output_type -> tidal.v1.WriteResponse
-	37, // 37: tidal.v1.Tidal.StreamWrites:output_type -> tidal.v1.StreamWritesResponse
-	38, // 38: tidal.v1.Tidal.Lane:output_type -> tidal.v1.LaneResponse
-	39, // 39: tidal.v1.Tidal.Rank:output_type -> tidal.v1.RankResponse
-	40, // 40: tidal.v1.Tidal.Explain:output_type -> tidal.v1.ExplainResponse
-	41, // 41: tidal.v1.Tidal.Suggest:output_type -> tidal.v1.SuggestResponse
-	42, // 42: tidal.v1.Tidal.Cell:output_type -> tidal.v1.CellResponse
-	43, // 43: tidal.v1.Tidal.Top:output_type -> tidal.v1.TopResponse
-	44, // 44: tidal.v1.Tidal.Get:output_type -> tidal.v1.GetResponse
-	45, // 45: tidal.v1.Tidal.List:output_type -> tidal.v1.ListResponse
-	46, // 46: tidal.v1.Tidal.User:output_type -> tidal.v1.UserResponse
-	47, // 47: tidal.v1.Tidal.Collections:output_type -> tidal.v1.CollectionsResponse
-	48, // 48: tidal.v1.Tidal.Collection:output_type -> tidal.v1.CollectionResponse
-	49, // 49: tidal.v1.Tidal.StartSession:output_type -> tidal.v1.StartSessionResponse
-	50, // 50: tidal.v1.Tidal.WriteSession:output_type -> tidal.v1.WriteSessionResponse
-	51, // 51: tidal.v1.Tidal.AnnotateSession:output_type -> tidal.v1.AnnotateSessionResponse
-	52, // 52: tidal.v1.Tidal.SearchedSession:output_type -> tidal.v1.SearchedSessionResponse
-	53, // 53: tidal.v1.Tidal.CloseSession:output_type -> tidal.v1.CloseSessionResponse
-	54, // 54: tidal.v1.Tidal.GetSession:output_type -> tidal.v1.GetSessionResponse
-	55, // 55: tidal.v1.Tidal.ListSessions:output_type -> tidal.v1.ListSessionsResponse
-	56, // 56: tidal.v1.Tidal.SummariseSessions:output_type -> tidal.v1.SummariseSessionsResponse
-	57, // 57: tidal.v1.Tidal.Export:output_type -> tidal.v1.ExportResponse
-	58, // 58: tidal.v1.Tidal.Schema:output_type -> tidal.v1.SchemaResponse
-	59, // 59: tidal.v1.Tidal.Profiles:output_type -> tidal.v1.ProfilesResponse
-	60, // 60: tidal.v1.Tidal.Stats:output_type -> tidal.v1.StatsResponse
-	61, // 61: tidal.v1.Admin.ExtendSchema:output_type -> tidal.v1.ExtendSchemaResponse
-	62, // 62: tidal.v1.Admin.Checkpoint:output_type -> tidal.v1.CheckpointResponse
-	63, // 63: tidal.v1.Admin.Digest:output_type -> tidal.v1.DigestResponse
-	64, // 64: tidal.v1.Admin.Backup:output_type -> tidal.v1.BackupResponse
-	65, // 65: tidal.v1.Admin.RotateSigningKeys:output_type -> tidal.v1.RotateSigningKeysResponse
-	66, // 66: tidal.v1.Admin.ListExports:output_type -> tidal.v1.ListExportsResponse
-	67, // 67: tidal.v1.Admin.AdvanceExport:output_type -> tidal.v1.AdvanceExportResponse
-	68, // 68: tidal.v1.Admin.DropExport:output_type -> tidal.v1.DropExportResponse
-	69, // 69: tidal.v1.Admin.CreateApiKey:output_type -> tidal.v1.CreateApiKeyResponse
-	70, // 70: tidal.v1.Admin.ListApiKeys:output_type -> tidal.v1.ListApiKeysResponse
-	71, // 71: tidal.v1.Admin.RevokeApiKey:output_type -> tidal.v1.RevokeApiKeyResponse
-	36, // [36:72] is the sub-list for method output_type
-	0,  // [0:36] is the sub-list for method input_type
+	15, // 15: tidal.v1.Tidal.CloseSession:input_type -> tidal.v1.CloseSessionRequest
+	16, // 16: tidal.v1.Tidal.GetSession:input_type -> tidal.v1.GetSessionRequest
+	17, // 17: tidal.v1.Tidal.ListSessions:input_type -> tidal.v1.ListSessionsRequest
+	18, // 18: tidal.v1.Tidal.SummariseSessions:input_type -> tidal.v1.SummariseSessionsRequest
+	19, // 19: tidal.v1.Tidal.Export:input_type -> tidal.v1.ExportRequest
+	20, // 20: tidal.v1.Tidal.Schema:input_type -> tidal.v1.SchemaRequest
+	21, // 21: tidal.v1.Tidal.Profiles:input_type -> tidal.v1.ProfilesRequest
+	22, // 22: tidal.v1.Tidal.Stats:input_type -> tidal.v1.StatsRequest
+	23, // 23: tidal.v1.Admin.ExtendSchema:input_type -> tidal.v1.ExtendSchemaRequest
+	24, // 24: tidal.v1.Admin.Checkpoint:input_type -> tidal.v1.CheckpointRequest
+	25, // 25: tidal.v1.Admin.Digest:input_type -> tidal.v1.DigestRequest
+	26, // 26: tidal.v1.Admin.Backup:input_type -> tidal.v1.BackupRequest
+	27, // 27: tidal.v1.Admin.RotateSigningKeys:input_type -> tidal.v1.RotateSigningKeysRequest
+	28, // 28: tidal.v1.Admin.ListExports:input_type -> tidal.v1.ListExportsRequest
+	29, // 29: tidal.v1.Admin.AdvanceExport:input_type -> tidal.v1.AdvanceExportRequest
+	30, // 30: tidal.v1.Admin.DropExport:input_type -> tidal.v1.DropExportRequest
+	31, // 31: tidal.v1.Admin.CreateApiKey:input_type -> tidal.v1.CreateApiKeyRequest
+	32, // 32: tidal.v1.Admin.ListApiKeys:input_type -> tidal.v1.ListApiKeysRequest
+	33, // 33: tidal.v1.Admin.RevokeApiKey:input_type -> tidal.v1.RevokeApiKeyRequest
+	34, // 34: tidal.v1.Tidal.Write:output_type -> tidal.v1.WriteResponse
+	35, // 35: tidal.v1.Tidal.StreamWrites:output_type -> tidal.v1.StreamWritesResponse
+	36, // 36: tidal.v1.Tidal.Lane:output_type -> tidal.v1.LaneResponse
+	37, // 37: tidal.v1.Tidal.Rank:output_type -> tidal.v1.RankResponse
+	38, // 38: tidal.v1.Tidal.Explain:output_type -> tidal.v1.ExplainResponse
+	39, // 39: tidal.v1.Tidal.Suggest:output_type -> tidal.v1.SuggestResponse
+	40, // 40: tidal.v1.Tidal.Cell:output_type -> tidal.v1.CellResponse
+	41, // 41: tidal.v1.Tidal.Top:output_type -> tidal.v1.TopResponse
+	42, // 42: tidal.v1.Tidal.Get:output_type -> tidal.v1.GetResponse
+	43, // 43: tidal.v1.Tidal.List:output_type -> tidal.v1.ListResponse
+	44, // 44: tidal.v1.Tidal.User:output_type -> tidal.v1.UserResponse
+	45, // 45: tidal.v1.Tidal.Collections:output_type -> tidal.v1.CollectionsResponse
+	46, // 46: tidal.v1.Tidal.Collection:output_type -> tidal.v1.CollectionResponse
+	47, // 47: tidal.v1.Tidal.StartSession:output_type -> tidal.v1.StartSessionResponse
+	48, // 48: tidal.v1.Tidal.WriteSession:output_type -> tidal.v1.WriteSessionResponse
+	49, // 49: tidal.v1.Tidal.CloseSession:output_type -> tidal.v1.CloseSessionResponse
+	50, // 50: tidal.v1.Tidal.GetSession:output_type -> tidal.v1.GetSessionResponse
+	51, // 51: tidal.v1.Tidal.ListSessions:output_type -> tidal.v1.ListSessionsResponse
+	52, // 52: tidal.v1.Tidal.SummariseSessions:output_type -> tidal.v1.SummariseSessionsResponse
+	53, // 53: tidal.v1.Tidal.Export:output_type -> tidal.v1.ExportResponse
+	54, // 54: tidal.v1.Tidal.Schema:output_type -> tidal.v1.SchemaResponse
+	55, // 55: tidal.v1.Tidal.Profiles:output_type -> tidal.v1.ProfilesResponse
+	56, // 56: tidal.v1.Tidal.Stats:output_type -> tidal.v1.StatsResponse
+	57, // 57: tidal.v1.Admin.ExtendSchema:output_type -> tidal.v1.ExtendSchemaResponse
+	58, // 58: tidal.v1.Admin.Checkpoint:output_type -> tidal.v1.CheckpointResponse
+	59, // 59: tidal.v1.Admin.Digest:output_type -> tidal.v1.DigestResponse
+	60, // 60: tidal.v1.Admin.Backup:output_type -> tidal.v1.BackupResponse
+	61, // 61: tidal.v1.Admin.RotateSigningKeys:output_type -> tidal.v1.RotateSigningKeysResponse
+	62, // 62: tidal.v1.Admin.ListExports:output_type -> tidal.v1.ListExportsResponse
+	63, // 63: tidal.v1.Admin.AdvanceExport:output_type -> tidal.v1.AdvanceExportResponse
+	64, // 64: tidal.v1.Admin.DropExport:output_type -> tidal.v1.DropExportResponse
+	65, // 65: tidal.v1.Admin.CreateApiKey:output_type -> tidal.v1.CreateApiKeyResponse
+	66, // 66: tidal.v1.Admin.ListApiKeys:output_type -> tidal.v1.ListApiKeysResponse
+	67, // 67: tidal.v1.Admin.RevokeApiKey:output_type -> tidal.v1.RevokeApiKeyResponse
+	34, // [34:68] is the sub-list for method output_type
+	0,  // [0:34] is the sub-list for method input_type
 	0,  // [0:0] is the sub-list for extension type_name
 	0,  // [0:0] is the sub-list for extension extendee
 	0,  // [0:0] is the sub-list for field type_name

@@ -22,14 +22,14 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// StartSessionRequest opens an ordered lane of writes for a user.
+// StartSessionRequest begins a session: an ordered lane of writes for a user, under a policy.
 type StartSessionRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	User          string                 `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
-	Id            string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`                     // empty draws one
-	Agent         string                 `protobuf:"bytes,3,opt,name=agent,proto3" json:"agent,omitempty"`               // who writes: a program, a device
-	Policy        string                 `protobuf:"bytes,4,opt,name=policy,proto3" json:"policy,omitempty"`             // a session policy of the schema; empty for none
-	TtlMs         int64                  `protobuf:"varint,5,opt,name=ttl_ms,json=ttlMs,proto3" json:"ttl_ms,omitempty"` // how long it lives at most; 0 is as the policy says
+	Id            string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`                     // up to 64 bytes; empty draws one
+	Agent         string                 `protobuf:"bytes,3,opt,name=agent,proto3" json:"agent,omitempty"`               // who acts in it: an assistant, a device
+	Policy        string                 `protobuf:"bytes,4,opt,name=policy,proto3" json:"policy,omitempty"`             // a session policy of the schema; empty allows everything
+	TtlMs         int64                  `protobuf:"varint,5,opt,name=ttl_ms,json=ttlMs,proto3" json:"ttl_ms,omitempty"` // how long it lasts at most; 0 is as long as the policy allows
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -99,7 +99,7 @@ func (x *StartSessionRequest) GetTtlMs() int64 {
 	return 0
 }
 
-// StartSessionResponse names it.
+// StartSessionResponse is the session; one that is open and was begun with the same content is answered again.
 type StartSessionResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Session       *Session               `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
@@ -144,7 +144,7 @@ func (x *StartSessionResponse) GetSession() *Session {
 	return nil
 }
 
-// Session is one session.
+// Session says what a session is and what happened in it.
 type Session struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	User          string                 `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
@@ -152,15 +152,18 @@ type Session struct {
 	Agent         string                 `protobuf:"bytes,3,opt,name=agent,proto3" json:"agent,omitempty"`
 	Policy        string                 `protobuf:"bytes,4,opt,name=policy,proto3" json:"policy,omitempty"`
 	Opened        *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=opened,proto3" json:"opened,omitempty"`
-	Deadline      *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=deadline,proto3" json:"deadline,omitempty"`                        // not set if it has none
-	Closed        *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=closed,proto3" json:"closed,omitempty"`                            // not set while it is open
-	AutoClosed    bool                   `protobuf:"varint,8,opt,name=auto_closed,json=autoClosed,proto3" json:"auto_closed,omitempty"` // its time had run out
-	Last          *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=last,proto3" json:"last,omitempty"`                                // its last activity
-	Number        int64                  `protobuf:"varint,10,opt,name=number,proto3" json:"number,omitempty"`                          // of its last request
-	Signals       int64                  `protobuf:"varint,11,opt,name=signals,proto3" json:"signals,omitempty"`
-	Rejections    int64                  `protobuf:"varint,12,opt,name=rejections,proto3" json:"rejections,omitempty"`
-	Types         map[string]int64       `protobuf:"bytes,13,rep,name=types,proto3" json:"types,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"` // signals by type
-	Token         string                 `protobuf:"bytes,14,opt,name=token,proto3" json:"token,omitempty"`                                                                            // what the session has seen
+	Until         *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=until,proto3" json:"until,omitempty"` // when it ends at the latest; not set for never
+	Last          *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=last,proto3" json:"last,omitempty"`   // when something was written in it last
+	Ended         bool                   `protobuf:"varint,8,opt,name=ended,proto3" json:"ended,omitempty"`
+	Closed        *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=closed,proto3" json:"closed,omitempty"`
+	AutoClosed    bool                   `protobuf:"varint,10,opt,name=auto_closed,json=autoClosed,proto3" json:"auto_closed,omitempty"` // its time was up
+	DurationMs    int64                  `protobuf:"varint,11,opt,name=duration_ms,json=durationMs,proto3" json:"duration_ms,omitempty"` // its length so far
+	Signals       int64                  `protobuf:"varint,12,opt,name=signals,proto3" json:"signals,omitempty"`
+	Types         []*TypeCount           `protobuf:"bytes,13,rep,name=types,proto3" json:"types,omitempty"`    // signals by type, the most frequent first
+	Others        int64                  `protobuf:"varint,14,opt,name=others,proto3" json:"others,omitempty"` // marks, relations and collections written
+	Notes         int64                  `protobuf:"varint,15,opt,name=notes,proto3" json:"notes,omitempty"`
+	Searches      int64                  `protobuf:"varint,16,opt,name=searches,proto3" json:"searches,omitempty"`
+	Rejections    int64                  `protobuf:"varint,17,opt,name=rejections,proto3" json:"rejections,omitempty"` // requests refused while it was open
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -230,11 +233,25 @@ func (x *Session) GetOpened() *timestamppb.Timestamp {
 	return nil
 }
 
-func (x *Session) GetDeadline() *timestamppb.Timestamp {
+func (x *Session) GetUntil() *timestamppb.Timestamp {
 	if x != nil {
-		return x.Deadline
+		return x.Until
 	}
 	return nil
+}
+
+func (x *Session) GetLast() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Last
+	}
+	return nil
+}
+
+func (x *Session) GetEnded() bool {
+	if x != nil {
+		return x.Ended
+	}
+	return false
 }
 
 func (x *Session) GetClosed() *timestamppb.Timestamp {
@@ -251,16 +268,9 @@ func (x *Session) GetAutoClosed() bool {
 	return false
 }
 
-func (x *Session) GetLast() *timestamppb.Timestamp {
+func (x *Session) GetDurationMs() int64 {
 	if x != nil {
-		return x.Last
-	}
-	return nil
-}
-
-func (x *Session) GetNumber() int64 {
-	if x != nil {
-		return x.Number
+		return x.DurationMs
 	}
 	return 0
 }
@@ -272,6 +282,34 @@ func (x *Session) GetSignals() int64 {
 	return 0
 }
 
+func (x *Session) GetTypes() []*TypeCount {
+	if x != nil {
+		return x.Types
+	}
+	return nil
+}
+
+func (x *Session) GetOthers() int64 {
+	if x != nil {
+		return x.Others
+	}
+	return 0
+}
+
+func (x *Session) GetNotes() int64 {
+	if x != nil {
+		return x.Notes
+	}
+	return 0
+}
+
+func (x *Session) GetSearches() int64 {
+	if x != nil {
+		return x.Searches
+	}
+	return 0
+}
+
 func (x *Session) GetRejections() int64 {
 	if x != nil {
 		return x.Rejections
@@ -279,27 +317,14 @@ func (x *Session) GetRejections() int64 {
 	return 0
 }
 
-func (x *Session) GetTypes() map[string]int64 {
-	if x != nil {
-		return x.Types
-	}
-	return nil
-}
-
-func (x *Session) GetToken() string {
-	if x != nil {
-		return x.Token
-	}
-	return ""
-}
-
-// WriteSessionRequest writes records of a session: signals, marks, relations and collections of its user.
+// WriteSessionRequest writes records of a session: signals, marks, relations and collections of its user, who need not be
+// named, notes and searches.
 type WriteSessionRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	User          string                 `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
 	Id            string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
-	Number        int64                  `protobuf:"varint,3,opt,name=number,proto3" json:"number,omitempty"` // counts the session's requests; 0 is the next one
-	Records       []*Record              `protobuf:"bytes,4,rep,name=records,proto3" json:"records,omitempty"`
+	Number        int64                  `protobuf:"varint,3,opt,name=number,proto3" json:"number,omitempty"` // counts the session's requests from 1, so that one that is sent again counts once; 0 is the next one
+	Records       []*SessionRecord       `protobuf:"bytes,4,rep,name=records,proto3" json:"records,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -355,9 +380,262 @@ func (x *WriteSessionRequest) GetNumber() int64 {
 	return 0
 }
 
-func (x *WriteSessionRequest) GetRecords() []*Record {
+func (x *WriteSessionRequest) GetRecords() []*SessionRecord {
 	if x != nil {
 		return x.Records
+	}
+	return nil
+}
+
+// SessionRecord is one record of a session's request.
+type SessionRecord struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Record:
+	//
+	//	*SessionRecord_Signal
+	//	*SessionRecord_Relate
+	//	*SessionRecord_SetMark
+	//	*SessionRecord_Collect
+	//	*SessionRecord_Note
+	//	*SessionRecord_Search
+	Record        isSessionRecord_Record `protobuf_oneof:"record"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionRecord) Reset() {
+	*x = SessionRecord{}
+	mi := &file_tidal_v1_session_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionRecord) ProtoMessage() {}
+
+func (x *SessionRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_tidal_v1_session_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionRecord.ProtoReflect.Descriptor instead.
+func (*SessionRecord) Descriptor() ([]byte, []int) {
+	return file_tidal_v1_session_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *SessionRecord) GetRecord() isSessionRecord_Record {
+	if x != nil {
+		return x.Record
+	}
+	return nil
+}
+
+func (x *SessionRecord) GetSignal() *Signal {
+	if x != nil {
+		if x, ok := x.Record.(*SessionRecord_Signal); ok {
+			return x.Signal
+		}
+	}
+	return nil
+}
+
+func (x *SessionRecord) GetRelate() *Relate {
+	if x != nil {
+		if x, ok := x.Record.(*SessionRecord_Relate); ok {
+			return x.Relate
+		}
+	}
+	return nil
+}
+
+func (x *SessionRecord) GetSetMark() *SetMark {
+	if x != nil {
+		if x, ok := x.Record.(*SessionRecord_SetMark); ok {
+			return x.SetMark
+		}
+	}
+	return nil
+}
+
+func (x *SessionRecord) GetCollect() *Collect {
+	if x != nil {
+		if x, ok := x.Record.(*SessionRecord_Collect); ok {
+			return x.Collect
+		}
+	}
+	return nil
+}
+
+func (x *SessionRecord) GetNote() *Note {
+	if x != nil {
+		if x, ok := x.Record.(*SessionRecord_Note); ok {
+			return x.Note
+		}
+	}
+	return nil
+}
+
+func (x *SessionRecord) GetSearch() *Search {
+	if x != nil {
+		if x, ok := x.Record.(*SessionRecord_Search); ok {
+			return x.Search
+		}
+	}
+	return nil
+}
+
+type isSessionRecord_Record interface {
+	isSessionRecord_Record()
+}
+
+type SessionRecord_Signal struct {
+	Signal *Signal `protobuf:"bytes,1,opt,name=signal,proto3,oneof"`
+}
+
+type SessionRecord_Relate struct {
+	Relate *Relate `protobuf:"bytes,2,opt,name=relate,proto3,oneof"`
+}
+
+type SessionRecord_SetMark struct {
+	SetMark *SetMark `protobuf:"bytes,3,opt,name=set_mark,json=setMark,proto3,oneof"`
+}
+
+type SessionRecord_Collect struct {
+	Collect *Collect `protobuf:"bytes,4,opt,name=collect,proto3,oneof"`
+}
+
+type SessionRecord_Note struct {
+	Note *Note `protobuf:"bytes,5,opt,name=note,proto3,oneof"`
+}
+
+type SessionRecord_Search struct {
+	Search *Search `protobuf:"bytes,6,opt,name=search,proto3,oneof"`
+}
+
+func (*SessionRecord_Signal) isSessionRecord_Record() {}
+
+func (*SessionRecord_Relate) isSessionRecord_Record() {}
+
+func (*SessionRecord_SetMark) isSessionRecord_Record() {}
+
+func (*SessionRecord_Collect) isSessionRecord_Record() {}
+
+func (*SessionRecord_Note) isSessionRecord_Record() {}
+
+func (*SessionRecord_Search) isSessionRecord_Record() {}
+
+// Note is a remark about a session.
+type Note struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"` // 1 to 64 bytes
+	Text          string                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"` // up to 4,096 bytes
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Note) Reset() {
+	*x = Note{}
+	mi := &file_tidal_v1_session_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Note) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Note) ProtoMessage() {}
+
+func (x *Note) ProtoReflect() protoreflect.Message {
+	mi := &file_tidal_v1_session_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Note.ProtoReflect.Descriptor instead.
+func (*Note) Descriptor() ([]byte, []int) {
+	return file_tidal_v1_session_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Note) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Note) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+// Search says that somebody has searched, and found something.
+type Search struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Query         string                 `protobuf:"bytes,1,opt,name=query,proto3" json:"query,omitempty"`     // 1 to 4,096 bytes
+	Results       []string               `protobuf:"bytes,2,rep,name=results,proto3" json:"results,omitempty"` // the ids of up to 100 items that were found, best first
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Search) Reset() {
+	*x = Search{}
+	mi := &file_tidal_v1_session_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Search) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Search) ProtoMessage() {}
+
+func (x *Search) ProtoReflect() protoreflect.Message {
+	mi := &file_tidal_v1_session_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Search.ProtoReflect.Descriptor instead.
+func (*Search) Descriptor() ([]byte, []int) {
+	return file_tidal_v1_session_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Search) GetQuery() string {
+	if x != nil {
+		return x.Query
+	}
+	return ""
+}
+
+func (x *Search) GetResults() []string {
+	if x != nil {
+		return x.Results
 	}
 	return nil
 }
@@ -365,14 +643,14 @@ func (x *WriteSessionRequest) GetRecords() []*Record {
 // WriteSessionResponse is the receipt.
 type WriteSessionResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Receipt       *Receipt               `protobuf:"bytes,1,opt,name=receipt,proto3" json:"receipt,omitempty"`
+	Receipt       *SessionReceipt        `protobuf:"bytes,1,opt,name=receipt,proto3" json:"receipt,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *WriteSessionResponse) Reset() {
 	*x = WriteSessionResponse{}
-	mi := &file_tidal_v1_session_proto_msgTypes[4]
+	mi := &file_tidal_v1_session_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -384,7 +662,7 @@ func (x *WriteSessionResponse) String() string {
 func (*WriteSessionResponse) ProtoMessage() {}
 
 func (x *WriteSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tidal_v1_session_proto_msgTypes[4]
+	mi := &file_tidal_v1_session_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -397,221 +675,45 @@ func (x *WriteSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteSessionResponse.ProtoReflect.Descriptor instead.
 func (*WriteSessionResponse) Descriptor() ([]byte, []int) {
-	return file_tidal_v1_session_proto_rawDescGZIP(), []int{4}
-}
-
-func (x *WriteSessionResponse) GetReceipt() *Receipt {
-	if x != nil {
-		return x.Receipt
-	}
-	return nil
-}
-
-// AnnotateSessionRequest keeps a note.
-type AnnotateSessionRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	User          string                 `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
-	Id            string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
-	Name          string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
-	Text          string                 `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *AnnotateSessionRequest) Reset() {
-	*x = AnnotateSessionRequest{}
-	mi := &file_tidal_v1_session_proto_msgTypes[5]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *AnnotateSessionRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*AnnotateSessionRequest) ProtoMessage() {}
-
-func (x *AnnotateSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tidal_v1_session_proto_msgTypes[5]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use AnnotateSessionRequest.ProtoReflect.Descriptor instead.
-func (*AnnotateSessionRequest) Descriptor() ([]byte, []int) {
-	return file_tidal_v1_session_proto_rawDescGZIP(), []int{5}
-}
-
-func (x *AnnotateSessionRequest) GetUser() string {
-	if x != nil {
-		return x.User
-	}
-	return ""
-}
-
-func (x *AnnotateSessionRequest) GetId() string {
-	if x != nil {
-		return x.Id
-	}
-	return ""
-}
-
-func (x *AnnotateSessionRequest) GetName() string {
-	if x != nil {
-		return x.Name
-	}
-	return ""
-}
-
-func (x *AnnotateSessionRequest) GetText() string {
-	if x != nil {
-		return x.Text
-	}
-	return ""
-}
-
-// AnnotateSessionResponse is the receipt.
-type AnnotateSessionResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Receipt       *Receipt               `protobuf:"bytes,1,opt,name=receipt,proto3" json:"receipt,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *AnnotateSessionResponse) Reset() {
-	*x = AnnotateSessionResponse{}
-	mi := &file_tidal_v1_session_proto_msgTypes[6]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *AnnotateSessionResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*AnnotateSessionResponse) ProtoMessage() {}
-
-func (x *AnnotateSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tidal_v1_session_proto_msgTypes[6]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use AnnotateSessionResponse.ProtoReflect.Descriptor instead.
-func (*AnnotateSessionResponse) Descriptor() ([]byte, []int) {
-	return file_tidal_v1_session_proto_rawDescGZIP(), []int{6}
-}
-
-func (x *AnnotateSessionResponse) GetReceipt() *Receipt {
-	if x != nil {
-		return x.Receipt
-	}
-	return nil
-}
-
-// SearchedSessionRequest keeps what was searched for, and what was found.
-type SearchedSessionRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	User          string                 `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
-	Id            string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
-	Query         string                 `protobuf:"bytes,3,opt,name=query,proto3" json:"query,omitempty"`
-	Results       []string               `protobuf:"bytes,4,rep,name=results,proto3" json:"results,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *SearchedSessionRequest) Reset() {
-	*x = SearchedSessionRequest{}
-	mi := &file_tidal_v1_session_proto_msgTypes[7]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *SearchedSessionRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*SearchedSessionRequest) ProtoMessage() {}
-
-func (x *SearchedSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tidal_v1_session_proto_msgTypes[7]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use SearchedSessionRequest.ProtoReflect.Descriptor instead.
-func (*SearchedSessionRequest) Descriptor() ([]byte, []int) {
 	return file_tidal_v1_session_proto_rawDescGZIP(), []int{7}
 }
 
-func (x *SearchedSessionRequest) GetUser() string {
+func (x *WriteSessionResponse) GetReceipt() *SessionReceipt {
 	if x != nil {
-		return x.User
-	}
-	return ""
-}
-
-func (x *SearchedSessionRequest) GetId() string {
-	if x != nil {
-		return x.Id
-	}
-	return ""
-}
-
-func (x *SearchedSessionRequest) GetQuery() string {
-	if x != nil {
-		return x.Query
-	}
-	return ""
-}
-
-func (x *SearchedSessionRequest) GetResults() []string {
-	if x != nil {
-		return x.Results
+		return x.Receipt
 	}
 	return nil
 }
 
-// SearchedSessionResponse is the receipt.
-type SearchedSessionResponse struct {
+// SessionReceipt says what became of a session's request.
+type SessionReceipt struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Receipt       *Receipt               `protobuf:"bytes,1,opt,name=receipt,proto3" json:"receipt,omitempty"`
+	Number        int64                  `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`    // of the request
+	Position      string                 `protobuf:"bytes,2,opt,name=position,proto3" json:"position,omitempty"` // as in Receipt
+	Count         int32                  `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"`
+	Duplicate     bool                   `protobuf:"varint,4,opt,name=duplicate,proto3" json:"duplicate,omitempty"`
+	Clamped       int32                  `protobuf:"varint,5,opt,name=clamped,proto3" json:"clamped,omitempty"`
+	Token         string                 `protobuf:"bytes,6,opt,name=token,proto3" json:"token,omitempty"` // names everything that the session has written
+	DurableUs     int64                  `protobuf:"varint,7,opt,name=durable_us,json=durableUs,proto3" json:"durable_us,omitempty"`
+	VisibleUs     int64                  `protobuf:"varint,8,opt,name=visible_us,json=visibleUs,proto3" json:"visible_us,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *SearchedSessionResponse) Reset() {
-	*x = SearchedSessionResponse{}
+func (x *SessionReceipt) Reset() {
+	*x = SessionReceipt{}
 	mi := &file_tidal_v1_session_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *SearchedSessionResponse) String() string {
+func (x *SessionReceipt) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*SearchedSessionResponse) ProtoMessage() {}
+func (*SessionReceipt) ProtoMessage() {}
 
-func (x *SearchedSessionResponse) ProtoReflect() protoreflect.Message {
+func (x *SessionReceipt) ProtoReflect() protoreflect.Message {
 	mi := &file_tidal_v1_session_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -623,16 +725,65 @@ func (x *SearchedSessionResponse) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use SearchedSessionResponse.ProtoReflect.Descriptor instead.
-func (*SearchedSessionResponse) Descriptor() ([]byte, []int) {
+// Deprecated: Use SessionReceipt.ProtoReflect.Descriptor instead.
+func (*SessionReceipt) Descriptor() ([]byte, []int) {
 	return file_tidal_v1_session_proto_rawDescGZIP(), []int{8}
 }
 
-func (x *SearchedSessionResponse) GetReceipt() *Receipt {
+func (x *SessionReceipt) GetNumber() int64 {
 	if x != nil {
-		return x.Receipt
+		return x.Number
 	}
-	return nil
+	return 0
+}
+
+func (x *SessionReceipt) GetPosition() string {
+	if x != nil {
+		return x.Position
+	}
+	return ""
+}
+
+func (x *SessionReceipt) GetCount() int32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *SessionReceipt) GetDuplicate() bool {
+	if x != nil {
+		return x.Duplicate
+	}
+	return false
+}
+
+func (x *SessionReceipt) GetClamped() int32 {
+	if x != nil {
+		return x.Clamped
+	}
+	return 0
+}
+
+func (x *SessionReceipt) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+func (x *SessionReceipt) GetDurableUs() int64 {
+	if x != nil {
+		return x.DurableUs
+	}
+	return 0
+}
+
+func (x *SessionReceipt) GetVisibleUs() int64 {
+	if x != nil {
+		return x.VisibleUs
+	}
+	return 0
 }
 
 // CloseSessionRequest ends a session.
@@ -688,7 +839,7 @@ func (x *CloseSessionRequest) GetId() string {
 	return ""
 }
 
-// CloseSessionResponse is its summary.
+// CloseSessionResponse is what happened in it.
 type CloseSessionResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Session       *Session               `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
@@ -733,7 +884,7 @@ func (x *CloseSessionResponse) GetSession() *Session {
 	return nil
 }
 
-// GetSessionRequest asks for a session's summary, open or closed.
+// GetSessionRequest asks what happened in a session, open or not.
 type GetSessionRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	User          string                 `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
@@ -794,7 +945,7 @@ func (x *GetSessionRequest) GetToken() string {
 	return ""
 }
 
-// GetSessionResponse is it.
+// GetSessionResponse says it.
 type GetSessionResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Session       *Session               `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
@@ -839,14 +990,12 @@ func (x *GetSessionResponse) GetSession() *Session {
 	return nil
 }
 
-// ListSessionsRequest asks for a user's sessions.
+// ListSessionsRequest asks for a user's sessions, the newest first. The 64 newest are kept.
 type ListSessionsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	User          string                 `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
-	Since         *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=since,proto3" json:"since,omitempty"`
-	After         string                 `protobuf:"bytes,3,opt,name=after,proto3" json:"after,omitempty"` // the id behind which the page begins
-	Limit         int32                  `protobuf:"varint,4,opt,name=limit,proto3" json:"limit,omitempty"`
-	Token         string                 `protobuf:"bytes,5,opt,name=token,proto3" json:"token,omitempty"`
+	Since         *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=since,proto3" json:"since,omitempty"` // those begun then or later
+	Token         string                 `protobuf:"bytes,3,opt,name=token,proto3" json:"token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -895,20 +1044,6 @@ func (x *ListSessionsRequest) GetSince() *timestamppb.Timestamp {
 	return nil
 }
 
-func (x *ListSessionsRequest) GetAfter() string {
-	if x != nil {
-		return x.After
-	}
-	return ""
-}
-
-func (x *ListSessionsRequest) GetLimit() int32 {
-	if x != nil {
-		return x.Limit
-	}
-	return 0
-}
-
 func (x *ListSessionsRequest) GetToken() string {
 	if x != nil {
 		return x.Token
@@ -916,11 +1051,10 @@ func (x *ListSessionsRequest) GetToken() string {
 	return ""
 }
 
-// ListSessionsResponse is a page of them.
+// ListSessionsResponse are they.
 type ListSessionsResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Sessions      []*Session             `protobuf:"bytes,1,rep,name=sessions,proto3" json:"sessions,omitempty"`
-	Next          string                 `protobuf:"bytes,2,opt,name=next,proto3" json:"next,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -960,13 +1094,6 @@ func (x *ListSessionsResponse) GetSessions() []*Session {
 		return x.Sessions
 	}
 	return nil
-}
-
-func (x *ListSessionsResponse) GetNext() string {
-	if x != nil {
-		return x.Next
-	}
-	return ""
 }
 
 // SummariseSessionsRequest asks what a user's sessions amount to.
@@ -1033,12 +1160,12 @@ func (x *SummariseSessionsRequest) GetToken() string {
 // SummariseSessionsResponse says it.
 type SummariseSessionsResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	User          string                 `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
-	Sessions      int64                  `protobuf:"varint,2,opt,name=sessions,proto3" json:"sessions,omitempty"`
+	Sessions      int64                  `protobuf:"varint,1,opt,name=sessions,proto3" json:"sessions,omitempty"`
+	Open          int64                  `protobuf:"varint,2,opt,name=open,proto3" json:"open,omitempty"`
 	Signals       int64                  `protobuf:"varint,3,opt,name=signals,proto3" json:"signals,omitempty"`
 	Rejections    int64                  `protobuf:"varint,4,opt,name=rejections,proto3" json:"rejections,omitempty"`
-	Types         []*TypeCount           `protobuf:"bytes,5,rep,name=types,proto3" json:"types,omitempty"`         // those with most signals, at most 10
-	Drift         *float64               `protobuf:"fixed64,6,opt,name=drift,proto3,oneof" json:"drift,omitempty"` // cosine distance between the interests at the first session and at the last; absent if unknown
+	Types         []*TypeCount           `protobuf:"bytes,5,rep,name=types,proto3" json:"types,omitempty"`         // the most frequent ones, at most 10
+	Drift         *float64               `protobuf:"fixed64,6,opt,name=drift,proto3,oneof" json:"drift,omitempty"` // how far what the user likes moved from the first session to the last: 0 is not at all, 2 is the opposite; absent if unknown
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1073,16 +1200,16 @@ func (*SummariseSessionsResponse) Descriptor() ([]byte, []int) {
 	return file_tidal_v1_session_proto_rawDescGZIP(), []int{16}
 }
 
-func (x *SummariseSessionsResponse) GetUser() string {
-	if x != nil {
-		return x.User
-	}
-	return ""
-}
-
 func (x *SummariseSessionsResponse) GetSessions() int64 {
 	if x != nil {
 		return x.Sessions
+	}
+	return 0
+}
+
+func (x *SummariseSessionsResponse) GetOpen() int64 {
+	if x != nil {
+		return x.Open
 	}
 	return 0
 }
@@ -1180,51 +1307,62 @@ const file_tidal_v1_session_proto_rawDesc = "" +
 	"\x06policy\x18\x04 \x01(\tR\x06policy\x12\x15\n" +
 	"\x06ttl_ms\x18\x05 \x01(\x03R\x05ttlMs\"C\n" +
 	"\x14StartSessionResponse\x12+\n" +
-	"\asession\x18\x01 \x01(\v2\x11.tidal.v1.SessionR\asession\"\xa2\x04\n" +
+	"\asession\x18\x01 \x01(\v2\x11.tidal.v1.SessionR\asession\"\xac\x04\n" +
 	"\aSession\x12\x12\n" +
 	"\x04user\x18\x01 \x01(\tR\x04user\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x14\n" +
 	"\x05agent\x18\x03 \x01(\tR\x05agent\x12\x16\n" +
 	"\x06policy\x18\x04 \x01(\tR\x06policy\x122\n" +
-	"\x06opened\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x06opened\x126\n" +
-	"\bdeadline\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\bdeadline\x122\n" +
-	"\x06closed\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x06closed\x12\x1f\n" +
-	"\vauto_closed\x18\b \x01(\bR\n" +
-	"autoClosed\x12.\n" +
-	"\x04last\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x04last\x12\x16\n" +
-	"\x06number\x18\n" +
-	" \x01(\x03R\x06number\x12\x18\n" +
-	"\asignals\x18\v \x01(\x03R\asignals\x12\x1e\n" +
+	"\x06opened\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x06opened\x120\n" +
+	"\x05until\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12.\n" +
+	"\x04last\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x04last\x12\x14\n" +
+	"\x05ended\x18\b \x01(\bR\x05ended\x122\n" +
+	"\x06closed\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x06closed\x12\x1f\n" +
+	"\vauto_closed\x18\n" +
+	" \x01(\bR\n" +
+	"autoClosed\x12\x1f\n" +
+	"\vduration_ms\x18\v \x01(\x03R\n" +
+	"durationMs\x12\x18\n" +
+	"\asignals\x18\f \x01(\x03R\asignals\x12)\n" +
+	"\x05types\x18\r \x03(\v2\x13.tidal.v1.TypeCountR\x05types\x12\x16\n" +
+	"\x06others\x18\x0e \x01(\x03R\x06others\x12\x14\n" +
+	"\x05notes\x18\x0f \x01(\x03R\x05notes\x12\x1a\n" +
+	"\bsearches\x18\x10 \x01(\x03R\bsearches\x12\x1e\n" +
 	"\n" +
-	"rejections\x18\f \x01(\x03R\n" +
-	"rejections\x122\n" +
-	"\x05types\x18\r \x03(\v2\x1c.tidal.v1.Session.TypesEntryR\x05types\x12\x14\n" +
-	"\x05token\x18\x0e \x01(\tR\x05token\x1a8\n" +
-	"\n" +
-	"TypesEntry\x12\x10\n" +
-	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"}\n" +
+	"rejections\x18\x11 \x01(\x03R\n" +
+	"rejections\"\x84\x01\n" +
 	"\x13WriteSessionRequest\x12\x12\n" +
 	"\x04user\x18\x01 \x01(\tR\x04user\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x16\n" +
-	"\x06number\x18\x03 \x01(\x03R\x06number\x12*\n" +
-	"\arecords\x18\x04 \x03(\v2\x10.tidal.v1.RecordR\arecords\"C\n" +
-	"\x14WriteSessionResponse\x12+\n" +
-	"\areceipt\x18\x01 \x01(\v2\x11.tidal.v1.ReceiptR\areceipt\"d\n" +
-	"\x16AnnotateSessionRequest\x12\x12\n" +
-	"\x04user\x18\x01 \x01(\tR\x04user\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\x12\x12\n" +
-	"\x04name\x18\x03 \x01(\tR\x04name\x12\x12\n" +
-	"\x04text\x18\x04 \x01(\tR\x04text\"F\n" +
-	"\x17AnnotateSessionResponse\x12+\n" +
-	"\areceipt\x18\x01 \x01(\v2\x11.tidal.v1.ReceiptR\areceipt\"l\n" +
-	"\x16SearchedSessionRequest\x12\x12\n" +
-	"\x04user\x18\x01 \x01(\tR\x04user\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\x12\x14\n" +
-	"\x05query\x18\x03 \x01(\tR\x05query\x12\x18\n" +
-	"\aresults\x18\x04 \x03(\tR\aresults\"F\n" +
-	"\x17SearchedSessionResponse\x12+\n" +
-	"\areceipt\x18\x01 \x01(\v2\x11.tidal.v1.ReceiptR\areceipt\"9\n" +
+	"\x06number\x18\x03 \x01(\x03R\x06number\x121\n" +
+	"\arecords\x18\x04 \x03(\v2\x17.tidal.v1.SessionRecordR\arecords\"\xa2\x02\n" +
+	"\rSessionRecord\x12*\n" +
+	"\x06signal\x18\x01 \x01(\v2\x10.tidal.v1.SignalH\x00R\x06signal\x12*\n" +
+	"\x06relate\x18\x02 \x01(\v2\x10.tidal.v1.RelateH\x00R\x06relate\x12.\n" +
+	"\bset_mark\x18\x03 \x01(\v2\x11.tidal.v1.SetMarkH\x00R\asetMark\x12-\n" +
+	"\acollect\x18\x04 \x01(\v2\x11.tidal.v1.CollectH\x00R\acollect\x12$\n" +
+	"\x04note\x18\x05 \x01(\v2\x0e.tidal.v1.NoteH\x00R\x04note\x12*\n" +
+	"\x06search\x18\x06 \x01(\v2\x10.tidal.v1.SearchH\x00R\x06searchB\b\n" +
+	"\x06record\".\n" +
+	"\x04Note\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\"8\n" +
+	"\x06Search\x12\x14\n" +
+	"\x05query\x18\x01 \x01(\tR\x05query\x12\x18\n" +
+	"\aresults\x18\x02 \x03(\tR\aresults\"J\n" +
+	"\x14WriteSessionResponse\x122\n" +
+	"\areceipt\x18\x01 \x01(\v2\x18.tidal.v1.SessionReceiptR\areceipt\"\xe6\x01\n" +
+	"\x0eSessionReceipt\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\x03R\x06number\x12\x1a\n" +
+	"\bposition\x18\x02 \x01(\tR\bposition\x12\x14\n" +
+	"\x05count\x18\x03 \x01(\x05R\x05count\x12\x1c\n" +
+	"\tduplicate\x18\x04 \x01(\bR\tduplicate\x12\x18\n" +
+	"\aclamped\x18\x05 \x01(\x05R\aclamped\x12\x14\n" +
+	"\x05token\x18\x06 \x01(\tR\x05token\x12\x1d\n" +
+	"\n" +
+	"durable_us\x18\a \x01(\x03R\tdurableUs\x12\x1d\n" +
+	"\n" +
+	"visible_us\x18\b \x01(\x03R\tvisibleUs\"9\n" +
 	"\x13CloseSessionRequest\x12\x12\n" +
 	"\x04user\x18\x01 \x01(\tR\x04user\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\"C\n" +
@@ -1235,23 +1373,20 @@ const file_tidal_v1_session_proto_rawDesc = "" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x14\n" +
 	"\x05token\x18\x03 \x01(\tR\x05token\"A\n" +
 	"\x12GetSessionResponse\x12+\n" +
-	"\asession\x18\x01 \x01(\v2\x11.tidal.v1.SessionR\asession\"\x9d\x01\n" +
+	"\asession\x18\x01 \x01(\v2\x11.tidal.v1.SessionR\asession\"q\n" +
 	"\x13ListSessionsRequest\x12\x12\n" +
 	"\x04user\x18\x01 \x01(\tR\x04user\x120\n" +
 	"\x05since\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x14\n" +
-	"\x05after\x18\x03 \x01(\tR\x05after\x12\x14\n" +
-	"\x05limit\x18\x04 \x01(\x05R\x05limit\x12\x14\n" +
-	"\x05token\x18\x05 \x01(\tR\x05token\"Y\n" +
+	"\x05token\x18\x03 \x01(\tR\x05token\"E\n" +
 	"\x14ListSessionsResponse\x12-\n" +
-	"\bsessions\x18\x01 \x03(\v2\x11.tidal.v1.SessionR\bsessions\x12\x12\n" +
-	"\x04next\x18\x02 \x01(\tR\x04next\"v\n" +
+	"\bsessions\x18\x01 \x03(\v2\x11.tidal.v1.SessionR\bsessions\"v\n" +
 	"\x18SummariseSessionsRequest\x12\x12\n" +
 	"\x04user\x18\x01 \x01(\tR\x04user\x120\n" +
 	"\x05since\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x14\n" +
 	"\x05token\x18\x03 \x01(\tR\x05token\"\xd5\x01\n" +
-	"\x19SummariseSessionsResponse\x12\x12\n" +
-	"\x04user\x18\x01 \x01(\tR\x04user\x12\x1a\n" +
-	"\bsessions\x18\x02 \x01(\x03R\bsessions\x12\x18\n" +
+	"\x19SummariseSessionsResponse\x12\x1a\n" +
+	"\bsessions\x18\x01 \x01(\x03R\bsessions\x12\x12\n" +
+	"\x04open\x18\x02 \x01(\x03R\x04open\x12\x18\n" +
 	"\asignals\x18\x03 \x01(\x03R\asignals\x12\x1e\n" +
 	"\n" +
 	"rejections\x18\x04 \x01(\x03R\n" +
@@ -1275,17 +1410,17 @@ func file_tidal_v1_session_proto_rawDescGZIP() []byte {
 	return file_tidal_v1_session_proto_rawDescData
 }
 
-var file_tidal_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_tidal_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_tidal_v1_session_proto_goTypes = []any{
 	(*StartSessionRequest)(nil),       // 0: tidal.v1.StartSessionRequest
 	(*StartSessionResponse)(nil),      // 1: tidal.v1.StartSessionResponse
 	(*Session)(nil),                   // 2: tidal.v1.Session
 	(*WriteSessionRequest)(nil),       // 3: tidal.v1.WriteSessionRequest
-	(*WriteSessionResponse)(nil),      // 4: tidal.v1.WriteSessionResponse
-	(*AnnotateSessionRequest)(nil),    // 5: tidal.v1.AnnotateSessionRequest
-	(*AnnotateSessionResponse)(nil),   // 6: tidal.v1.AnnotateSessionResponse
-	(*SearchedSessionRequest)(nil),    // 7: tidal.v1.SearchedSessionRequest
-	(*SearchedSessionResponse)(nil),   // 8: tidal.v1.SearchedSessionResponse
+	(*SessionRecord)(nil),             // 4: tidal.v1.SessionRecord
+	(*Note)(nil),                      // 5: tidal.v1.Note
+	(*Search)(nil),                    // 6: tidal.v1.Search
+	(*WriteSessionResponse)(nil),      // 7: tidal.v1.WriteSessionResponse
+	(*SessionReceipt)(nil),            // 8: tidal.v1.SessionReceipt
 	(*CloseSessionRequest)(nil),       // 9: tidal.v1.CloseSessionRequest
 	(*CloseSessionResponse)(nil),      // 10: tidal.v1.CloseSessionResponse
 	(*GetSessionRequest)(nil),         // 11: tidal.v1.GetSessionRequest
@@ -1295,33 +1430,38 @@ var file_tidal_v1_session_proto_goTypes = []any{
 	(*SummariseSessionsRequest)(nil),  // 15: tidal.v1.SummariseSessionsRequest
 	(*SummariseSessionsResponse)(nil), // 16: tidal.v1.SummariseSessionsResponse
 	(*TypeCount)(nil),                 // 17: tidal.v1.TypeCount
-	nil,                               // 18: tidal.v1.Session.TypesEntry
-	(*timestamppb.Timestamp)(nil),     // 19: google.protobuf.Timestamp
-	(*Record)(nil),                    // 20: tidal.v1.Record
-	(*Receipt)(nil),                   // 21: tidal.v1.Receipt
+	(*timestamppb.Timestamp)(nil),     // 18: google.protobuf.Timestamp
+	(*Signal)(nil),                    // 19: tidal.v1.Signal
+	(*Relate)(nil),                    // 20: tidal.v1.Relate
+	(*SetMark)(nil),                   // 21: tidal.v1.SetMark
+	(*Collect)(nil),                   // 22: tidal.v1.Collect
 }
 var file_tidal_v1_session_proto_depIdxs = []int32{
 	2,  // 0: tidal.v1.StartSessionResponse.session:type_name -> tidal.v1.Session
-	19, // 1: tidal.v1.Session.opened:type_name -> google.protobuf.Timestamp
-	19, // 2: tidal.v1.Session.deadline:type_name -> google.protobuf.Timestamp
-	19, // 3: tidal.v1.Session.closed:type_name -> google.protobuf.Timestamp
-	19, // 4: tidal.v1.Session.last:type_name -> google.protobuf.Timestamp
-	18, // 5: tidal.v1.Session.types:type_name -> tidal.v1.Session.TypesEntry
-	20, // 6: tidal.v1.WriteSessionRequest.records:type_name -> tidal.v1.Record
-	21, // 7: tidal.v1.WriteSessionResponse.receipt:type_name -> tidal.v1.Receipt
-	21, // 8: tidal.v1.AnnotateSessionResponse.receipt:type_name -> tidal.v1.Receipt
-	21, // 9: tidal.v1.SearchedSessionResponse.receipt:type_name -> tidal.v1.Receipt
-	2,  // 10: tidal.v1.CloseSessionResponse.session:type_name -> tidal.v1.Session
-	2,  // 11: tidal.v1.GetSessionResponse.session:type_name -> tidal.v1.Session
-	19, // 12: tidal.v1.ListSessionsRequest.since:type_name -> google.protobuf.Timestamp
-	2,  // 13: tidal.v1.ListSessionsResponse.sessions:type_name -> tidal.v1.Session
-	19, // 14: tidal.v1.SummariseSessionsRequest.since:type_name -> google.protobuf.Timestamp
-	17, // 15: tidal.v1.SummariseSessionsResponse.types:type_name -> tidal.v1.TypeCount
-	16, // [16:16] is the sub-list for method output_type
-	16, // [16:16] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	18, // 1: tidal.v1.Session.opened:type_name -> google.protobuf.Timestamp
+	18, // 2: tidal.v1.Session.until:type_name -> google.protobuf.Timestamp
+	18, // 3: tidal.v1.Session.last:type_name -> google.protobuf.Timestamp
+	18, // 4: tidal.v1.Session.closed:type_name -> google.protobuf.Timestamp
+	17, // 5: tidal.v1.Session.types:type_name -> tidal.v1.TypeCount
+	4,  // 6: tidal.v1.WriteSessionRequest.records:type_name -> tidal.v1.SessionRecord
+	19, // 7: tidal.v1.SessionRecord.signal:type_name -> tidal.v1.Signal
+	20, // 8: tidal.v1.SessionRecord.relate:type_name -> tidal.v1.Relate
+	21, // 9: tidal.v1.SessionRecord.set_mark:type_name -> tidal.v1.SetMark
+	22, // 10: tidal.v1.SessionRecord.collect:type_name -> tidal.v1.Collect
+	5,  // 11: tidal.v1.SessionRecord.note:type_name -> tidal.v1.Note
+	6,  // 12: tidal.v1.SessionRecord.search:type_name -> tidal.v1.Search
+	8,  // 13: tidal.v1.WriteSessionResponse.receipt:type_name -> tidal.v1.SessionReceipt
+	2,  // 14: tidal.v1.CloseSessionResponse.session:type_name -> tidal.v1.Session
+	2,  // 15: tidal.v1.GetSessionResponse.session:type_name -> tidal.v1.Session
+	18, // 16: tidal.v1.ListSessionsRequest.since:type_name -> google.protobuf.Timestamp
+	2,  // 17: tidal.v1.ListSessionsResponse.sessions:type_name -> tidal.v1.Session
+	18, // 18: tidal.v1.SummariseSessionsRequest.since:type_name -> google.protobuf.Timestamp
+	17, // 19: tidal.v1.SummariseSessionsResponse.types:type_name -> tidal.v1.TypeCount
+	20, // [20:20] is the sub-list for method output_type
+	20, // [20:20] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_tidal_v1_session_proto_init() }
@@ -1330,6 +1470,14 @@ func file_tidal_v1_session_proto_init() {
 		return
 	}
 	file_tidal_v1_write_proto_init()
+	file_tidal_v1_session_proto_msgTypes[4].OneofWrappers = []any{
+		(*SessionRecord_Signal)(nil),
+		(*SessionRecord_Relate)(nil),
+		(*SessionRecord_SetMark)(nil),
+		(*SessionRecord_Collect)(nil),
+		(*SessionRecord_Note)(nil),
+		(*SessionRecord_Search)(nil),
+	}
 	file_tidal_v1_session_proto_msgTypes[16].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1337,7 +1485,7 @@ func file_tidal_v1_session_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tidal_v1_session_proto_rawDesc), len(file_tidal_v1_session_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   19,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -65,10 +65,6 @@ const (
 	TidalStartSessionProcedure = "/tidal.v1.Tidal/StartSession"
 	// TidalWriteSessionProcedure is the fully-qualified name of the Tidal's WriteSession RPC.
 	TidalWriteSessionProcedure = "/tidal.v1.Tidal/WriteSession"
-	// TidalAnnotateSessionProcedure is the fully-qualified name of the Tidal's AnnotateSession RPC.
-	TidalAnnotateSessionProcedure = "/tidal.v1.Tidal/AnnotateSession"
-	// TidalSearchedSessionProcedure is the fully-qualified name of the Tidal's SearchedSession RPC.
-	TidalSearchedSessionProcedure = "/tidal.v1.Tidal/SearchedSession"
 	// TidalCloseSessionProcedure is the fully-qualified name of the Tidal's CloseSession RPC.
 	TidalCloseSessionProcedure = "/tidal.v1.Tidal/CloseSession"
 	// TidalGetSessionProcedure is the fully-qualified name of the Tidal's GetSession RPC.
@@ -141,15 +137,11 @@ type TidalClient interface {
 	StartSession(context.Context, *tidalpb.StartSessionRequest) (*tidalpb.StartSessionResponse, error)
 	// WriteSession writes records of a session.
 	WriteSession(context.Context, *tidalpb.WriteSessionRequest) (*tidalpb.WriteSessionResponse, error)
-	// AnnotateSession keeps a note.
-	AnnotateSession(context.Context, *tidalpb.AnnotateSessionRequest) (*tidalpb.AnnotateSessionResponse, error)
-	// SearchedSession keeps a search.
-	SearchedSession(context.Context, *tidalpb.SearchedSessionRequest) (*tidalpb.SearchedSessionResponse, error)
 	// CloseSession ends a session.
 	CloseSession(context.Context, *tidalpb.CloseSessionRequest) (*tidalpb.CloseSessionResponse, error)
 	// GetSession reads a session's summary.
 	GetSession(context.Context, *tidalpb.GetSessionRequest) (*tidalpb.GetSessionResponse, error)
-	// ListSessions reads a user's sessions page by page.
+	// ListSessions reads a user's sessions.
 	ListSessions(context.Context, *tidalpb.ListSessionsRequest) (*tidalpb.ListSessionsResponse, error)
 	// SummariseSessions reads what a user's sessions amount to.
 	SummariseSessions(context.Context, *tidalpb.SummariseSessionsRequest) (*tidalpb.SummariseSessionsResponse, error)
@@ -275,18 +267,6 @@ func NewTidalClient(httpClient connect.HTTPClient, baseURL string, opts ...conne
 			connect.WithSchema(tidalMethods.ByName("WriteSession")),
 			connect.WithClientOptions(opts...),
 		),
-		annotateSession: connect.NewClient[tidalpb.AnnotateSessionRequest, tidalpb.AnnotateSessionResponse](
-			httpClient,
-			baseURL+TidalAnnotateSessionProcedure,
-			connect.WithSchema(tidalMethods.ByName("AnnotateSession")),
-			connect.WithClientOptions(opts...),
-		),
-		searchedSession: connect.NewClient[tidalpb.SearchedSessionRequest, tidalpb.SearchedSessionResponse](
-			httpClient,
-			baseURL+TidalSearchedSessionProcedure,
-			connect.WithSchema(tidalMethods.ByName("SearchedSession")),
-			connect.WithClientOptions(opts...),
-		),
 		closeSession: connect.NewClient[tidalpb.CloseSessionRequest, tidalpb.CloseSessionResponse](
 			httpClient,
 			baseURL+TidalCloseSessionProcedure,
@@ -361,8 +341,6 @@ type tidalClient struct {
 	collection        *connect.Client[tidalpb.CollectionRequest, tidalpb.CollectionResponse]
 	startSession      *connect.Client[tidalpb.StartSessionRequest, tidalpb.StartSessionResponse]
 	writeSession      *connect.Client[tidalpb.WriteSessionRequest, tidalpb.WriteSessionResponse]
-	annotateSession   *connect.Client[tidalpb.AnnotateSessionRequest, tidalpb.AnnotateSessionResponse]
-	searchedSession   *connect.Client[tidalpb.SearchedSessionRequest, tidalpb.SearchedSessionResponse]
 	closeSession      *connect.Client[tidalpb.CloseSessionRequest, tidalpb.CloseSessionResponse]
 	getSession        *connect.Client[tidalpb.GetSessionRequest, tidalpb.GetSessionResponse]
 	listSessions      *connect.Client[tidalpb.ListSessionsRequest, tidalpb.ListSessionsResponse]
@@ -504,24 +482,6 @@ func (c *tidalClient) WriteSession(ctx context.Context, req *tidalpb.WriteSessio
 	return nil, err
 }
 
-// AnnotateSession calls tidal.v1.Tidal.AnnotateSession.
-func (c *tidalClient) AnnotateSession(ctx context.Context, req *tidalpb.AnnotateSessionRequest) (*tidalpb.AnnotateSessionResponse, error) {
-	response, err := c.annotateSession.CallUnary(ctx, connect.NewRequest(req))
-	if response != nil {
-		return response.Msg, err
-	}
-	return nil, err
-}
-
-// SearchedSession calls tidal.v1.Tidal.SearchedSession.
-func (c *tidalClient) SearchedSession(ctx context.Context, req *tidalpb.SearchedSessionRequest) (*tidalpb.SearchedSessionResponse, error) {
-	response, err := c.searchedSession.CallUnary(ctx, connect.NewRequest(req))
-	if response != nil {
-		return response.Msg, err
-	}
-	return nil, err
-}
-
 // CloseSession calls tidal.v1.Tidal.CloseSession.
 func (c *tidalClient) CloseSession(ctx context.Context, req *tidalpb.CloseSessionRequest) (*tidalpb.CloseSessionResponse, error) {
 	response, err := c.closeSession.CallUnary(ctx, connect.NewRequest(req))
@@ -622,15 +582,11 @@ type TidalHandler interface {
 	StartSession(context.Context, *tidalpb.StartSessionRequest) (*tidalpb.StartSessionResponse, error)
 	// WriteSession writes records of a session.
 	WriteSession(context.Context, *tidalpb.WriteSessionRequest) (*tidalpb.WriteSessionResponse, error)
-	// AnnotateSession keeps a note.
-	AnnotateSession(context.Context, *tidalpb.AnnotateSessionRequest) (*tidalpb.AnnotateSessionResponse, error)
-	// SearchedSession keeps a search.
-	SearchedSession(context.Context, *tidalpb.SearchedSessionRequest) (*tidalpb.SearchedSessionResponse, error)
 	// CloseSession ends a session.
 	CloseSession(context.Context, *tidalpb.CloseSessionRequest) (*tidalpb.CloseSessionResponse, error)
 	// GetSession reads a session's summary.
 	GetSession(context.Context, *tidalpb.GetSessionRequest) (*tidalpb.GetSessionResponse, error)
-	// ListSessions reads a user's sessions page by page.
+	// ListSessions reads a user's sessions.
 	ListSessions(context.Context, *tidalpb.ListSessionsRequest) (*tidalpb.ListSessionsResponse, error)
 	// SummariseSessions reads what a user's sessions amount to.
 	SummariseSessions(context.Context, *tidalpb.SummariseSessionsRequest) (*tidalpb.SummariseSessionsResponse, error)
@@ -752,18 +708,6 @@ func NewTidalHandler(svc TidalHandler, opts ...connect.HandlerOption) (string, h
 		connect.WithSchema(tidalMethods.ByName("WriteSession")),
 		connect.WithHandlerOptions(opts...),
 	)
-	tidalAnnotateSessionHandler := connect.NewUnaryHandlerSimple(
-		TidalAnnotateSessionProcedure,
-		svc.AnnotateSession,
-		connect.WithSchema(tidalMethods.ByName("AnnotateSession")),
-		connect.WithHandlerOptions(opts...),
-	)
-	tidalSearchedSessionHandler := connect.NewUnaryHandlerSimple(
-		TidalSearchedSessionProcedure,
-		svc.SearchedSession,
-		connect.WithSchema(tidalMethods.ByName("SearchedSession")),
-		connect.WithHandlerOptions(opts...),
-	)
 	tidalCloseSessionHandler := connect.NewUnaryHandlerSimple(
 		TidalCloseSessionProcedure,
 		svc.CloseSession,
@@ -850,10 +794,6 @@ func NewTidalHandler(svc TidalHandler, opts ...connect.HandlerOption) (string, h
 			tidalStartSessionHandler.ServeHTTP(w, r)
 		case TidalWriteSessionProcedure:
 			tidalWriteSessionHandler.ServeHTTP(w, r)
-		case TidalAnnotateSessionProcedure:
-			tidalAnnotateSessionHandler.ServeHTTP(w, r)
-		case TidalSearchedSessionProcedure:
-			tidalSearchedSessionHandler.ServeHTTP(w, r)
 		case TidalCloseSessionProcedure:
 			tidalCloseSessionHandler.ServeHTTP(w, r)
 		case TidalGetSessionProcedure:
@@ -937,14 +877,6 @@ func (UnimplementedTidalHandler) StartSession(context.Context, *tidalpb.StartSes
 
 func (UnimplementedTidalHandler) WriteSession(context.Context, *tidalpb.WriteSessionRequest) (*tidalpb.WriteSessionResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Tidal.WriteSession is not implemented"))
-}
-
-func (UnimplementedTidalHandler) AnnotateSession(context.Context, *tidalpb.AnnotateSessionRequest) (*tidalpb.AnnotateSessionResponse, error) {
-	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Tidal.AnnotateSession is not implemented"))
-}
-
-func (UnimplementedTidalHandler) SearchedSession(context.Context, *tidalpb.SearchedSessionRequest) (*tidalpb.SearchedSessionResponse, error) {
-	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Tidal.SearchedSession is not implemented"))
 }
 
 func (UnimplementedTidalHandler) CloseSession(context.Context, *tidalpb.CloseSessionRequest) (*tidalpb.CloseSessionResponse, error) {
