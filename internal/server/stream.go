@@ -3,7 +3,9 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"runtime/debug"
 	"sync"
 
 	"connectrpc.com/connect"
@@ -105,6 +107,11 @@ func (p *pipeline) read(ctx context.Context, m *tidalpb.StreamWritesRequest) {
 
 func (p *pipeline) write(ctx context.Context, m *tidalpb.StreamWritesRequest, one *pending) {
 	defer close(one.done)
+	defer func() {
+		if v := recover(); v != nil { // on a goroutine of ours nobody else would
+			one.err = fmt.Errorf("%w: panic: %v\n%s", errInternal, v, debug.Stack())
+		}
+	}()
 	one.receipt, one.err = p.s.write(ctx, m.GetWrite(), m.GetWrite().GetKey())
 }
 
