@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/tidaldb/tidal"
@@ -110,5 +111,46 @@ func TestAnExportEndsAtDamage(t *testing.T) {
 	}
 	if _, err := os.Stat(bad.File); err != nil {
 		t.Errorf("the damage is in %s: %v", bad.File, err)
+	}
+}
+
+// What an export holds doesn't grow with the log, and neither does what its reader keeps pin the log's memory.
+func TestAnExportHoldsLittle(t *testing.T) {
+	db, _ := fresh(t)
+	const signals = 60_000
+	for n := 0; n < signals; n += 600 {
+		request := make([]tidal.Signal, 600)
+		for j := range request {
+			request[j] = tidal.Signal{Type: "view", User: fmt.Sprint("user", (n+j)%50), Item: fmt.Sprint("item", j)}
+		}
+		if _, err := db.Signals(ctx, request...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	held := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before, most, events := held(), int64(0), 0
+	var kept []tidal.Exported
+	for x, err := range db.Export(ctx, since()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if events++; events%1000 == 0 {
+			kept = append(kept, x)
+		}
+		if events%20_000 == 0 {
+			most = max(most, held()-before)
+		}
+	}
+	log := db.Stats().LogBytes
+	if events != signals || most > 2<<20 || most*2 > log {
+		t.Errorf("%d events of a log of %d bytes took %d bytes on the way", events, log, most)
+	}
+	if kept[0].User == "" {
+		t.Error("what was kept is gone")
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -263,5 +264,65 @@ func TestTheLineOfThePageIsALine(t *testing.T) {
 	}
 	if x.Ref == nil || x.Ref.Time.Format(time.RFC3339) != "2026-03-01T11:59:58Z" {
 		t.Errorf("read as %+v", x)
+	}
+}
+
+// A process that is killed while it exports under a name has lost nothing: what it gave, and what the next gives, is everything.
+func TestAnExportThatIsKilledLosesNothing(t *testing.T) {
+	dir := t.TempDir()
+	db, err := tidal.Open(dir, schema.Events(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const signals = 20_000
+	for n := 0; n < signals; n += 500 {
+		request := make([]tidal.Signal, 500)
+		for j := range request {
+			request[j] = tidal.Signal{Type: "view", User: "ada", Item: fmt.Sprint("i", n+j)}
+		}
+		if _, err := db.Signals(t.Context(), request...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"export", "--dir", dir, "--to", "now+1h", "--name", "nightly"}
+	given := map[string]bool{}
+	keep := func(line []byte) {
+		var x tidal.Exported
+		if err := x.UnmarshalJSON(line); err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		given[x.Item] = true
+	}
+	killed := program(t, args...)
+	out, err := killed.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := killed.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	for n := 0; n < 5000 && lines.Scan(); n++ {
+		keep(lines.Bytes())
+	}
+	if err := killed.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = killed.Wait() // it was killed
+	if len(given) != 5000 {
+		t.Fatalf("%d events before the kill", len(given))
+	}
+	rest := good(t, args...).stdout
+	for line := range strings.Lines(rest) {
+		keep([]byte(line))
+	}
+	if len(given) != signals {
+		t.Errorf("%d of %d events were given", len(given), signals)
+	}
+	if again := good(t, args...).stdout; again != "" {
+		t.Errorf("and then again %.100s", again)
 	}
 }
