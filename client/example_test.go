@@ -153,6 +153,35 @@ func keptNumbers(ctx context.Context, c *client.Client) error {
 	return nil
 }
 
+func ExampleClient_StartSession() {
+	forExamples(func(c *client.Client) error { return anEvening(context.Background(), c) })
+	// Output: 2 signals, 1 search
+}
+
+func anEvening(ctx context.Context, c *client.Client) error {
+	session, err := c.StartSession(ctx, client.SessionStart{User: "ada", Agent: "assistant", TTL: time.Hour})
+	if err != nil {
+		return err
+	}
+	_, err = session.Write(ctx,
+		client.Search{Query: "late jazz", Results: []string{"jazz-101", "jazz-102"}},
+		client.Signal{Type: "view", Item: "jazz-101"},
+		client.Signal{Type: "like", Item: "jazz-101"},
+	)
+	if err != nil {
+		return err
+	}
+	if _, err := session.Rank(ctx, client.Query{Profile: "for_you"}); err != nil { // knows of the like
+		return err
+	}
+	end, err := session.Close(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%d signals, %d search\n", end.Signals, end.Searches)
+	return nil
+}
+
 // indentless is how lines of a function's body stand in a document.
 func indentless(body string) string {
 	var b strings.Builder
