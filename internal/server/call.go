@@ -212,15 +212,15 @@ const answerFor = 10 * time.Second
 
 // limits sets the deadlines of a request's connection: of the whole request, or of each step of a stream. A server for
 // tests that has no connection has no deadlines.
-func (c *call) limits(stream bool) {
+func (c *call) limits(stream bool, patience time.Duration) {
 	l := &c.server.limits
 	if stream {
 		c.w.idle, c.body.idle = l.Idle, l.Idle
 		return
 	}
 	now := time.Now()
-	_ = c.w.control.SetReadDeadline(now.Add(l.Request))
-	_ = c.w.control.SetWriteDeadline(now.Add(l.Request + answerFor))
+	_ = c.w.control.SetReadDeadline(now.Add(patience))
+	_ = c.w.control.SetWriteDeadline(now.Add(patience + answerFor))
 }
 
 // errStopped ends reading a stream whose answer has ended.

@@ -148,6 +148,7 @@ type Limits struct {
 	// and no such bound: they are read piece by piece.
 	Body int64
 	// Request is how long a request may take, and a body may take to arrive; 0 is 10 seconds. Callers can ask for less.
+	// Checkpoints, digests and changes of the schema may take ten times as long.
 	Request time.Duration
 	// Idle is how long a stream may wait for its other end; 0 is 60 seconds.
 	Idle time.Duration

@@ -15,8 +15,9 @@ import (
 const (
 	// maxLine is the longest line, in bytes; a signal with all that it can have fits several times.
 	maxLine = 64 << 10
-	// maxLines and defaultLines are how many lines make a request.
-	maxLines, defaultLines = 1000, 100
+	// maxLines and defaultLines are how many lines make a request, at most and where nothing is said.
+	maxLines     = 1000
+	defaultLines = 100
 	// maxGathered is how many bytes of lines make a request. The next one begins where a line would pass it.
 	maxGathered = 512 << 10
 )

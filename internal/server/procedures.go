@@ -72,6 +72,15 @@ func streaming(procedure string) bool {
 	return false
 }
 
+// patient are the procedures that may take ten times as long as others: what they do grows with the database.
+func patient(procedure string) bool {
+	switch procedure {
+	case tidalpbconnect.AdminCheckpointProcedure, tidalpbconnect.AdminDigestProcedure, tidalpbconnect.AdminExtendSchemaProcedure:
+		return true
+	}
+	return false
+}
+
 // serveProcedures makes the endpoints of gRPC, gRPC-Web and Connect.
 func (s *Server) serveProcedures() {
 	opts := []connect.HandlerOption{
@@ -110,7 +119,7 @@ func (s *Server) serveProcedures() {
 
 func (s *Server) procedure(p procedure, stream bool, handler http.Handler) *endpoint {
 	return &endpoint{
-		name: p.path, role: p.role, class: p.class, stream: stream,
+		name: p.path, role: p.role, class: p.class, stream: stream, patient: patient(p.path),
 		serve: func(c *call) error {
 			handler.ServeHTTP(c.w, c.r)
 			c.learn()

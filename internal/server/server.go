@@ -87,12 +87,13 @@ func (l *Limits) fill() {
 
 // endpoint is what a request can reach.
 type endpoint struct {
-	name   string // as [Finished.Route] has it
-	role   Role
-	class  class
-	stream bool
-	serve  func(*call) error
-	lines  *endpoint // instead, where the body is lines of JSON
+	name    string // as [Finished.Route] has it
+	role    Role
+	class   class
+	stream  bool
+	patient bool // it may take ten times as long
+	serve   func(*call) error
+	lines   *endpoint // instead, where the body is lines of JSON
 	// explain answers with an error that serve, or what comes before it, returned.
 	explain func(*call, error)
 }
@@ -160,14 +161,18 @@ func (s *Server) serve(c *call, e *endpoint) error {
 			return &told{errForbidden, text}
 		}
 	}
-	c.limits(e.stream)
+	patience := s.limits.Request
+	if e.patient {
+		patience *= 10
+	}
+	c.limits(e.stream, patience)
 	leave, err := s.enter(e.class)
 	if err != nil {
 		return err
 	}
 	defer leave()
 	if !e.stream {
-		ctx, cancel := context.WithTimeout(c.r.Context(), s.limits.Request)
+		ctx, cancel := context.WithTimeout(c.r.Context(), patience)
 		defer cancel()
 		c.r = c.r.WithContext(ctx)
 		c.r.Body = http.MaxBytesReader(c.w.ResponseWriter, c.body, s.limits.Body)

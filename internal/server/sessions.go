@@ -2,6 +2,8 @@ package server
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -20,6 +22,11 @@ func (x *service) StartSession(ctx context.Context, m *tidalpb.StartSessionReque
 	}
 	if r.err != nil {
 		return nil, r.err
+	}
+	if key := callOf(ctx).r.Header.Get(headerKey); key != "" && start.ID == "" {
+		// Sent again it is the same session, as a session with an id is anyway.
+		hash := sha256.Sum256([]byte(key))
+		start.ID = hex.EncodeToString(hash[:16])
 	}
 	const most = 10 * 366 * 24 * time.Hour // the database knows better; this is what a duration can hold
 	if m.GetTtlMs() < 0 || m.GetTtlMs() > most.Milliseconds() {

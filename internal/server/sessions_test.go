@@ -34,6 +34,15 @@ func TestASessionOverHTTP(t *testing.T) {
 	w.refuses(400, "refused", "POST", "/v1/sessions", `{"user":"ada","policy":"none"}`)
 	w.refuses(400, "refused", "POST", "/v1/sessions", `{"user":"ada","ttl_ms":-1}`)
 
+	var drawn, same, other sessionDoc
+	w.want(201, "POST", "/v1/sessions", `{"user":"ada","agent":"tv"}`, &drawn, "Idempotency-Key", "evening")
+	w.want(201, "POST", "/v1/sessions", `{"user":"ada","agent":"tv"}`, &same, "Idempotency-Key", "evening")
+	w.want(201, "POST", "/v1/sessions", `{"user":"bob","agent":"tv"}`, &other)
+	if drawn.ID != same.ID || drawn.ID == "" || other.ID == drawn.ID {
+		t.Errorf("%+v, %+v, %+v", drawn, same, other)
+	}
+	w.refuses(422, "key_reused", "POST", "/v1/sessions", `{"user":"ada","agent":"car"}`, "Idempotency-Key", "evening")
+
 	type receipt struct {
 		Number    int64
 		Position  string
@@ -77,12 +86,12 @@ func TestASessionOverHTTP(t *testing.T) {
 	w.refuses(404, "not_found", "GET", "/v1/sessions/ada/never", "")
 	var all struct{ Sessions []sessionDoc }
 	w.want(200, "GET", "/v1/sessions/ada", "", &all)
-	if len(all.Sessions) != 3 {
+	if len(all.Sessions) != 4 {
 		t.Errorf("%+v", all)
 	}
 	var sum struct{ Sessions, Open, Signals int64 }
 	w.want(200, "GET", "/v1/sessions/ada:summary", "", &sum)
-	if sum.Sessions != 3 || sum.Open != 2 || sum.Signals != 3 {
+	if sum.Sessions != 4 || sum.Open != 3 || sum.Signals != 3 {
 		t.Errorf("%+v", sum)
 	}
 	lines := w.want(200, "GET", "/v1/export?from=2026-01-01&session=walk", "", nil)
