@@ -210,7 +210,7 @@ func TestWhatASessionRefuses(t *testing.T) {
 	}
 	for what, x := range map[string]tidal.SessionStart{
 		"user": {ID: "x"}, "id": {ID: strings.Repeat("x", 65), User: "ada"}, "agent": {User: "ada", Agent: strings.Repeat("x", 65)},
-		"policy": {User: "ada", Policy: "carefull"}, "ttl": {User: "ada", TTL: -time.Second},
+		"policy": {User: "ada", Policy: "careless"}, "ttl": {User: "ada", TTL: -time.Second},
 	} {
 		_, err := db.StartSession(ctx, x)
 		var in *tidal.InputError

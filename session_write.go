@@ -180,8 +180,10 @@ func (s *Session) writeOnce(ctx context.Context, seq uint64, records []Record) (
 	}
 	s.wrote(now, tail.Refused)
 	// The record at the end, which counts the others, is no business of the caller's.
-	out := Receipt{Position: got.First, Count: got.Count - 1, Duplicate: got.Duplicate, Clamped: got.Clamped,
-		Durable: got.Durable, Visible: got.Visible, db: db}
+	out := Receipt{
+		Position: got.First, Count: got.Count - 1, Duplicate: got.Duplicate, Clamped: got.Clamped,
+		Durable: got.Durable, Visible: got.Visible, db: db,
+	}
 	s.saw(VersionVector{}.With(got.First.Origin(), got.First.Seq+id.Seq(got.Count)-1))
 	return out, nil
 }

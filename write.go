@@ -93,8 +93,10 @@ func (db *DB) writeOnce(ctx context.Context, r *Request) (Receipt, error) {
 	if err != nil {
 		return Receipt{}, err
 	}
-	out := Receipt{Position: got.First, Count: got.Count, Duplicate: got.Duplicate, Clamped: got.Clamped,
-		Durable: got.Durable, Visible: got.Visible, db: db}
+	out := Receipt{
+		Position: got.First, Count: got.Count, Duplicate: got.Duplicate, Clamped: got.Clamped,
+		Durable: got.Durable, Visible: got.Visible, db: db,
+	}
 	if slices.ContainsFunc(r.Records, isErase) {
 		out.Forgotten = db.host.Forgotten(db.now())
 	}

@@ -133,8 +133,13 @@ func TestASessionIsDueWhenItsTimeIsUp(t *testing.T) {
 		ended             bool
 		want              int64 // 0: never
 	}{
-		{0, 0, 0, false, 0}, {5000, 0, 9000, false, 5000}, {0, 300, 0, false, 1300}, {0, 300, 1200, false, 1500},
-		{1400, 300, 1200, false, 1400}, {5000, 300, 1200, false, 1500}, {5000, 300, 1200, true, 0},
+		{0, 0, 0, false, 0},
+		{5000, 0, 9000, false, 5000},
+		{0, 300, 0, false, 1300},
+		{0, 300, 1200, false, 1500},
+		{1400, 300, 1200, false, 1400},
+		{5000, 300, 1200, false, 1500},
+		{5000, 300, 1200, true, 0},
 	} {
 		s := Session{SessionKey: SessionKey{Opened: 1000, ID: "a"}, Begin: begun, Last: c.last}
 		s.Begin.Until, s.Begin.Idle = c.until, c.idle

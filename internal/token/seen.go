@@ -1,6 +1,7 @@
 package token
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/binary"
 
@@ -22,9 +23,11 @@ const maxSeen = 1 << 16
 // Text returns the token as a text in the alphabet of URLs.
 func (s *Seen) Text(keys Keys) string {
 	b := begin(make([]byte, 0, 64), keys, kindSeen)
-	b = binary.AppendUvarint(b, uint64(s.Highest))
-	b = s.Vector.AppendBinary(b)
-	return base64.RawURLEncoding.EncodeToString(seal(b, 0, keys))
+	return base64.RawURLEncoding.EncodeToString(seal(s.append(b), 0, keys))
+}
+
+func (s *Seen) append(dst []byte) []byte {
+	return s.Vector.AppendBinary(binary.AppendUvarint(dst, uint64(s.Highest)))
 }
 
 // OpenSeen reads a token back.
@@ -43,7 +46,8 @@ func OpenSeen(keys Keys, text string) (Seen, error) {
 	r := reader{b: body}
 	s := Seen{Highest: hlc.Timestamp(r.uvarint())}
 	var rest []byte
-	if s.Vector, rest, err = id.DecodeVersionVector(r.b); r.bad || err != nil || len(rest) > 0 {
+	s.Vector, rest, err = id.DecodeVersionVector(r.b)
+	if r.bad || err != nil || len(rest) > 0 || !bytes.Equal(s.append(nil), body) {
 		return Seen{}, fault.Refuse("token", "is sealed, and yet its contents can't be read")
 	}
 	return s, nil
