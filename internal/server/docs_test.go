@@ -182,7 +182,9 @@ func (w *world) do(method, target, body string, headers []string) reply {
 	if res.StatusCode >= 500 {
 		w.t.Fatalf("%s %s: %s", method, target, data)
 	}
-	return reply{res.StatusCode, res.Header, string(data)}
+	got := reply{res.StatusCode, res.Header, string(data)}
+	w.describes(method, r.URL.EscapedPath(), got)
+	return got
 }
 
 // shellWords splits a line as a shell does that knows quotes and bars.

@@ -58,6 +58,7 @@ type world struct {
 	http   *httptest.Server
 	seen   *recording
 	cursor string // of an event that is in the database
+	doc    *described
 }
 
 // open starts a server with the options that change makes.
@@ -86,6 +87,7 @@ func (w *world) serve(o Options) {
 	w.http.Config.Protocols = p
 	w.http.Start()
 	w.t.Cleanup(w.http.Close)
+	w.doc = w.described()
 }
 
 // reopened serves the database again after it was restarted.
@@ -129,7 +131,21 @@ func (w *world) send(method, path, body string, headers ...string) reply {
 	if err != nil {
 		w.t.Fatalf("%s %s: %v", method, path, err)
 	}
-	return reply{res.StatusCode, res.Header, string(data)}
+	got := reply{res.StatusCode, res.Header, string(data)}
+	w.describes(method, path, got)
+	return got
+}
+
+// describes holds an answer against the document, if it came from a path that is in it.
+func (w *world) describes(method, path string, got reply) {
+	w.t.Helper()
+	path, _, _ = strings.Cut(path, "?")
+	e, _, err := w.server.routes.find(method, path)
+	if err != nil || method == "HEAD" || got.header.Get("Content-Encoding") != "" {
+		return
+	}
+	_, pattern, _ := strings.Cut(e.name, " ")
+	w.doc.check(w.t, method, pattern, got)
 }
 
 // want sends a request, which must be answered with the status, and reads the answer into out unless that is nil.

@@ -44,11 +44,12 @@ type described struct {
 		Role string `json:"x-tidal-role"`
 	}
 	compiler *jsonschema.Compiler
+	schemas  map[string]*jsonschema.Schema
 }
 
 func (w *world) described() *described {
 	w.t.Helper()
-	d := &described{compiler: jsonschema.NewCompiler()}
+	d := &described{compiler: jsonschema.NewCompiler(), schemas: map[string]*jsonschema.Schema{}}
 	d.compiler.AssertFormat()
 	if err := json.Unmarshal(w.server.openAPI, d); err != nil {
 		w.t.Fatal(err)
@@ -74,12 +75,16 @@ func (d *described) check(t *testing.T, method, path string, got reply) {
 	escape := strings.NewReplacer("~", "~0", "/", "~1", "{", "%7B", "}", "%7D", "+", "+")
 	at := "urn:openapi#/paths/" + escape.Replace(path) + "/" + strings.ToLower(method) + "/responses/" + status +
 		"/content/" + escape.Replace(kind) + "/schema"
-	s, err := d.compiler.Compile(at)
-	if err != nil {
-		t.Errorf("%s %s: %d as %s isn't described: %v", method, path, got.status, kind, err)
-		return
+	s := d.schemas[at]
+	if s == nil {
+		var err error
+		if s, err = d.compiler.Compile(at); err != nil {
+			t.Errorf("%s %s: %d as %s isn't described: %v", method, path, got.status, kind, err)
+			return
+		}
+		d.schemas[at] = s
 	}
-	if kind == typeBytes {
+	if kind == typeBytes || kind == typeLines && got.body == "" {
 		return
 	}
 	texts := []string{got.body}
@@ -105,7 +110,7 @@ func TestTheDocumentSaysWhatTheHandlersDo(t *testing.T) {
 		o.Authorize = byName
 	})
 	w.furnish()
-	d := w.described()
+	d := w.doc
 	known := map[string]bool{}
 	for _, r := range w.server.allRoutes() {
 		known[r.method+" "+r.path] = true

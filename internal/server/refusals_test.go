@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"slices"
@@ -286,4 +287,38 @@ func compressed(t *testing.T, data []byte) (string, string) {
 		t.Fatal(err)
 	}
 	return g.String(), string(e.EncodeAll(data, nil))
+}
+
+// TestSlowMessages does the same with procedures.
+func TestSlowMessages(t *testing.T) {
+	w := open(t, func(o *Options) { o.Limits.Request, o.Limits.Idle = 50*time.Millisecond, 50*time.Millisecond })
+	w.furnish()
+	before := w.db.Digest()
+	for _, p := range procedures() {
+		if patient(p.path) {
+			continue // these have ten times as long, and read nothing
+		}
+		kind := "application/json"
+		if streaming(p.path) {
+			kind = "application/connect+json"
+		}
+		conn, err := net.Dial("tcp", w.http.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\nContent-Length: 1000\r\n\r\n{", p.path, kind)
+		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatalf("%s: %v", p.path, err)
+		}
+		body, err := io.ReadAll(res.Body)
+		if err != nil || res.StatusCode < 400 && !strings.Contains(string(body), `"error"`) {
+			t.Errorf("%s: %d %s %v", p.path, res.StatusCode, body, err)
+		}
+		res.Body.Close()
+	}
+	if w.db.Digest() != before {
+		t.Error("something was written")
+	}
 }
