@@ -3,7 +3,8 @@
 //
 // [Open] opens a directory, or makes one; [DB.Signal] writes a signal and returns when it is durable and visible;
 // [DB.Cell] and [DB.Top] read decayed scores and windowed counts at any time. What items, users and creators are made of
-// is written with [DB.Write] and [DB.Load], and read with [DB.Entity], [DB.List] and [DB.User].
+// is written with [DB.Write] and [DB.Load], and read with [DB.Entity], [DB.List] and [DB.User]. [DB.Rank] answers with lists;
+// [DB.StartSession] begins an agent's or a device's session with a user.
 //
 //	db, err := tidal.Open("data", schema.Events(), nil)
 //	if err != nil {
