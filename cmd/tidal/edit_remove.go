@@ -49,7 +49,7 @@ func (a *app) eraseCommand() *cobra.Command {
 		Short: "Remove everything that is known of a user, and print the receipt",
 		Long: `Remove everything that is known of a user: fields, interactions, marks and relations. What they contributed to
 items' counts stays. The receipt says where the erasure stands in the log, and by when the log itself holds nothing of
-the user any more. Today that is never: the log is kept for ever.`,
+the user any more, which is when it is older than the retention.`,
 		Example: `  tidal erase --dir D --user ada
   tidal erase --dir D --user ada --json`,
 		Args: usageArgs(cobra.NoArgs),

@@ -1,14 +1,14 @@
-// Command tidal is the program of the tidal database: it imports files, reads scores and lists, checks a directory,
-// and shows what it's about with a demo.
+// Command tidal is the program of the tidal database: it serves one to other programs, imports and exports, reads scores and
+// lists, checks and copies a directory, and shows what it's about with a demo.
 //
 //	tidal demo
+//	tidal serve --data-dir D --schema events
 //	tidal import --dir D --format movielens u.data
-//	tidal get --dir D --item 50 --type rating --at newest
 //	tidal rank --dir D --user 13 --at newest
 //
 // Every command takes --json: then standard output ends with exactly one JSON object on a line of its own. What is
 // meant for people (progress, complaints, the text of an error) goes to standard error. docs/cli.md describes all of
-// it; failure.go lists the exit codes. The program serves nothing yet.
+// it; failure.go lists the exit codes.
 package main
 
 import (

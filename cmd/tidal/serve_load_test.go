@@ -95,8 +95,11 @@ func send(c *http.Client, method, url, body string) error {
 	}
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
-	if err != nil || res.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s %s: %s, %v: %s", method, url, res.Status, err, bytes.TrimSpace(text))
+	if err != nil {
+		return fmt.Errorf("%s %s: read the answer: %w", method, url, err)
+	}
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s %s: %s: %s", method, url, res.Status, bytes.TrimSpace(text))
 	}
 	return nil
 }

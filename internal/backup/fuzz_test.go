@@ -33,8 +33,10 @@ func FuzzPayloads(f *testing.F) {
 		payloads[backup.PartManifest])
 	f.Fuzz(func(t *testing.T, head, keys, chunk, log, manifest []byte) {
 		all := []backup.RawFrame{
-			{Part: backup.PartHead, Payload: head}, {Part: backup.PartKeys, Payload: keys},
-			{Part: backup.PartStore, Payload: chunk}, {Part: backup.PartLog, Payload: log},
+			{Part: backup.PartHead, Payload: head},
+			{Part: backup.PartKeys, Payload: keys},
+			{Part: backup.PartStore, Payload: chunk},
+			{Part: backup.PartLog, Payload: log},
 			{Part: backup.PartManifest, Payload: manifest},
 		}
 		readAny(t, backup.Frames(all...))

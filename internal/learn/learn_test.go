@@ -107,10 +107,13 @@ func TestListsCloseWhenTheirWindowEnds(t *testing.T) {
 		made       int
 		pairs      int
 	}{
-		{1, "like", "a", 1, 0, 0}, {2, "skip", "b", 1, 0, 0}, {3, "skip", "c", 1, 0, 0},
+		{1, "like", "a", 1, 0, 0},
+		{2, "skip", "b", 1, 0, 0},
+		{3, "skip", "c", 1, 0, 0},
 		{61, "like", "a", 2, 60, 1}, // an hour later: list 1 gives one pair, and one too many
 		{62, "skip", "z", 1, 0, 0},  // late
-		{63, "skip", "b", 2, 60, 0}, {64, "like", "a", 3, 63, 0},
+		{63, "skip", "b", 2, 60, 0},
+		{64, "like", "a", 3, 63, 0},
 		{65, "like", "a", 4, 64, 1}, // a third list: the first of them is closed early
 	} {
 		if got := add(x.minute, x.kind, x.item, x.feed, x.made); strings.Count(got, "\n") != x.pairs {
