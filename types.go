@@ -2,6 +2,7 @@ package tidal
 
 import (
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/tidaldb/tidal/internal/fault"
@@ -88,7 +89,8 @@ type Options struct {
 }
 
 // Degrade is how a database does less for each query when many are under way: from so many on, each step beside those
-// before it. 0 stands for 200, 500 and 1,000; less than 0 is never.
+// before it. 0 stands for 8, 32 and 100 for each processor (GOMAXPROCS), about which as many milliseconds go by before a
+// query has its turn; less than 0 is never.
 type Degrade struct {
 	// FewerCandidates takes 40 % of the candidates and scores half as many.
 	FewerCandidates int
@@ -100,9 +102,9 @@ type Degrade struct {
 
 func (d Degrade) levels() [3]int {
 	out := [3]int{d.FewerCandidates, d.CoarseCounts, d.NoMixing}
-	for i, standard := range [3]int{200, 500, 1000} {
+	for i, standard := range [3]int{8, 32, 100} {
 		if out[i] == 0 {
-			out[i] = standard
+			out[i] = standard * runtime.GOMAXPROCS(0)
 		}
 	}
 	return out

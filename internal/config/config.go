@@ -113,9 +113,6 @@ func (c *Config) check() error {
 	if c.ExportAlarm == 0 {
 		errs = append(errs, fault.Refuse("export-alarm", "is 0; write -1 for never"))
 	}
-	if c.DegradeCandidates == 0 || c.DegradeCounts == 0 || c.DegradeMixing == 0 {
-		errs = append(errs, fault.Refuse("degrade-candidates", "degrade-counts and degrade-mixing aren't 0; write 1 for always, -1 for never"))
-	}
 	return errors.Join(errs...)
 }
 

@@ -134,7 +134,6 @@ func TestWhatIsUnknownOrWrongIsRefusedWithItsPlace(t *testing.T) {
 		{"half of TLS", config.Sources{Flags: map[string]string{"tls-cert": "c"}}, "tls-cert", "together"},
 		{"lag", config.Sources{Flags: map[string]string{"checkpoint-bytes": "1GiB"}}, "checkpoint-lag", "less than"},
 		{"no memory", config.Sources{Flags: map[string]string{"user-memory": "0"}}, "user-memory", "-1 for no bound"},
-		{"never", config.Sources{Flags: map[string]string{"degrade-mixing": "0"}}, "degrade-candidates", "-1 for never"},
 		{"nested", config.Sources{FileName: "t.yaml", File: []byte("listen:\n  port: 1\n")}, "t.yaml:1: listen", "one value"},
 		{"list", config.Sources{FileName: "t.yaml", File: []byte("listen: [a, b]\n")}, "t.yaml:1: listen", "one value"},
 		{"nothing", config.Sources{FileName: "t.yaml", File: []byte("listen:\n")}, "t.yaml:1: listen", "one value"},

@@ -56,9 +56,9 @@ func whatIsServed() []Setting {
 		bytes("export-alarm", "4GiB", -1, 1<<44, "how much of the log may stay for named exports alone before it's called an alarm; -1 is never", func(c *Config) *int64 { return &c.ExportAlarm }),
 		bytes("export-limit", "0", 0, 1<<44, "how much of it stays at most: beyond it exports lose what they haven't read; 0 is no limit", func(c *Config) *int64 { return &c.ExportLimit }),
 		duration("export-stale", "7d", time.Minute, 3650*24*time.Hour, "how long a named export may stand still before it's called stale", func(c *Config) *time.Duration { return &c.ExportStale }),
-		count("degrade-candidates", "200", -1, 1<<20, "lists under way from which on fewer candidates are looked at; -1 is never", func(c *Config) *int { return &c.DegradeCandidates }),
-		count("degrade-counts", "500", -1, 1<<20, "lists under way from which on counts are taken from scores, too; -1 is never", func(c *Config) *int { return &c.DegradeCounts }),
-		count("degrade-mixing", "1000", -1, 1<<20, "lists under way from which on nothing is mixed or explored, too; -1 is never", func(c *Config) *int { return &c.DegradeMixing }),
+		count("degrade-candidates", "0", -1, 1<<20, "lists under way from which on fewer candidates are looked at; 0 is 8 for each processor, -1 is never", func(c *Config) *int { return &c.DegradeCandidates }),
+		count("degrade-counts", "0", -1, 1<<20, "lists under way from which on counts are taken from scores, too; 0 is 32 for each processor, -1 is never", func(c *Config) *int { return &c.DegradeCounts }),
+		count("degrade-mixing", "0", -1, 1<<20, "lists under way from which on nothing is mixed or explored, too; 0 is 100 for each processor, -1 is never", func(c *Config) *int { return &c.DegradeMixing }),
 	}
 }
 

@@ -303,10 +303,11 @@ func (r *Ranker) fromScores(t *table[float32], limit int) {
 			all = append(all, heads.Ranked{Ord: state.Ord(n), LogScore: int64(math.Float32bits(*score))})
 		}
 	})
-	slices.SortFunc(all, byScore)
 	r.ranked = all
-	for i := range all[:min(limit, len(all))] {
-		r.offer(all[i].Ord)
+	best := first(all, limit, func(a, b *heads.Ranked) bool { return byScore(*a, *b) < 0 })
+	slices.SortFunc(best, byScore)
+	for i := range best {
+		r.offer(best[i].Ord)
 	}
 }
 

@@ -1,7 +1,6 @@
 package ranker
 
 import (
-	"cmp"
 	"math"
 	"slices"
 
@@ -175,13 +174,23 @@ func (x *neighbours) second(r *Ranker) {
 // preselect leaves the k neighbours with the highest weights. They are left in an order that doesn't depend on ordinals,
 // since sums of floating-point numbers depend on it.
 func (x *neighbours) preselect(k int) {
+	x.users = first(x.users, k, byWeight)
 	slices.SortFunc(x.users, func(a, b neighbour) int {
-		if a.weight != b.weight {
-			return cmp.Compare(b.weight, a.weight)
+		switch {
+		case byWeight(&a, &b):
+			return -1
+		case byWeight(&b, &a):
+			return 1
 		}
-		return cmp.Compare(a.hash, b.hash)
+		return 0
 	})
-	x.users = x.users[:min(k, len(x.users))]
+}
+
+func byWeight(a, b *neighbour) bool {
+	if a.weight != b.weight {
+		return a.weight > b.weight
+	}
+	return a.hash < b.hash
 }
 
 // ask adds what one neighbour met.
@@ -243,15 +252,12 @@ func (t *trail) sweep(weights *table[float32]) (shared float32) {
 // resolve turns the sums into scores of items in [0, 1].
 func (x *neighbours) resolve(r *Ranker) {
 	x.raw.each(func(hash uint32, sum *float32) { x.found = append(x.found, scored{hash: hash, score: *sum}) })
-	if len(x.found) > resolvedMost {
-		slices.SortFunc(x.found, func(a, b scored) int {
-			if a.score != b.score {
-				return cmp.Compare(b.score, a.score)
-			}
-			return cmp.Compare(a.hash, b.hash)
-		})
-		x.found = x.found[:resolvedMost]
-	}
+	x.found = first(x.found, resolvedMost, func(a, b *scored) bool {
+		if a.score != b.score {
+			return a.score > b.score
+		}
+		return a.hash < b.hash
+	})
 	kept := x.found[:0]
 	x.ords = x.ords[:0]
 	for _, f := range x.found {

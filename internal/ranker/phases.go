@@ -32,8 +32,7 @@ func (r *Ranker) cut() {
 	}
 	r.found = kept
 	if most := r.most(); fresh && len(r.found) > most {
-		r.selectBest(most)
-		r.found = r.found[:most]
+		r.found = first(r.found, most, r.before)
 	}
 }
 
@@ -90,37 +89,6 @@ func (r *Ranker) before(a, b *candidate) bool {
 		return a.first > b.first
 	}
 	return r.job.Engine.CompareItems(a.n, b.n) < 0
-}
-
-// selectBest brings the best k candidates to the front, in no order (C. A. R. Hoare, "Algorithm 65: Find", CACM 4, 1961).
-func (r *Ranker) selectBest(k int) {
-	list := r.found
-	lo, hi := 0, len(list)-1
-	for lo < hi {
-		pivot := list[lo+(hi-lo)/2]
-		i, j := lo, hi
-		for i <= j {
-			for r.before(&list[i], &pivot) {
-				i++
-			}
-			for r.before(&pivot, &list[j]) {
-				j--
-			}
-			if i <= j {
-				list[i], list[j] = list[j], list[i]
-				i++
-				j--
-			}
-		}
-		switch {
-		case k-1 <= j:
-			hi = j
-		case k-1 >= i:
-			lo = i
-		default:
-			return
-		}
-	}
 }
 
 // second computes every feature of the candidates that are left, drops those that gates hold back, and scores the others.

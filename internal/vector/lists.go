@@ -36,7 +36,7 @@ type Lists struct {
 
 // Options are how a [Lists] goes about it. Zeros stand for what is right mostly.
 type Options struct {
-	// Exact is up to how many vectors every one is compared with; 0 is 16,384.
+	// Exact is up to how many vectors every one is compared with; 0 is 4,096.
 	Exact int
 	// Probe is how many cells are searched at least; 0 is 40. There are about 3·√n cells, and at most 2,048: more finds
 	// more, and takes longer.
@@ -44,7 +44,7 @@ type Options struct {
 }
 
 const (
-	defaultExact = 16384
+	defaultExact = 4096
 	defaultProbe = 40
 	// maxCells keeps the time bounded that it takes to rank cells.
 	maxCells = 2048
