@@ -13,6 +13,7 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -100,8 +101,8 @@ func TestKeysAreMadeOnceAndKept(t *testing.T) {
 // its secret is gone from the state.
 func TestAKeySealsForAMonthAndOpensForThreeMore(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	days := 0
-	opts := Options{Dir: t.TempDir(), Now: func() time.Time { return now.AddDate(0, 0, days) }}
+	var days atomic.Int64 // the loop reads the clock, too
+	opts := Options{Dir: t.TempDir(), Now: func() time.Time { return now.AddDate(0, 0, int(days.Load())) }}
 	r := openForKeys(t, opts)
 	tend := func() token.Keys {
 		t.Helper()
@@ -119,11 +120,11 @@ func TestAKeySealsForAMonthAndOpensForThreeMore(t *testing.T) {
 		}
 		return false
 	}
-	days = 30
+	days.Store(30)
 	if keys := tend(); keys[0] != first {
 		t.Errorf("the key was replaced after 30 days, not later")
 	}
-	days = 31 // replaced now, so it opens up to day 121
+	days.Store(31) // replaced now, so it opens up to day 121
 	second := tend()
 	if len(second) != 2 || second[0] == first || second[1] != first {
 		t.Fatalf("day 31: %d keys, the first one among them: %v", len(second), holds(second, first))
@@ -134,11 +135,11 @@ func TestAKeySealsForAMonthAndOpensForThreeMore(t *testing.T) {
 	if asked := keysOf(t, r); len(asked) != 3 || holds(second, asked[0]) {
 		t.Errorf("a key that is asked for: %d keys", len(asked))
 	}
-	days = 121
+	days.Store(121)
 	if keys := keysOf(t, r); !holds(keys, first) {
 		t.Error("day 121: the first key opens nothing any more")
 	}
-	days = 122
+	days.Store(122)
 	if keys := keysOf(t, r); holds(keys, first) {
 		t.Error("day 122: the first key still opens")
 	}
@@ -206,7 +207,11 @@ func oldSecret(id uint32) []byte { return bytes.Repeat([]byte{byte(id)}, 32) }
 // after the next opening in the log alone.
 func TestKeysOfAFileEnterTheLogWhateverHappens(t *testing.T) {
 	rng := rand.New(rand.NewPCG(testseed.Of(t), 1))
-	for run := range 30 {
+	runs := 30
+	if testing.Short() {
+		runs = 4
+	}
+	for run := range runs {
 		mem := pebblevfs.NewCrashableMem()
 		r, err := Open(context.Background(), Options{FS: mem, Dir: "db"})
 		if err != nil {

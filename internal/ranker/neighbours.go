@@ -147,7 +147,11 @@ func (x *neighbours) engagers(e *engine.Engine, n state.Ord, w float64, self str
 // second is the second hop: from the nearest neighbours to what they met.
 func (x *neighbours) second(r *Ranker) {
 	e := r.job.Engine
-	x.preselect(preselected)
+	chosen, asked := preselected, nearest
+	if r.job.Effort >= FewerCandidates {
+		chosen, asked = preselected*2/5, nearest*2/5
+	}
+	x.preselect(chosen)
 	for i := range x.users {
 		u := &x.users[i]
 		n, met, ok := e.Resident(u.id, uint64(u.gen))
@@ -157,10 +161,6 @@ func (x *neighbours) second(r *Ranker) {
 		}
 		u.ord, u.norm = n, 1/math.Sqrt(float64(max(met, 1)))
 		u.weight *= u.norm
-	}
-	asked := nearest
-	if r.job.Effort >= FewerCandidates {
-		asked = nearest * 2 / 5
 	}
 	x.preselect(asked)
 	for i := range x.users {
