@@ -59,9 +59,6 @@ func killed(n uint64) tidal.Request {
 // TestAKillInTheMiddleOfABackupLosesNothing kills a process that writes and is being backed up. What came of the backup is
 // refused, what was acknowledged is there, and the next backup is as it should be.
 func TestAKillInTheMiddleOfABackupLosesNothing(t *testing.T) {
-	if testing.Short() {
-		t.Skip("with the race detector, the checkpoint of a writer without pause takes minutes")
-	}
 	dir := filepath.Join(t.TempDir(), "db")
 	acksRead, acksWrite, err := os.Pipe()
 	if err != nil {

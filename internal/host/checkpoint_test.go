@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -182,4 +183,46 @@ func TestAnIdleDatabaseLetsItsLogGo(t *testing.T) {
 		fill(t, r, 51, 1)
 		mustClose(t, r)
 	})
+}
+
+// TestACheckpointThatIsAskedForDoesntGiveWay asks for one while writers keep the loop busy, and every range is due again as soon
+// as it is committed: without end, if the checkpoint gave way to them, for it may lag as far as they go.
+func TestACheckpointThatIsAskedForDoesntGiveWay(t *testing.T) {
+	r := mustOpen(t, host.Options{FS: pebblevfs.NewMem(), Dir: "db", RangeBytes: 1 << 10, LagBytes: 1 << 40})
+	const writers, most = 4, 60_000
+	var stop atomic.Bool
+	var running sync.WaitGroup
+	var ranOut atomic.Int32
+	began := make(chan struct{}, writers)
+	for w := range writers {
+		running.Go(func() {
+			for n := range most {
+				if n == 3_000 { // the loop has been busy for longer than it takes to notice
+					began <- struct{}{}
+				}
+				if stop.Load() {
+					return
+				}
+				if _, err := write(context.Background(), r, fmt.Sprint("writer ", w), uint64(n+1), "item", 1); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+			ranOut.Add(1)
+		})
+	}
+	for range writers {
+		<-began
+	}
+	for range 5 {
+		if err := r.Checkpoint(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}
+	stop.Store(true)
+	running.Wait()
+	if n := ranOut.Load(); n > 0 {
+		t.Errorf("%d of %d writers were through before the checkpoint", n, writers)
+	}
+	mustClose(t, r)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/tidaldb/tidal/internal/fault"
@@ -20,6 +21,7 @@ type follower struct {
 	rangeBytes, lagBytes, finalBytes int64
 
 	asked  chan wish     // who wants a checkpoint now
+	wishes atomic.Int32  // how many do
 	quit   chan struct{} // closed by stop
 	failed chan error    // receives at most one failure
 	ended  chan struct{}
@@ -73,7 +75,8 @@ func (f *follower) run() {
 			bytes = 1
 			f.base.rollOld(f.disk)
 		}
-		if err := f.follow(func() bool { return f.due(bytes) }, true, f.quit); err != nil {
+		// Writes without a pause make one range after another due: who waits comes between them.
+		if err := f.follow(func() bool { return f.due(bytes) && f.wishes.Load() == 0 }, true, f.quit); err != nil {
 			f.failed <- err
 			return
 		}
@@ -91,6 +94,8 @@ func (f *follower) begin() error {
 
 // checkpoint brings the checkpoint after everything that is applied by now.
 func (f *follower) checkpoint(ctx context.Context) error {
+	f.wishes.Add(1)
+	defer f.wishes.Add(-1)
 	w := wish{f.base.applied.Load(), make(chan error, 1)}
 	select {
 	case f.asked <- w:
@@ -163,7 +168,7 @@ const busyPercent = 30
 // lookInterval is how often that is looked at.
 const lookInterval = 100 * time.Millisecond
 
-// giveWay waits while the loop is busy and the checkpoint not too far behind. It reports whether the replica is being
+// giveWay waits while the loop is busy, the checkpoint not too far behind, and nobody waits for it. It reports whether the replica is being
 // closed.
 func (f *follower) giveWay(polite bool, quit <-chan struct{}) (closing bool) {
 	for {
@@ -172,7 +177,7 @@ func (f *follower) giveWay(polite bool, quit <-chan struct{}) (closing bool) {
 			return true
 		default:
 		}
-		if !polite || f.urgent() || f.m.Behind() >= f.lagBytes || f.base.effort.percent.Load() < busyPercent {
+		if !polite || f.wishes.Load() > 0 || f.urgent() || f.m.Behind() >= f.lagBytes || f.base.effort.percent.Load() < busyPercent {
 			return false
 		}
 		select {
