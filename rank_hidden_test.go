@@ -345,7 +345,11 @@ func (h *hider) judge(cold bool) {
 			h.t.Errorf("%s sees what nobody else does", user)
 		}
 	}
-	if missing < 10 {
+	least := 10
+	if testing.Short() {
+		least = 2 // of a fifth of the steps
+	}
+	if missing < least {
 		h.t.Errorf("only %d items were hidden in the end", missing)
 	}
 	// A leak would have been found: with everything in every list there are violations in many of them.

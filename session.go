@@ -296,16 +296,20 @@ func placeFor(all []engine.PlacedSession, name string, now int64) (place uint8, 
 }
 
 // Session returns an open session of a user, also one that another process has begun. [ErrNotFound] means that there is
-// none of that id, or not among the user's 64 newest; [ErrSessionClosed] that it has ended.
+// none of that id, or not among the user's 64 newest; [ErrSessionClosed] that it has ended. Beside that error the session is
+// returned, too: it answers requests that come again, and its Close may be called again; nothing new can be written in it.
 func (db *DB) Session(ctx context.Context, user, name string) (*Session, error) {
 	for {
 		s, err := db.lookUp(ctx, sessionName{user, name})
 		if err != nil {
-			return nil, err
+			return s, err
 		}
 		leave, err := s.enter(ctx)
 		if errors.Is(err, errForgotten) {
 			continue // the user was erased; there may be another session by now
+		}
+		if errors.Is(err, ErrSessionClosed) {
+			return s, err
 		}
 		if err != nil {
 			return nil, err
@@ -315,7 +319,8 @@ func (db *DB) Session(ctx context.Context, user, name string) (*Session, error) 
 	}
 }
 
-// lookUp returns a session from memory, or makes it of what is kept. It may have ended.
+// lookUp returns a session from memory, or makes it of what is kept. It may have ended; if that is known the error says so,
+// beside the session.
 func (db *DB) lookUp(ctx context.Context, name sessionName) (*Session, error) {
 	if err := db.begin(ctx); err != nil {
 		return nil, err
@@ -345,7 +350,7 @@ func (db *DB) lookUp(ctx context.Context, name sessionName) (*Session, error) {
 	case !found:
 		return nil, fmt.Errorf("session %q of user %q: %w", name.id, name.user, fault.ErrNotFound)
 	case s.ended:
-		return nil, s.closedError()
+		return s, s.closedError()
 	}
 	return db.sessions.put(s), nil
 }

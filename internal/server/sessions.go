@@ -72,7 +72,7 @@ func (x *service) WriteSession(ctx context.Context, m *tidalpb.WriteSessionReque
 		}
 	}
 	session, err := x.s.db.Session(ctx, user, id)
-	if err != nil {
+	if err != nil && session == nil {
 		return nil, err
 	}
 	begun := x.s.now()
@@ -125,7 +125,7 @@ func (x *service) CloseSession(ctx context.Context, m *tidalpb.CloseSessionReque
 		return nil, err
 	}
 	session, err := x.s.db.Session(ctx, user, id)
-	if err != nil {
+	if err != nil && session == nil {
 		return nil, err
 	}
 	summary, err := session.Close(ctx)

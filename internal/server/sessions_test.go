@@ -83,6 +83,16 @@ func TestASessionOverHTTP(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	w.refuses(409, "session_closed", "POST", signals, `{"type":"view","item":"jazz-1"}`)
+	// Who heard no answer before it ended learns that the request counted; what is new doesn't.
+	w.want(200, "POST", signals+"?number=1", `{"type":"view","item":"jazz-1"}`, &again)
+	if !again.Duplicate || again.Position != first.Position {
+		t.Errorf("%+v, and behind the end %+v", first, again)
+	}
+	w.refuses(422, "key_reused", "POST", signals+"?number=1", `{"type":"view","item":"jazz-2"}`)
+	w.want(200, "POST", "/v1/sessions/ada/walk:close", "", &s)
+	if !s.Ended || s.Signals != 3 {
+		t.Errorf("ended once more it is %+v", s)
+	}
 	w.refuses(404, "not_found", "GET", "/v1/sessions/ada/never", "")
 	var all struct{ Sessions []sessionDoc }
 	w.want(200, "GET", "/v1/sessions/ada", "", &all)
