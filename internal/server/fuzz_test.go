@@ -166,6 +166,12 @@ func FuzzConnectFrame(f *testing.F) {
 		f.Add(i, i, frame([]byte{0x0a, 0}))
 		f.Add(i, i+1, frame([]byte(`{"text":"RANK items"}`)))
 		f.Add(i, i+2, []byte{1, 0, 0, 0, 1, 0})
+		for path := range paths {
+			f.Add(i, path, []byte{0, 0, 0, 0, 21, 1, 2, 3, 4, 5}) // ends within a message,
+			f.Add(i, path, []byte{0, 0})                          // or within the five bytes before one,
+			f.Add(i, path, []byte{2, 0, 0, 0, 0})                 // or is an end without its text,
+			f.Add(i, path, []byte{4, 0, 0, 0, 1, 0})              // or has flags that nobody knows
+		}
 	}
 	f.Fuzz(func(t *testing.T, kind, path int, body []byte) {
 		p := paths[abs(path)%len(paths)]

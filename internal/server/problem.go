@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"connectrpc.com/connect"
@@ -149,7 +150,9 @@ func (s *Server) problemOf(c *call, err error) (*problemKind, *tidalpb.Problem) 
 // rpcError is err for the protocols of Connect.
 func (s *Server) rpcError(c *call, err error) error {
 	var ready *connect.Error
-	if errors.As(err, &ready) {
+	if errors.As(err, &ready) && misread(ready) {
+		err = malformed("%s", ready.Message())
+	} else if ready != nil {
 		c.failed(connectWord(ready.Code()), err)
 		return err // by the library itself
 	}
@@ -161,6 +164,20 @@ func (s *Server) rpcError(c *call, err error) error {
 	}
 	setRetryAfter(out.Meta(), p.GetRetryAfterMs())
 	return out
+}
+
+// misread reports whether the library ran into a frame that it can't read. It calls that an internal error, as gRPC does; but
+// it's the caller's mistake, and nobody should be woken by it. What else it calls so is about answers that can't be written.
+func misread(e *connect.Error) bool {
+	if e.Code() != connect.CodeInternal {
+		return false
+	}
+	for _, ours := range []string{"marshal", "compress", "recycle", "format"} {
+		if strings.HasPrefix(e.Message(), ours) {
+			return false
+		}
+	}
+	return true
 }
 
 // connectWord is the code of a problem that the library found by itself.
