@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
+
+	"github.com/tidaldb/tidal/internal/stall"
 )
 
 // Child is what [Env.Fresh] runs in another process. It prints one JSON object.
@@ -16,6 +19,8 @@ import (
 //	events DIR CONFIG N   writes N events and leaves DIR's checkpoint alone
 //
 //	after-kill DIR ROWS ITEMS ACKED SENT   opens DIR and looks for what must and what may be there of ROWS
+//
+//	stalled FD ARGS…   becomes this program with ARGS, its syncs in the hands of who holds the socket FD
 func Child(args []string, out io.Writer) error {
 	var answer any
 	var err error
@@ -37,6 +42,8 @@ func Child(args []string, out io.Writer) error {
 			}
 		}
 		answer, err = checkKilled(args[1], args[2], numbers[0], numbers[1], numbers[2])
+	case len(args) > 2 && args[0] == "stalled":
+		return becomeStalled(args[1], args[2:])
 	default:
 		return fmt.Errorf("%q is nothing that a benchmark asks for", args)
 	}
@@ -44,6 +51,19 @@ func Child(args []string, out io.Writer) error {
 		return err
 	}
 	return json.NewEncoder(out).Encode(answer)
+}
+
+// becomeStalled returns only if it can't.
+func becomeStalled(fd string, args []string) error {
+	socket, err := strconv.Atoi(fd)
+	if err != nil {
+		return fmt.Errorf("%q is no number: %w", fd, err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program: %w", err)
+	}
+	return stall.Exec(socket, self, append([]string{self}, args...), os.Environ())
 }
 
 // ask runs a child and decodes its answer.

@@ -1,0 +1,147 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"github.com/tidaldb/tidal/internal/stall"
+)
+
+// Node is one server of a fleet. Its methods but Log belong to one goroutine.
+type Node struct {
+	// Name is how the fleet calls it: a, b, c, …. The database knows it by a number, which a new directory changes.
+	Name string
+	// Dir has its data.
+	Dir string
+	// URL is where clients find it; it stays the same.
+	URL string
+
+	f       *Fleet
+	listen  string // of its HTTP interface
+	peer    string // where its peers find it; empty in a fleet of one
+	founder bool
+	cert    string // files without their endings; empty for none
+	said    tail
+	process *process
+	disk    *stall.Disk // nil if it can't be stalled
+}
+
+// Start starts it, and returns once it answers and is ready.
+func (n *Node) Start(ctx context.Context) error {
+	if err := n.Launch(ctx); err != nil {
+		return err
+	}
+	return n.Ready(ctx)
+}
+
+// Launch starts it and doesn't wait.
+func (n *Node) Launch(ctx context.Context) error {
+	if n.Running() {
+		return fmt.Errorf("node %s: it runs already", n.Name)
+	}
+	// It outlives the call: the fleet ends it.
+	cmd, err := n.f.o.Program(context.WithoutCancel(ctx), n.args()...)
+	if err != nil {
+		return fmt.Errorf("node %s: %w", n.Name, err)
+	}
+	if n.f.o.Wrap != nil {
+		n.f.o.Wrap(n.Name, cmd)
+	}
+	if !n.f.o.Stalls {
+		n.process, err = spawn(cmd, &n.said)
+	} else if n.disk, err = stall.Command(cmd, n.f.o.Launcher...); err == nil {
+		n.process, err = spawn(cmd, &n.said)
+		err = n.disk.Started(err)
+	}
+	if err != nil {
+		return fmt.Errorf("node %s: %w: %s", n.Name, err, n.Log())
+	}
+	return nil
+}
+
+// Running reports whether its process runs.
+func (n *Node) Running() bool {
+	if n.process == nil {
+		return false
+	}
+	select {
+	case <-n.process.ended:
+		return false
+	default:
+		return true
+	}
+}
+
+// Pid is the number of its process.
+func (n *Node) Pid() int { return n.process.cmd.Process.Pid }
+
+// Log is the end of all that it has said.
+func (n *Node) Log() string { return n.said.String() }
+
+// Kill ends it with SIGKILL.
+func (n *Node) Kill() error { return n.end(n.process.kill) }
+
+// Stop ends it in order, as an operator does.
+func (n *Node) Stop(ctx context.Context) error {
+	return n.end(func() error { return n.process.stop(ctx) })
+}
+
+func (n *Node) end(how func() error) error {
+	if n.process == nil {
+		return nil
+	}
+	if n.disk != nil {
+		n.disk.Resume() // else an orderly end would wait for ever
+	}
+	err := how()
+	if n.disk != nil {
+		err = errors.Join(err, n.disk.Close())
+		n.disk = nil
+	}
+	n.process = nil
+	if err != nil {
+		return fmt.Errorf("node %s: %w: %s", n.Name, err, n.Log())
+	}
+	return nil
+}
+
+// Pause has its process stand still (SIGSTOP), Continue go on (SIGCONT).
+func (n *Node) Pause() error { return n.process.signal(syscall.SIGSTOP) }
+
+// Continue ends a pause.
+func (n *Node) Continue() error { return n.process.signal(syscall.SIGCONT) }
+
+// Disk is the hold on its disk, nil unless the fleet was started with stalls.
+func (n *Node) Disk() *stall.Disk { return n.disk }
+
+// Wipe removes its data, as if its disk had been replaced. Started again it joins anew.
+func (n *Node) Wipe() error {
+	if n.Running() {
+		return fmt.Errorf("node %s: it runs", n.Name)
+	}
+	n.founder = false
+	if err := os.RemoveAll(n.Dir); err != nil {
+		return fmt.Errorf("node %s: %w", n.Name, err)
+	}
+	return nil
+}
+
+// args is its command line.
+func (n *Node) args() []string {
+	args := []string{"serve", "--data-dir", n.Dir, "--listen", n.listen, "--schema", n.f.schema()}
+	if n.peer != "" {
+		args = append(args, "--cluster-listen", n.peer, "--cluster-url", n.URL)
+		if !n.founder {
+			args = append(args, "--cluster-join", n.f.peersOf(n))
+		}
+	}
+	if n.cert != "" {
+		args = append(args, "--cluster-ca", filepath.Join(n.f.o.Dir, "ca.crt"), "--cluster-cert", n.cert+".crt",
+			"--cluster-key", n.cert+".key")
+	}
+	return append(args, n.f.o.Settings...)
+}
