@@ -41,14 +41,31 @@ type Message = *pb.Message
 type Config struct {
 	// Replica is this replica's number in the group, from 1.
 	Replica uint64
+	// Founder is the member that a new log begins with; its Number is Replica, or 0 for the same without addresses.
+	Founder Member
+	// Joining says that a new log isn't founded: this replica waits for its group's leader, who knows its number.
+	Joining bool
 	// ElectionTicks is how many ticks without word from a leader a replica waits before it stands for election;
 	// HeartbeatTicks how many pass between a leader's heartbeats.
 	ElectionTicks, HeartbeatTicks int
 	// MaxUncommitted bounds the bytes of entries that wait for a quorum; beyond it proposals are dropped.
 	MaxUncommitted uint64
+	// MaxInflight is how many messages with entries may be on their way to one follower; 0 is 64. They hold at most
+	// [MaxInflightBytes].
+	MaxInflight int
+	// Older reads what isn't in memory any more, for followers that lag; nil for none.
+	Older Older
+	// Life is a value that no other life of this replica has. By it answers to what an earlier life asked are dropped.
+	Life [16]byte
 	// Restored is what the log held at start; its zero value is a new log.
 	Restored Restored
 }
+
+// MaxInflightBytes bounds the entries that are on their way to one follower.
+const MaxInflightBytes = 16 << 20
+
+// defaultInflight is described with [Config].
+const defaultInflight = 64
 
 // Restored is what a restarted replica knows: what the store's checkpoint says, and what the log holds. It may be what
 // a crash left; see settle for the cases that [New] repairs. Anything else that doesn't fit together is an error.
@@ -89,6 +106,14 @@ type Ready struct {
 	Append   *Append
 	Apply    *Apply
 	Messages []Message
+	// Reads answers what [Node.ReadIndex] asked.
+	Reads []Read
+	// Snapshots are wanted by followers for which the log doesn't reach back any more. Raft sends them nothing until
+	// [Node.ReportSnapshot].
+	Snapshots []SnapshotWanted
+	// NeedCheckpoint says that a follower needs a snapshot and there is none that goes with the log: see
+	// [Node.Checkpointed].
+	NeedCheckpoint bool
 }
 
 // Role is what a replica is in its group at the moment.
@@ -102,16 +127,28 @@ type Role struct {
 // Node is one replica's part in consensus. Create it with [New].
 type Node struct {
 	raw  *raft.RawNode
+	id   uint64
+	life [16]byte
 	tail *tail
 	out  []Message // responses to others, released by Persisted
 	role Role
+
+	last    uint64    // the log's last entry, written or not
+	applied entryName // the last entry applied
+	changed entryName // the last change of members that was proposed here
 }
+
+type entryName struct{ term, index uint64 }
 
 // New returns a node. A new log starts with a configuration of this replica alone.
 func New(cfg Config) (*Node, error) {
-	t, err := newTail(cfg.Restored)
+	t, err := newTail(cfg)
 	if err != nil {
 		return nil, err
+	}
+	inflight := cfg.MaxInflight
+	if inflight == 0 {
+		inflight = defaultInflight
 	}
 	raw, err := raft.NewRawNode(&raft.Config{
 		ID:                        cfg.Replica,
@@ -123,7 +160,8 @@ func New(cfg Config) (*Node, error) {
 		MaxSizePerMsg:             1 << 20,
 		MaxCommittedSizePerReady:  16 << 20,
 		MaxUncommittedEntriesSize: cfg.MaxUncommitted,
-		MaxInflightMsgs:           64,
+		MaxInflightMsgs:           inflight,
+		MaxInflightBytes:          MaxInflightBytes,
 		CheckQuorum:               true,
 		PreVote:                   true,
 		DisableProposalForwarding: true,
@@ -133,12 +171,13 @@ func New(cfg Config) (*Node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start consensus: %w", err)
 	}
-	if t.lastIndex() == 0 {
-		if err := raw.Bootstrap([]raft.Peer{{ID: cfg.Replica}}); err != nil {
+	if t.lastIndex() == 0 && !cfg.Joining {
+		if err := raw.Bootstrap([]raft.Peer{{ID: cfg.Replica, Context: cfg.Founder.place()}}); err != nil {
 			return nil, fmt.Errorf("start a new group: %w", err)
 		}
 	}
-	n := &Node{raw: raw, tail: t}
+	n := &Node{raw: raw, id: cfg.Replica, life: cfg.Life, tail: t, last: t.lastIndex(), }
+	n.applied = entryName{cfg.Restored.AppliedTerm, cfg.Restored.Applied}
 	n.observeRole()
 	return n, nil
 }
@@ -157,20 +196,47 @@ func (n *Node) Propose(data []byte) error {
 	if len(data) == 0 {
 		panic("consensus: proposal without data")
 	}
-	err := n.raw.Propose(data)
+	if err := n.raw.Propose(data); err != nil {
+		return n.refused(err)
+	}
+	return nil
+}
+
+// refused says why Raft took no proposal.
+func (n *Node) refused(err error) error {
 	switch {
-	case err == nil:
-		return nil
 	case !errors.Is(err, raft.ErrProposalDropped):
 		return fmt.Errorf("propose: %w", err)
-	case !n.Role().Leader:
+	case !n.Role().Leader || n.Transferring():
+		return fault.ErrNotLeader
+	case n.removed():
 		return fault.ErrNotLeader
 	}
 	return fault.ErrOverloaded
 }
 
-// Step takes a message from another replica.
-func (n *Node) Step(m Message) error { return n.raw.Step(m) }
+// removed reports whether this replica was a member and isn't any more.
+func (n *Node) removed() bool {
+	_, member := n.tail.members.Get(n.id)
+	return !member
+}
+
+// Step takes a message from another replica. What doesn't concern this one, such as answers of strangers, has no effect.
+//
+// An error says that this replica's log isn't what it was when it last spoke to its group, or can't be read. It must
+// not go on.
+func (n *Node) Step(m Message) error {
+	if m.GetType() == pb.MsgHeartbeat && m.GetTerm() >= n.Role().Term && m.GetCommit() > n.last {
+		return fmt.Errorf("replica %d acknowledged entry %d once, and its log ends at entry %d: the log was lost, or "+
+			"replaced by an older copy; start it with an empty directory to join as a new member: %w",
+			n.id, m.GetCommit(), n.last, fault.ErrCorrupt)
+	}
+	err := n.raw.Step(m)
+	if err != nil && !errors.Is(err, raft.ErrStepPeerNotFound) && !errors.Is(err, raft.ErrStepLocalMsg) {
+		return fmt.Errorf("step %v of replica %d: %w", m.GetType(), m.GetFrom(), err)
+	}
+	return n.tail.failed
+}
 
 // Persisted says that an append is durable, or, without Sync, that it is written, and that every one before it was
 // handed back.
@@ -188,23 +254,37 @@ func (n *Node) Persisted(a *Append) error {
 func (n *Node) Applied(a *Apply) error {
 	for _, e := range a.raw {
 		if e.GetType() != pb.EntryNormal {
-			change, err := decodeChange(e)
-			if err != nil {
+			if err := n.reconfigure(e); err != nil {
 				return err
 			}
-			n.tail.conf = n.raw.ApplyConfChange(change)
 		}
 	}
+	last := a.raw[len(a.raw)-1]
+	n.applied = entryName{last.GetTerm(), last.GetIndex()}
 	if err := n.respond(a.responses); err != nil {
 		return err
 	}
-	n.tail.compact(a.raw[len(a.raw)-1].GetIndex())
+	n.tail.compact(n.applied.index)
+	return n.tail.failed
+}
+
+// reconfigure makes a change of members that was committed.
+func (n *Node) reconfigure(e *pb.Entry) error {
+	change, _, err := decodeChange(e)
+	if err != nil {
+		return err
+	}
+	n.tail.members, err = n.tail.members.After(fromRaft([]*pb.Entry{e})[0])
+	if err != nil {
+		return err
+	}
+	n.raw.ApplyConfChange(change)
 	return nil
 }
 
 func (n *Node) respond(responses []*pb.Message) error {
 	for _, m := range responses {
-		if m.GetTo() != n.raw.BasicStatus().ID {
+		if m.GetTo() != n.id {
 			n.out = append(n.out, m)
 			continue
 		}
@@ -217,11 +297,11 @@ func (n *Node) respond(responses []*pb.Message) error {
 
 // Ready returns the next piece of work, and false when there is none.
 func (n *Node) Ready() (Ready, bool) {
-	if !n.raw.HasReady() && len(n.out) == 0 {
+	if !n.raw.HasReady() && len(n.out) == 0 && !n.tail.lacking {
 		return Ready{}, false
 	}
-	out := Ready{Messages: n.out}
-	n.out = nil
+	out := Ready{Messages: n.out, NeedCheckpoint: n.tail.lacking}
+	n.out, n.tail.lacking = nil, false
 	if !n.raw.HasReady() {
 		return out, true
 	}
@@ -230,12 +310,20 @@ func (n *Node) Ready() (Ready, bool) {
 		switch m.GetTo() {
 		case raft.LocalAppendThread:
 			out.Append = newAppend(m, rd.MustSync)
+			if entries := m.GetEntries(); len(entries) > 0 {
+				n.last = entries[len(entries)-1].GetIndex()
+			}
 		case raft.LocalApplyThread:
 			out.Apply = &Apply{Entries: fromRaft(m.GetEntries()), raw: m.GetEntries(), responses: m.GetResponses()}
 		default:
+			if m.GetType() == pb.MsgSnap {
+				out.Snapshots = append(out.Snapshots, snapshotWanted(m))
+				continue
+			}
 			out.Messages = append(out.Messages, m)
 		}
 	}
+	out.Reads = n.reads(rd.ReadStates)
 	if rd.SoftState != nil || !raft.IsEmptyHardState(rd.HardState) {
 		n.observeRole()
 	}

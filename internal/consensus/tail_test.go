@@ -41,7 +41,7 @@ func TestTailAnswersLikeAnUncompactedTwin(t *testing.T) {
 	seed := seedOf(t)
 	for round := range 60 {
 		rng := rand.New(rand.NewPCG(seed, uint64(round)))
-		tl, err := newTail(Restored{})
+		tl, err := newTail(Config{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -131,7 +131,7 @@ func compareTails(t *testing.T, rng *rand.Rand, tl *tail, w *twin) {
 // TestTailLeavesEntriesHandedOutAlone: Raft keeps slices that Entries returned; a superseding append must not write
 // into them.
 func TestTailLeavesEntriesHandedOutAlone(t *testing.T) {
-	tl, err := newTail(Restored{})
+	tl, err := newTail(Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

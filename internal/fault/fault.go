@@ -44,6 +44,8 @@ var (
 	ErrForeign = errors.New("directory belongs to another database")
 	// ErrNotLeader is returned when a proposal reaches a replica that may not stamp. Nothing was written.
 	ErrNotLeader = errors.New("replica is not the leader")
+	// ErrChanging is returned for a change of a group's members while another one is under way. Nothing was changed.
+	ErrChanging = errors.New("another change of members is under way")
 	// ErrOverloaded is returned when a bounded queue is full. Nothing was written; the caller may retry.
 	ErrOverloaded = errors.New("too many requests are waiting")
 	// ErrUnknown is returned when a proposal's fate could not be learned: it may or may not be durable.
@@ -122,6 +124,28 @@ func (e *Input) Error() string {
 
 // Is reports whether target is [ErrInput].
 func (e *Input) Is(target error) bool { return target == ErrInput }
+
+// NotLeader says who leads instead, as far as it is known here. Nothing was written. It matches [ErrNotLeader] with
+// errors.Is.
+type NotLeader struct {
+	// Leader is the replica's number, 0 when no leader is known.
+	Leader uint64
+	// URL is where applications reach it, and Address where members do; either may be empty.
+	URL, Address string
+}
+
+func (e *NotLeader) Error() string {
+	switch {
+	case e.Leader == 0:
+		return ErrNotLeader.Error() + "; no leader is known"
+	case e.URL != "":
+		return fmt.Sprintf("%v; replica %d at %s is", ErrNotLeader, e.Leader, e.URL)
+	}
+	return fmt.Sprintf("%v; replica %d is", ErrNotLeader, e.Leader)
+}
+
+// Is reports whether target is [ErrNotLeader].
+func (e *NotLeader) Is(target error) bool { return target == ErrNotLeader }
 
 // Corrupt names damage: the file, the offset of the first bad byte known, and what was expected there.
 //
