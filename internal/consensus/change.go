@@ -101,7 +101,7 @@ func (c Change) raft() *pb.ConfChange {
 // term's first entry; a [fault.Input] for a change that the configuration doesn't allow.
 func (n *Node) Change(c Change) error {
 	role := n.Role()
-	if !role.Leader || n.Transferring() {
+	if !role.Leader || role.Transferring {
 		return fault.ErrNotLeader
 	}
 	// Raft would silently put an empty entry in the place of a change that it doesn't take: while an earlier one isn't

@@ -48,9 +48,6 @@ func (n *Node) ReportUnreachable(to uint64) { n.raw.ReportUnreachable(to) }
 // up after an election timeout. A follower passes the wish on to the leader it knows; all of it may be lost.
 func (n *Node) Transfer(to uint64) { n.raw.TransferLeader(to) }
 
-// Transferring reports whether this leader is handing over.
-func (n *Node) Transferring() bool { return n.raw.BasicStatus().LeadTransferee != raft.None }
-
 // Read answers a [Node.ReadIndex].
 type Read struct {
 	Ticket uint64

@@ -122,6 +122,8 @@ type Role struct {
 	// LeaderID is the replica believed to lead, 0 if none is known.
 	LeaderID uint64
 	Term     uint64
+	// Transferring says that it leads and is handing over.
+	Transferring bool
 }
 
 // Node is one replica's part in consensus. Create it with [New].
@@ -176,7 +178,7 @@ func New(cfg Config) (*Node, error) {
 			return nil, fmt.Errorf("start a new group: %w", err)
 		}
 	}
-	n := &Node{raw: raw, id: cfg.Replica, life: cfg.Life, tail: t, last: t.lastIndex(), }
+	n := &Node{raw: raw, id: cfg.Replica, life: cfg.Life, tail: t, last: t.lastIndex()}
 	n.applied = entryName{cfg.Restored.AppliedTerm, cfg.Restored.Applied}
 	n.observeRole()
 	return n, nil
@@ -207,7 +209,7 @@ func (n *Node) refused(err error) error {
 	switch {
 	case !errors.Is(err, raft.ErrProposalDropped):
 		return fmt.Errorf("propose: %w", err)
-	case !n.Role().Leader || n.Transferring():
+	case !n.Role().Leader || n.role.Transferring:
 		return fault.ErrNotLeader
 	case n.removed():
 		return fault.ErrNotLeader
@@ -342,6 +344,8 @@ func (n *Node) observeRole() {
 		Leader:   s.RaftState == raft.StateLeader,
 		LeaderID: s.Lead,
 		Term:     s.HardState.GetTerm(),
+
+		Transferring: s.LeadTransferee != raft.None,
 	}
 }
 

@@ -52,6 +52,9 @@ var (
 	ErrUnknown = errors.New("outcome of the write is unknown")
 	// ErrDisk is returned after a write or fsync failed. The replica stops; what was acknowledged stays durable.
 	ErrDisk = errors.New("disk failed")
+	// ErrStalled is returned when a leader's disk took too long to answer. It has handed over; what it had stamped is of
+	// unknown outcome.
+	ErrStalled = errors.New("disk does not answer")
 	// ErrNotFound is returned when a named item, user, type, position or file does not exist.
 	ErrNotFound = errors.New("not found")
 	// ErrUndone is returned when an event was already compensated.

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tidaldb/tidal/internal/consensus"
 	"github.com/tidaldb/tidal/internal/engine"
 	"github.com/tidaldb/tidal/internal/id"
 	"github.com/tidaldb/tidal/internal/record"
@@ -41,6 +42,12 @@ type Options struct {
 	MaxWaiting int
 	// SkewBound is how far a stamp may lie ahead of the wall clock; 0 is 2 s.
 	SkewBound time.Duration
+
+	// Ticks are Raft's times; what is zero is that of a group of one. Founder is where a new directory's replica is
+	// reached, which founds a group, unless Joining is set: then it waits for the leader of the one that it joins.
+	Ticks   Ticks
+	Founder consensus.Member
+	Joining bool
 
 	// Store opens the checkpoint; nil is Pebble in the directory's folder "store".
 	Store OpenStore

@@ -14,6 +14,29 @@ type Edge struct {
 	// Persist hands an append to the disk, and Reply ends a request.
 	Persist func(*consensus.Append)
 	Reply   func(replica.Reply)
+	// Send sends a packet to another replica, without waiting; it may be lost. Read ends a question for the index, and
+	// Changed a change of members. Where they are nil nobody is there.
+	Send    func(replica.Packet)
+	Read    func(replica.ReadReply)
+	Changed func(replica.ChangeReply)
+}
+
+// Ticks are Raft's times, in ticks of its clock.
+type Ticks struct {
+	// Election ticks go by without word from a leader before a replica stands for election, about; Heartbeat ticks are
+	// between a leader's signs of life. 0 is 10 and 2.
+	Election, Heartbeat int
+	// After Stall ticks without an answer from its disk a leader hands over, if somebody else votes; 0 is never.
+	Stall int
+}
+
+func (t *Ticks) complete() {
+	if t.Election == 0 {
+		t.Election = electionTicks
+	}
+	if t.Heartbeat == 0 {
+		t.Heartbeat = heartbeatTicks
+	}
 }
 
 // Stepper does what a core wants done, on its caller's thread: appends go to the disk, entries into the engine, replies
@@ -26,20 +49,24 @@ type Stepper struct {
 	base   *Base
 	edge   Edge
 	life   life
-	inDisk int  // appends that the disk has not answered
-	alone  bool // the group has no other voter
+	inDisk int // appends that the disk has not answered
 	led    bool
+	fenced error
 }
 
 // NewStepper returns a stepper with a new core on an opened directory.
 func NewStepper(b *Base, edge Edge) (*Stepper, error) {
-	s := &Stepper{base: b, edge: edge, life: newLife(b.opts.Tracer), alone: len(b.Restored.Members.Voters()) <= 1}
+	s := &Stepper{base: b, edge: edge, life: newLife(b.opts.Tracer)}
+	ticks := b.opts.Ticks
+	ticks.complete()
 	core, err := replica.New(replica.Config{
 		Origin: b.Origin(),
 		Consensus: consensus.Config{
-			Replica: b.identity.Replica, ElectionTicks: electionTicks, HeartbeatTicks: heartbeatTicks,
+			Replica: b.identity.Replica, ElectionTicks: ticks.Election, HeartbeatTicks: ticks.Heartbeat,
+			Founder: b.opts.Founder, Joining: b.opts.Joining, Older: older{b.Log},
 			MaxUncommitted: maxUncommitted, Restored: b.Restored,
 		},
+		StallTicks: ticks.Stall,
 		SkewBound:  b.opts.SkewBound.Milliseconds(),
 		MaxWaiting: b.opts.MaxWaiting,
 		Tracer:     b.opts.Tracer,
@@ -57,9 +84,13 @@ func (s *Stepper) Led() bool { return s.led }
 // InDisk is how many appends the disk has not answered.
 func (s *Stepper) InDisk() int { return s.inDisk }
 
+// Fenced is why the core has fallen silent, nil if it hasn't: its disk was overdue while it led. Once the disk answers it
+// is to be started anew from there.
+func (s *Stepper) Fenced() error { return s.fenced }
+
 // Settle performs, and makes a group of one elect itself as soon as its log is at rest: there is nobody to wait for.
 func (s *Stepper) Settle() error {
-	if err := s.Perform(); err != nil || !s.alone || s.led || s.inDisk > 0 {
+	if err := s.Perform(); err != nil || s.led || s.inDisk > 0 || !s.alone() {
 		return err
 	}
 	if err := s.Core.Campaign(s.edge.Now()); err != nil {
@@ -68,26 +99,72 @@ func (s *Stepper) Settle() error {
 	return s.Perform()
 }
 
+// alone reports whether this replica is the only one that votes. A replica that joins a group isn't of it at first.
+func (s *Stepper) alone() bool {
+	voters := s.Core.Members().Voters()
+	if len(voters) == 0 {
+		return !s.base.opts.Joining
+	}
+	return len(voters) == 1 && voters[0] == s.base.identity.Replica
+}
+
+// Receive takes a packet from another replica; [Stepper.Settle] is called behind it. An error means that this replica
+// can't go on.
+func (s *Stepper) Receive(p replica.Packet) error { return s.Core.Receive(s.edge.Now(), p) }
+
 // Perform does what the core wants done, until it wants nothing more.
 func (s *Stepper) Perform() error {
 	for {
+		if s.Core.Ripe() {
+			if err := s.Flush(s.edge.Now()); err != nil {
+				return err
+			}
+		}
 		out := s.Core.Take()
 		for _, a := range out.Persist {
 			s.life.queued(s.edge.Now().Mono, a)
 			s.inDisk++
 			s.edge.Persist(a)
 		}
+		s.send(&out)
 		for _, a := range out.Apply {
 			if err := s.apply(a); err != nil {
 				return err
 			}
 		}
-		for _, reply := range out.Replies {
-			s.edge.Reply(reply)
-		}
+		s.answer(&out)
 		s.led = s.led || s.Core.Leading()
-		if len(out.Apply) == 0 && len(out.Persist) == 0 {
+		s.fenced = out.Fenced
+		if len(out.Apply) == 0 && len(out.Persist) == 0 && !s.Core.Ripe() {
 			return nil
+		}
+	}
+}
+
+// send gives out packets. They go before anything is applied: others wait for them, and what must be durable first
+// isn't among them.
+func (s *Stepper) send(out *replica.Output) {
+	if s.edge.Send == nil {
+		return
+	}
+	for _, p := range out.Send {
+		s.edge.Send(p)
+	}
+}
+
+// answer ends what was asked.
+func (s *Stepper) answer(out *replica.Output) {
+	for _, reply := range out.Replies {
+		s.edge.Reply(reply)
+	}
+	if s.edge.Read != nil {
+		for _, reply := range out.Reads {
+			s.edge.Read(reply)
+		}
+	}
+	if s.edge.Changed != nil {
+		for _, reply := range out.Changes {
+			s.edge.Changed(reply)
 		}
 	}
 }
@@ -153,7 +230,6 @@ func (s *Stepper) persisted(a *consensus.Append) error {
 // Stop ends every open request.
 func (s *Stepper) Stop(cause error) {
 	s.Core.Stop(s.edge.Now(), cause)
-	for _, reply := range s.Core.Take().Replies {
-		s.edge.Reply(reply)
-	}
+	out := s.Core.Take()
+	s.answer(&out)
 }

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"github.com/tidaldb/tidal/internal/consensus"
@@ -34,6 +35,9 @@ type Config struct {
 	SkewBound int64
 	// MaxWaiting bounds the requests that are not stamped yet.
 	MaxWaiting int
+	// StallTicks is how many ticks a leader's write may go without an answer before it hands over, where there is another
+	// voter; 0 is for ever.
+	StallTicks int
 	// Tracer receives every transition; nil is off.
 	Tracer lifecycle.Tracer
 }
@@ -82,13 +86,27 @@ type Output struct {
 	// Apply is for the engine, in order; each is given back to [Core.Applied].
 	Apply []*consensus.Apply
 	// Send is for other replicas.
-	Send []consensus.Message
-	// Replies end requests.
+	Send []Packet
+	// Replies end requests, Reads questions for the index, and Changes changes of members.
 	Replies []Reply
+	Reads   []ReadReply
+	Changes []ChangeReply
+	// Snaps are packets about snapshots that came in; Snapshots are wanted by followers; and NeedCheckpoint says that one
+	// is wanted and no checkpoint is known that goes with the log.
+	Snaps          []Packet
+	Snapshots      []consensus.SnapshotWanted
+	NeedCheckpoint bool
+	// Fenced is set once the replica has fallen silent because its disk was overdue, and stays. What it wrote may be on the disk
+	// or not: it is to be started anew from there once the disk answers.
+	Fenced error
 }
 
 // maxPersisting is how many appends with entries may be under way: one is being flushed while the next is stamped.
 const maxPersisting = 2
+
+// maxStamped is how many batches may be stamped and not applied. What comes beyond it waits and shares a batch, instead of
+// making the quorum's work smaller and more.
+const maxStamped = 64
 
 // Core is the replica. Create it with [New]; it is not safe for concurrent use.
 type Core struct {
@@ -101,6 +119,8 @@ type Core struct {
 	next    id.Seq // of the own origin; valid while leading
 	leading bool   // the own empty entry of the term is applied
 	term    uint64
+	// transferring says that leadership is being handed over: what waits is not stamped.
+	transferring bool
 
 	queue   []*waiting
 	stamped []*proposal // in order of index, not applied yet
@@ -108,7 +128,18 @@ type Core struct {
 	builder *record.Builder
 	storing [][]consensus.Entry // of the appends under way, without those that others took the place of
 	created entryName           // the last entry of the log, written or not
+	reads   reads
+	changes []reconfiguration // proposed and not made, in order
+	strayed uint64
 	out     Output
+
+	ticks      int
+	heard      map[uint64]int // when each other replica spoke last, in ticks
+	persisting []int          // when each append under way was given out, in ticks
+	deposed    int            // ticks since leadership was lost while something stamped waits
+	stalled    bool           // the disk was overdue while leading
+	handover   int            // ticks since
+	fenced     error
 }
 
 type entryName struct{ term, index uint64 }
@@ -132,6 +163,8 @@ type proposal struct {
 
 // New returns a core on an engine that holds everything up to cfg.Consensus.Restored.Applied.
 func New(cfg Config, e *engine.Engine, now Now) (*Core, error) {
+	binary.LittleEndian.PutUint64(cfg.Consensus.Life[:], uint64(now.Wall))
+	binary.LittleEndian.PutUint64(cfg.Consensus.Life[8:], uint64(now.Mono))
 	node, err := consensus.New(cfg.Consensus)
 	if err != nil {
 		return nil, err
@@ -145,6 +178,7 @@ func New(cfg Config, e *engine.Engine, now Now) (*Core, error) {
 		clock:   hlc.NewClock(e.HighestOwn(), cfg.SkewBound),
 		builder: record.NewBuilder(),
 		suffix:  newSuffix(),
+		heard:   map[uint64]int{},
 	}
 	c.clock.Observe(e.Highest(), now.millis())
 	c.created.index = c.life.replayed(now, cfg.Consensus.Restored)
@@ -166,16 +200,14 @@ func (c *Core) Campaign(now Now) error {
 // Tick advances consensus by one tick.
 func (c *Core) Tick(now Now) {
 	c.now = now
+	if c.fenced != nil {
+		return
+	}
 	c.node.Tick()
 	c.pump()
-}
-
-// Step takes a message from another replica.
-func (c *Core) Step(now Now, m consensus.Message) error {
-	c.now = now
-	err := c.node.Step(m)
-	c.pump()
-	return err
+	c.watch()
+	c.patience()
+	c.promote()
 }
 
 // Propose takes a request. Every request gets exactly one reply, now or later.
@@ -183,8 +215,10 @@ func (c *Core) Propose(now Now, r *Request) {
 	c.now = now
 	w := &waiting{Request: r, ref: c.life.received(now, r)}
 	switch {
+	case c.fenced != nil || c.stalled:
+		c.drop(w, fmt.Errorf("%w: %w", fault.ErrNotLeader, fault.ErrStalled))
 	case !c.leading:
-		c.drop(w, fault.ErrNotLeader)
+		c.drop(w, c.notLeader())
 	case len(c.queue) >= c.cfg.MaxWaiting:
 		c.drop(w, fault.ErrOverloaded)
 	default:
@@ -203,6 +237,10 @@ func (c *Core) Flush(now Now) error {
 // Persisted takes back an append that is durable.
 func (c *Core) Persisted(now Now, a *consensus.Append) error {
 	c.now = now
+	if c.fenced != nil {
+		return nil
+	}
+	c.persisting = c.persisting[1:]
 	if len(a.Entries) > 0 {
 		c.life.stored(now, c.storing[0])
 		c.stored(c.storing[0])
@@ -231,6 +269,9 @@ func (c *Core) stored(entries []consensus.Entry) {
 // Applied takes back entries that the engine has applied.
 func (c *Core) Applied(now Now, a *consensus.Apply) error {
 	c.now = now
+	if c.fenced != nil {
+		return nil
+	}
 	if err := c.node.Applied(a); err != nil {
 		return err
 	}
@@ -239,7 +280,8 @@ func (c *Core) Applied(now Now, a *consensus.Apply) error {
 	for _, e := range a.Entries {
 		c.life.applied(now, e)
 		c.settle(e)
-		if e.Kind == consensus.Empty && role.Leader && e.Term == role.Term {
+		c.reconfigured(e)
+		if e.Kind == consensus.Empty && role.Leader && e.Term == role.Term && !c.stalled {
 			c.lead(role.Term)
 		}
 	}
@@ -251,6 +293,7 @@ func (c *Core) Applied(now Now, a *consensus.Apply) error {
 func (c *Core) Take() Output {
 	out := c.out
 	c.out = Output{}
+	out.Fenced = c.fenced
 	return out
 }
 
@@ -315,16 +358,31 @@ func (c *Core) pump() {
 				c.created = entryName{last.Term, last.Index}
 				c.life.created(c.now, a.Entries)
 			}
+			c.persisting = append(c.persisting, c.ticks)
 			c.out.Persist = append(c.out.Persist, a)
 		}
 		if rd.Apply != nil {
 			c.life.ready(c.now, rd.Apply.Entries)
 			c.out.Apply = append(c.out.Apply, rd.Apply)
 		}
-		c.out.Send = append(c.out.Send, rd.Messages...)
+		for _, m := range rd.Messages {
+			c.out.Send = append(c.out.Send, Packet{
+				To: m.GetTo(), From: c.cfg.Consensus.Replica, Kind: PacketRaft, Raft: m,
+			})
+		}
+		for _, r := range rd.Reads {
+			c.read(r)
+		}
+		c.out.Snapshots = append(c.out.Snapshots, rd.Snapshots...)
+		c.out.NeedCheckpoint = c.out.NeedCheckpoint || rd.NeedCheckpoint
 	}
-	if role := c.node.Role(); c.leading && (!role.Leader || role.Term != c.term) {
+	role := c.node.Role()
+	c.transferring = role.Transferring
+	if c.leading && (!role.Leader || role.Term != c.term) {
 		c.stepDown()
+	}
+	if len(c.reads.waiting) > 0 {
+		c.ask()
 	}
 }
 
@@ -344,7 +402,7 @@ func (c *Core) void(first uint64) {
 func (c *Core) stepDown() {
 	c.leading = false
 	for _, w := range c.queue {
-		c.drop(w, fault.ErrNotLeader)
+		c.drop(w, c.notLeader())
 	}
 	c.queue = nil
 }
@@ -352,16 +410,6 @@ func (c *Core) stepDown() {
 // Stop ends every request that is open: the stamped ones with an outcome that nobody knows here.
 func (c *Core) Stop(now Now, cause error) {
 	c.now = now
-	c.leading = false
-	for _, w := range c.queue {
-		c.drop(w, cause)
-	}
-	c.queue = nil
-	for _, p := range c.stamped {
-		c.life.unknown(now, p, cause)
-		for _, w := range p.requests {
-			c.lost(w, fmt.Errorf("%w: %w", fault.ErrUnknown, cause))
-		}
-	}
-	c.stamped = nil
+	c.end(cause, cause)
+	c.unread(cause)
 }

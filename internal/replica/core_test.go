@@ -218,8 +218,7 @@ func TestADeposedLeaderTellsItsRequestsThatNothingWasWritten(t *testing.T) {
 		r.flush()
 	}
 	// Two batches are under way, the third request waits. Another leader's entry takes the place of the first.
-	r.check(r.core.Step(r.now(), emptyEntryFrom(2, last, 9)))
-	r.take()
+	r.receive(emptyEntryFrom(2, last, 9))
 	if r.core.Leading() {
 		t.Fatal("a leader of a later term didn't depose this one")
 	}

@@ -66,8 +66,7 @@ func (r *rig) assent(limit uint64) {
 			default:
 				continue
 			}
-			r.check(r.core.Step(r.now(), answer))
-			r.take()
+			r.receive(answer)
 			busy = true
 		}
 		for len(r.appends)+len(r.applies) > 0 {
@@ -108,8 +107,7 @@ func TestALeaderThatComesBackForgetsWhatItsFirstTermLost(t *testing.T) {
 	if len(r.open) != 4 {
 		t.Fatalf("%d requests wait for a quorum, want 4", len(r.open))
 	}
-	r.check(r.core.Step(r.now(), emptyEntryFrom(3, consensus.Entry{Term: 2, Index: committed}, 9)))
-	r.take()
+	r.receive(emptyEntryFrom(3, consensus.Entry{Term: 2, Index: committed}, 9))
 	r.run()
 	r.mail = nil
 	r.check(r.core.Campaign(r.now()))

@@ -164,7 +164,9 @@ func (r *rig) take() {
 		r.replies[reply.Ticket] = reply
 	}
 	r.appends, r.applies = append(r.appends, out.Persist...), append(r.applies, out.Apply...)
-	r.mail = append(r.mail, out.Send...)
+	for _, p := range out.Send {
+		r.mail = append(r.mail, p.Raft)
+	}
 	if r.quiet {
 		r.said.Reset()
 	} else {
@@ -177,6 +179,15 @@ func (r *rig) legal() {
 	if err := r.events.Check(); err != nil {
 		r.tb.Fatalf("illegal history: %v\n%s", err, r.events.String())
 	}
+}
+
+// receive brings a message of another replica.
+func (r *rig) receive(m consensus.Message) {
+	r.tb.Helper()
+	r.check(r.core.Receive(r.now(), replica.Packet{
+		To: m.GetTo(), From: m.GetFrom(), Kind: replica.PacketRaft, Raft: m,
+	}))
+	r.take()
 }
 
 // failer is what a rig needs of a test, be it a property's or an ordinary one.

@@ -13,12 +13,18 @@ import (
 
 // flush stamps batches until the queue is empty or the disk has enough to do.
 func (c *Core) flush() error {
-	for c.leading && len(c.queue) > 0 && len(c.storing) < maxPersisting {
+	for c.Ripe() {
 		if err := c.stampBatch(); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// Ripe reports whether something waits that can be stamped now, and [Core.Flush] is due. After most inputs it was
+// done with them; a tick may end what held it back.
+func (c *Core) Ripe() bool {
+	return c.leading && !c.transferring && len(c.queue) > 0 && len(c.storing) < maxPersisting && len(c.stamped) < maxStamped
 }
 
 // stampBatch turns requests from the head of the queue into one batch and proposes it. Requests that turn out to be

@@ -1,0 +1,95 @@
+package replica
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/tidaldb/tidal/internal/consensus"
+	"github.com/tidaldb/tidal/internal/fault"
+)
+
+// ChangeReply ends a [Core.Change].
+type ChangeReply struct {
+	Ticket uint64
+	// Member is the one that was changed, with the number that it was given.
+	Member consensus.Member
+	// Err is what [consensus.Node.Change] returns, or [fault.ErrUnknown] when leadership was lost before the change
+	// was made.
+	Err error
+}
+
+// reconfiguration is a change of members that was proposed and isn't made yet.
+type reconfiguration struct {
+	entryName
+	consensus.Change
+	ticket uint64 // 0 for the core's own
+}
+
+// promoteWithin is how many entries a learner may lack when it is given its vote. It lacks some at any moment while
+// others write.
+const promoteWithin = 256
+
+// Change asks for a change of members. A learner that is added with the number 0 is given the next one. The answer
+// comes in [Output.Changes], exactly one, once the change is made or can't be.
+func (c *Core) Change(now Now, ticket uint64, ch consensus.Change) {
+	c.now = now
+	if ch.Kind == consensus.AddLearner && ch.Member.Number == 0 {
+		ch.Member.Number = c.node.Members().Highest() + 1
+	}
+	err := c.reconfigure(ticket, ch)
+	if errors.Is(err, fault.ErrNotLeader) {
+		err = c.notLeader()
+	}
+	if err != nil {
+		c.changed(reconfiguration{ticket: ticket, Change: ch}, err)
+	}
+}
+
+// reconfigure proposes a change of members.
+func (c *Core) reconfigure(ticket uint64, ch consensus.Change) error {
+	if c.fenced != nil || c.stalled {
+		return fault.ErrNotLeader
+	}
+	if err := c.node.Change(ch); err != nil {
+		return err
+	}
+	c.pump()
+	c.changes = append(c.changes, reconfiguration{entryName: c.created, Change: ch, ticket: ticket})
+	return nil
+}
+
+func (c *Core) changed(ch reconfiguration, err error) {
+	if ch.ticket != 0 {
+		c.out.Changes = append(c.out.Changes, ChangeReply{Ticket: ch.ticket, Member: ch.Member, Err: err})
+	}
+}
+
+// reconfigured answers the change whose entry was applied, or whose index went to another term's entry.
+func (c *Core) reconfigured(e consensus.Entry) {
+	for len(c.changes) > 0 && c.changes[0].index <= e.Index {
+		ch := c.changes[0]
+		c.changes = c.changes[1:]
+		if ch.index == e.Index && ch.term == e.Term {
+			c.changed(ch, nil)
+			continue
+		}
+		c.changed(ch, fmt.Errorf("another leader's entry took its place: %w", fault.ErrNotLeader))
+	}
+}
+
+// promote gives a learner its vote when it has caught up: one at a time, and the leader's own business. A leader that
+// is lost on the way leaves it to the next.
+func (c *Core) promote() {
+	if !c.leading || len(c.changes) > 0 || c.transferring {
+		return
+	}
+	s := c.status()
+	for _, p := range s.Peers {
+		m, _ := s.Members.Get(p.Number)
+		if m.Learner && p.Active && p.State == "replicate" && p.Match+promoteWithin >= s.Last {
+			// It may be refused, as every change may; then it is tried again.
+			_ = c.reconfigure(0, consensus.Change{Kind: consensus.Promote, Member: m})
+			return
+		}
+	}
+}
