@@ -18,6 +18,9 @@ type adminService struct {
 
 // ExtendSchema is in the schema's words.
 func (x *adminService) ExtendSchema(ctx context.Context, m *tidalpb.ExtendSchemaRequest) (*tidalpb.ExtendSchemaResponse, error) {
+	if err := x.s.lead(true); err != nil {
+		return nil, err
+	}
 	next, err := schema.ParseYAML("document", []byte(m.GetDocument()))
 	if err != nil {
 		return nil, err
@@ -110,6 +113,9 @@ func keyMessage(k *Key) *tidalpb.ApiKey {
 func (x *adminService) RotateSigningKeys(
 	ctx context.Context, _ *tidalpb.RotateSigningKeysRequest,
 ) (*tidalpb.RotateSigningKeysResponse, error) {
+	if err := x.s.lead(true); err != nil {
+		return nil, err
+	}
 	if err := x.s.db.RotateKeys(ctx); err != nil {
 		return nil, err
 	}

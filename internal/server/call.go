@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -30,6 +31,10 @@ type call struct {
 	caller Caller
 	code   string
 	err    error
+
+	role   Role          // that is needed
+	kept   *bytes.Buffer // what was read of the body, where the request may have to be passed on
+	leader string        // where it has to
 }
 
 // Names of headers.
@@ -63,6 +68,7 @@ func (s *Server) newCall(w http.ResponseWriter, r *http.Request) *call {
 	c.w.Header().Set(headerRequestID, c.id)
 	c.w.Header().Set("X-Content-Type-Options", "nosniff")
 	c.w.Header().Set("Cache-Control", "no-store")
+	s.introduce(c.w.Header())
 	c.body = &arriving{ReadCloser: r.Body, control: c.w.control}
 	c.r = r.WithContext(context.WithValue(r.Context(), callKey{}, c))
 	c.r.Body = c.body
@@ -136,12 +142,29 @@ type answer struct {
 	status  int
 	count   int64
 	idle    time.Duration // 0 outside of streams
+	// muted is what becomes of the headers of an answer that nobody gets, because another follows.
+	muted http.Header
+}
+
+// mute drops what is written until unmute.
+func (a *answer) mute()   { a.muted = http.Header{} }
+func (a *answer) unmute() { a.muted = nil }
+
+// Header is that of the answer that is written now.
+func (a *answer) Header() http.Header {
+	if a.muted != nil {
+		return a.muted
+	}
+	return a.ResponseWriter.Header()
 }
 
 // Unwrap is for http.ResponseController.
 func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
 func (a *answer) WriteHeader(status int) {
+	if a.muted != nil {
+		return
+	}
 	if a.status == 0 && status >= 200 {
 		a.status = status
 	}
@@ -149,6 +172,9 @@ func (a *answer) WriteHeader(status int) {
 }
 
 func (a *answer) Write(b []byte) (int, error) {
+	if a.muted != nil {
+		return len(b), nil
+	}
 	if a.status == 0 {
 		a.status = http.StatusOK
 	}
@@ -161,7 +187,11 @@ func (a *answer) Write(b []byte) (int, error) {
 }
 
 // Flush is for those who ask for an http.Flusher.
-func (a *answer) Flush() { _ = a.control.Flush() }
+func (a *answer) Flush() {
+	if a.muted == nil {
+		_ = a.control.Flush()
+	}
+}
 
 // arriving is a body on its way in: counted, and no slower than it may be.
 type arriving struct {

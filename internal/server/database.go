@@ -59,7 +59,10 @@ func (x *service) Stats(_ context.Context, _ *tidalpb.StatsRequest) (*tidalpb.St
 }
 
 // Lane is in the schema's words.
-func (x *service) Lane(_ context.Context, m *tidalpb.LaneRequest) (*tidalpb.LaneResponse, error) {
+func (x *service) Lane(ctx context.Context, m *tidalpb.LaneRequest) (*tidalpb.LaneResponse, error) {
+	if err := x.s.wait(ctx, ""); err != nil {
+		return nil, err
+	}
 	n, ok := x.s.db.Lane(m.GetLane())
 	return &tidalpb.LaneResponse{Known: ok, Number: int64(n)}, nil
 }

@@ -134,6 +134,10 @@ type Options struct {
 	Recorder Recorder
 	// Keys keeps the API keys; nil refuses to make, list and revoke any.
 	Keys Keys
+	// Group are the replicas that keep the database together; nil is a database alone. Forward passes requests on to their
+	// leader; nil answers them with not_leader.
+	Group   Group
+	Forward *Forwarder
 	// Ready says whether new work is welcome, for grpc.health.v1; nil is always.
 	Ready func() bool
 	// Now is the clock; nil is time.Now.

@@ -134,6 +134,9 @@ func (s *Server) signalLines(in *input) error {
 	if lane != "" && number == 0 {
 		number = 1
 	}
+	if err := s.lead(lane != ""); err != nil {
+		return err
+	}
 	body, err := decompressed(c.r, 0)
 	if err != nil {
 		return err

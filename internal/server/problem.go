@@ -76,6 +76,9 @@ func problems() []problemKind {
 		{tidal.ErrUnknown, "unknown", http.StatusGatewayTimeout, connect.CodeDeadlineExceeded, soon, "the write may or may not be durable; send it again under its lane or key"},
 		{tidal.ErrClock, "clock", http.StatusServiceUnavailable, connect.CodeUnavailable, later, "the server's clock is wrong"},
 		{tidal.ErrClosed, "closed", http.StatusServiceUnavailable, connect.CodeUnavailable, later, ""},
+		{errNoLeader, "no_leader", http.StatusServiceUnavailable, connect.CodeUnavailable, soon, ""},
+		{fault.ErrChanging, "changing", http.StatusConflict, connect.CodeAborted, later, ""},
+		{fault.ErrNotLeader, "not_leader", http.StatusMisdirectedRequest, connect.CodeFailedPrecondition, 0, ""},
 		{tidal.ErrLocked, "locked", http.StatusServiceUnavailable, connect.CodeUnavailable, later, "another process holds the database"},
 		{tidal.ErrFormat, "newer_format", http.StatusInternalServerError, connect.CodeInternal, 0, "a newer tidal wrote this"},
 		{tidal.ErrFormatOld, "older_format", http.StatusInternalServerError, connect.CodeInternal, 0, "an older tidal wrote this"},
@@ -95,6 +98,7 @@ const statusCancelled = 499
 
 // kindOfProblem finds what err is to callers.
 func (s *Server) kindOfProblem(err error) *problemKind {
+	err = leaderless(err)
 	for i := range s.problems {
 		if errors.Is(err, s.problems[i].is) {
 			return &s.problems[i]
@@ -113,6 +117,7 @@ func (e *refused) Unwrap() error { return e.error }
 
 // problemOf says what callers are told of an error.
 func (s *Server) problemOf(c *call, err error) (*problemKind, *tidalpb.Problem) {
+	err = leaderless(err)
 	kind := s.kindOfProblem(err)
 	p := &tidalpb.Problem{
 		Type: problemType(kind.code), Title: kind.title(), Code: kind.code, Status: int32(kind.status), Detail: kind.hide,
@@ -131,6 +136,10 @@ func (s *Server) problemOf(c *call, err error) (*problemKind, *tidalpb.Problem) 
 	var more *refused
 	if errors.As(err, &more) {
 		p.Request = proto.Int64(more.request)
+	}
+	var not *fault.NotLeader
+	if errors.As(err, &not) {
+		p.Leader = not.URL
 	}
 	var slow *fault.RateLimited
 	if errors.As(err, &slow) {

@@ -48,6 +48,7 @@ func procedures() []procedure {
 		{tidalpbconnect.TidalSchemaProcedure, Read, free},
 		{tidalpbconnect.TidalProfilesProcedure, Read, free},
 		{tidalpbconnect.TidalStatsProcedure, Read, free},
+		{tidalpbconnect.TidalClusterProcedure, Read, free},
 
 		{tidalpbconnect.AdminExtendSchemaProcedure, Admin, free},
 		{tidalpbconnect.AdminCheckpointProcedure, Admin, free},
@@ -60,6 +61,8 @@ func procedures() []procedure {
 		{tidalpbconnect.AdminCreateApiKeyProcedure, Admin, free},
 		{tidalpbconnect.AdminListApiKeysProcedure, Admin, free},
 		{tidalpbconnect.AdminRevokeApiKeyProcedure, Admin, free},
+		{tidalpbconnect.AdminRemoveMemberProcedure, Admin, free},
+		{tidalpbconnect.AdminTransferLeadershipProcedure, Admin, free},
 	}
 }
 
@@ -76,6 +79,19 @@ func streaming(procedure string) bool {
 func patient(procedure string) bool {
 	switch procedure {
 	case tidalpbconnect.AdminCheckpointProcedure, tidalpbconnect.AdminDigestProcedure, tidalpbconnect.AdminExtendSchemaProcedure:
+		return true
+	}
+	return false
+}
+
+// leading are the procedures that only a leader does. What administrators ask of one replica, such as a checkpoint, isn't
+// among them.
+func leading(procedure string) bool {
+	switch procedure {
+	case tidalpbconnect.TidalWriteProcedure, tidalpbconnect.TidalStartSessionProcedure, tidalpbconnect.TidalWriteSessionProcedure,
+		tidalpbconnect.TidalCloseSessionProcedure, tidalpbconnect.AdminExtendSchemaProcedure,
+		tidalpbconnect.AdminRotateSigningKeysProcedure, tidalpbconnect.AdminRemoveMemberProcedure,
+		tidalpbconnect.AdminTransferLeadershipProcedure:
 		return true
 	}
 	return false
@@ -119,7 +135,7 @@ func (s *Server) serveProcedures() {
 
 func (s *Server) procedure(p procedure, stream bool, handler http.Handler) *endpoint {
 	return &endpoint{
-		name: p.path, role: p.role, class: p.class, stream: stream, patient: patient(p.path),
+		name: p.path, role: p.role, class: p.class, stream: stream, patient: patient(p.path), leads: leading(p.path),
 		serve: func(c *call) error {
 			handler.ServeHTTP(c.w, c.r)
 			c.learn()
@@ -165,8 +181,15 @@ type explaining struct{ s *Server }
 func (x *explaining) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 	return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
 		res, err := next(ctx, req)
-		if err != nil {
-			return nil, x.s.rpcError(callOf(ctx), err)
+		c := callOf(ctx)
+		switch {
+		case err == nil:
+			c.seen()
+		case leading(req.Spec().Procedure) && c.elsewhere(err):
+			c.w.mute() // the leader's answer comes instead of this one
+			return nil, connect.NewError(connect.CodeFailedPrecondition, err)
+		default:
+			return nil, x.s.rpcError(c, err)
 		}
 		return res, nil
 	}

@@ -102,7 +102,7 @@ func unary[Req, Res proto.Message](read func(*input) (Req, error), method func(c
 func (r *route) endpoint() *endpoint {
 	e := &endpoint{name: r.method + " " + r.path, stream: r.stream != nil, serve: r.serve, explain: (*call).explain}
 	if p := r.server.procedures[r.procedure]; p != nil { // what isn't a procedure is for everybody
-		e.role, e.class, e.patient = p.role, p.class, p.patient
+		e.role, e.class, e.patient, e.leads = p.role, p.class, p.patient, p.leads
 	}
 	if r.lines != nil {
 		lines := *e
@@ -135,6 +135,7 @@ func (r *route) serve(c *call) error {
 	if err != nil {
 		return err
 	}
+	c.seen()
 	c.reply(r.status, unwrapped(m.ProtoReflect()))
 	return nil
 }

@@ -24,7 +24,7 @@ func (s *Server) allRoutes() []*route {
 	x, a := &service{s: s}, &adminService{s: s}
 	var all []*route
 	for _, group := range [][]*route{
-		entityRoutes(x), relationRoutes(x), signalRoutes(x), listRoutes(x), sessionRoutes(x), databaseRoutes(x, a), exportRoutes(a), adminRoutes(a), documentRoutes(),
+		entityRoutes(x), relationRoutes(x), signalRoutes(x), listRoutes(x), sessionRoutes(x), databaseRoutes(x, a), exportRoutes(a), clusterRoutes(a), adminRoutes(a), documentRoutes(),
 	} {
 		all = append(all, group...)
 	}
@@ -321,6 +321,11 @@ func databaseRoutes(x *service, a *adminService) []*route {
 			summary: "The ways to rank that queries can name.", handle: unary(empty[*tidalpb.ProfilesRequest], x.Profiles),
 		},
 		{
+			method: "GET", path: "/v1/cluster", procedure: tidalpbconnect.TidalClusterProcedure,
+			summary: "Which replicas keep the database together, who leads, and how far each is.",
+			handle:  unary(empty[*tidalpb.ClusterRequest], x.Cluster),
+		},
+		{
 			method: "GET", path: "/v1/stats", procedure: tidalpbconnect.TidalStatsProcedure,
 			summary: "How much the database holds.", handle: unary(empty[*tidalpb.StatsRequest], x.Stats),
 		},
@@ -331,6 +336,29 @@ func databaseRoutes(x *service, a *adminService) []*route {
 func empty[Req proto.Message](*input) (Req, error) {
 	var none Req
 	return none.ProtoReflect().New().Interface().(Req), nil
+}
+
+func clusterRoutes(a *adminService) []*route {
+	return []*route{
+		{
+			method: "POST", path: "/v1/cluster/remove", procedure: tidalpbconnect.AdminRemoveMemberProcedure,
+			body: bodyMessage, message: (&tidalpb.RemoveMemberRequest{}).ProtoReflect().Descriptor(),
+			summary: "Takes a replica out of the group, for ever; with force also where too few of the others answer.",
+			handle: unary(func(in *input) (*tidalpb.RemoveMemberRequest, error) {
+				m := &tidalpb.RemoveMemberRequest{}
+				return m, in.message(m)
+			}, a.RemoveMember),
+		},
+		{
+			method: "POST", path: "/v1/cluster/transfer", procedure: tidalpbconnect.AdminTransferLeadershipProcedure,
+			body: bodyMessage, message: (&tidalpb.TransferLeadershipRequest{}).ProtoReflect().Descriptor(),
+			summary: "Has another replica lead: the one with the number to, or the one that has most of the log.",
+			handle: unary(func(in *input) (*tidalpb.TransferLeadershipRequest, error) {
+				m := &tidalpb.TransferLeadershipRequest{}
+				return m, in.message(m)
+			}, a.TransferLeadership),
+		},
+	}
 }
 
 func adminRoutes(a *adminService) []*route {

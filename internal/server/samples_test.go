@@ -65,6 +65,9 @@ func samples() map[string]sample {
 		"GET /v1/admin/exports":                  {path: "/v1/admin/exports"},
 		"POST /v1/admin/exports/{name}:advance":  {path: "/v1/admin/exports/first:advance?cursor=CURSOR"},
 		"DELETE /v1/admin/exports/{name}":        {path: "/v1/admin/exports/second"},
+		"GET /v1/cluster":                        {path: "/v1/cluster"},
+		"POST /v1/cluster/remove":                {path: "/v1/cluster/remove", body: `{"number":3}`, other: `{"number":2}`},
+		"POST /v1/cluster/transfer":              {path: "/v1/cluster/transfer", body: `{"to":1}`, other: `{}`},
 		"GET /openapi.json":                      {path: "/openapi.json"},
 	}
 	for word, one := range map[string]string{"items": "jazz-1", "users": "ada", "creators": "miles"} {

@@ -19,6 +19,8 @@ type Server struct {
 	authorize Authorizer
 	recorder  Recorder
 	keys      Keys
+	group     Group      // nil for a database alone
+	forward   *Forwarder // nil passes nothing on
 	ready     func() bool
 	now       func() time.Time
 	limits    Limits
@@ -40,7 +42,7 @@ type Server struct {
 // close the database.
 func New(o Options) *Server {
 	s := &Server{
-		db: o.DB, authorize: o.Authorize, recorder: o.Recorder, keys: o.Keys, ready: o.Ready, now: o.Now,
+		db: o.DB, authorize: o.Authorize, recorder: o.Recorder, keys: o.Keys, group: o.Group, forward: o.Forward, ready: o.Ready, now: o.Now,
 		limits: o.Limits, problems: problems(),
 	}
 	if s.now == nil {
@@ -92,6 +94,7 @@ type endpoint struct {
 	class   class
 	stream  bool
 	patient bool // it may take ten times as long
+	leads   bool // only a leader does it
 	serve   func(*call) error
 	lines   *endpoint // instead, where the body is lines of JSON
 	// explain answers with an error that serve, or what comes before it, returned.
@@ -147,6 +150,7 @@ func (s *Server) serve(c *call, e *endpoint) error {
 	if err := s.origins.Check(c.r); err != nil {
 		return &told{errOrigin, "a page of another origin may not send this"}
 	}
+	c.role = e.role
 	if e.role != NoRole {
 		caller, err := s.authorize(c.r)
 		if err != nil {
@@ -176,8 +180,16 @@ func (s *Server) serve(c *call, e *endpoint) error {
 		defer cancel()
 		c.r = c.r.WithContext(ctx)
 		c.r.Body = http.MaxBytesReader(c.w.ResponseWriter, c.body, s.limits.Body)
+		if e.leads && s.forward != nil && s.group != nil && !s.group.Leader().Self {
+			c.keepBody()
+		}
 	}
-	return e.serve(c)
+	err = e.serve(c)
+	if c.leader != "" || e.leads && err != nil && c.elsewhere(err) {
+		c.w.unmute()
+		return s.pass(c, e)
+	}
+	return err
 }
 
 // enter takes one of the places of a class, without waiting for it.

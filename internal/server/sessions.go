@@ -15,6 +15,9 @@ import (
 
 // StartSession is in the schema's words.
 func (x *service) StartSession(ctx context.Context, m *tidalpb.StartSessionRequest) (*tidalpb.StartSessionResponse, error) {
+	if err := x.s.lead(true); err != nil {
+		return nil, err
+	}
 	var r idReader
 	start := tidal.SessionStart{
 		User: r.id("user", m.GetUser()), ID: r.id("id", m.GetId()), Agent: m.GetAgent(), Policy: m.GetPolicy(),
@@ -57,6 +60,11 @@ func (x *service) WriteSession(ctx context.Context, m *tidalpb.WriteSessionReque
 	if c.r.Header.Get(headerKey) != "" {
 		return nil, fault.Refuse(headerKey, "is for requests outside of sessions; a session's request that may be sent again has a number")
 	}
+	// Which number comes next only the leader can tell, and a request without one counts as often as it arrives.
+	identified := m.GetNumber() > 0
+	if err := x.s.lead(identified); err != nil {
+		return nil, err
+	}
 	user, id, err := sessionName(m.GetUser(), m.GetId())
 	if err != nil {
 		return nil, err
@@ -81,7 +89,7 @@ func (x *service) WriteSession(ctx context.Context, m *tidalpb.WriteSessionReque
 		x.s.recorder.Written(&Written{Begun: begun, Took: x.s.now().Sub(begun), Records: records, Receipt: receipt, Err: err})
 	}
 	if err != nil {
-		return nil, err
+		return nil, misdirected(err, identified)
 	}
 	out := x.s.receiptMessage(&receipt)
 	if out.GetDuplicate() {
@@ -120,6 +128,9 @@ func sessionRecordOf(m *tidalpb.SessionRecord) (tidal.Record, error) {
 
 // CloseSession is in the schema's words.
 func (x *service) CloseSession(ctx context.Context, m *tidalpb.CloseSessionRequest) (*tidalpb.CloseSessionResponse, error) {
+	if err := x.s.lead(true); err != nil {
+		return nil, err
+	}
 	user, id, err := sessionName(m.GetUser(), m.GetId())
 	if err != nil {
 		return nil, err

@@ -22,6 +22,9 @@ type writeStream = connect.BidiStream[tidalpb.StreamWritesRequest, tidalpb.Strea
 // StreamWrites is in the schema's words. One goroutine reads, as many write as may be in flight, and this one acknowledges
 // in order; all of them have ended when it returns.
 func (x *service) StreamWrites(ctx context.Context, stream *writeStream) error {
+	if err := x.s.lead(false); err != nil {
+		return err // some of its requests may count as often as they arrive
+	}
 	first, err := stream.Receive()
 	if errors.Is(err, io.EOF) {
 		return nil

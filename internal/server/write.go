@@ -45,6 +45,10 @@ func (x *service) Write(ctx context.Context, m *tidalpb.WriteRequest) (*tidalpb.
 // write writes one request, under a key if there is one.
 func (s *Server) write(ctx context.Context, m *tidalpb.WriteRequest, key string) (*tidalpb.Receipt, error) {
 	c := callOf(ctx)
+	identified := key != "" || m.GetLane() != "" || !counting(m.GetRecords())
+	if err := s.lead(identified); err != nil {
+		return nil, err
+	}
 	records, err := recordsOf(m.GetRecords(), s.db.Schema())
 	if err != nil {
 		return nil, err
@@ -62,9 +66,20 @@ func (s *Server) write(ctx context.Context, m *tidalpb.WriteRequest, key string)
 		s.recorder.Written(&Written{Begun: begun, Took: s.now().Sub(begun), Records: records, Receipt: receipt, Err: err})
 	}
 	if err != nil {
-		return nil, err
+		return nil, misdirected(err, identified)
 	}
 	return s.receiptMessage(&receipt), nil
+}
+
+// counting reports whether records would count twice if they came twice: a signal without a key. All else sets something,
+// or takes something back once.
+func counting(records []*tidalpb.Record) bool {
+	for _, r := range records {
+		if s := r.GetSignal(); s != nil && s.GetKey() == "" {
+			return true
+		}
+	}
+	return false
 }
 
 // keyLane begins the lanes that stand for keys of requests.

@@ -24,7 +24,7 @@ var File_tidal_v1_service_proto protoreflect.FileDescriptor
 
 const file_tidal_v1_service_proto_rawDesc = "" +
 	"\n" +
-	"\x16tidal/v1/service.proto\x12\btidal.v1\x1a\x17tidal/v1/database.proto\x1a\x15tidal/v1/entity.proto\x1a\x15tidal/v1/export.proto\x1a\x13tidal/v1/rank.proto\x1a\x16tidal/v1/session.proto\x1a\x14tidal/v1/write.proto2\xd5\f\n" +
+	"\x16tidal/v1/service.proto\x12\btidal.v1\x1a\x16tidal/v1/cluster.proto\x1a\x17tidal/v1/database.proto\x1a\x15tidal/v1/entity.proto\x1a\x15tidal/v1/export.proto\x1a\x13tidal/v1/rank.proto\x1a\x16tidal/v1/session.proto\x1a\x14tidal/v1/write.proto2\x9a\r\n" +
 	"\x05Tidal\x128\n" +
 	"\x05Write\x12\x16.tidal.v1.WriteRequest\x1a\x17.tidal.v1.WriteResponse\x12Q\n" +
 	"\fStreamWrites\x12\x1d.tidal.v1.StreamWritesRequest\x1a\x1e.tidal.v1.StreamWritesResponse(\x010\x01\x12:\n" +
@@ -50,7 +50,8 @@ const file_tidal_v1_service_proto_rawDesc = "" +
 	"\x06Export\x12\x17.tidal.v1.ExportRequest\x1a\x18.tidal.v1.ExportResponse0\x01\x12@\n" +
 	"\x06Schema\x12\x17.tidal.v1.SchemaRequest\x1a\x18.tidal.v1.SchemaResponse\"\x03\x90\x02\x01\x12F\n" +
 	"\bProfiles\x12\x19.tidal.v1.ProfilesRequest\x1a\x1a.tidal.v1.ProfilesResponse\"\x03\x90\x02\x01\x12=\n" +
-	"\x05Stats\x12\x16.tidal.v1.StatsRequest\x1a\x17.tidal.v1.StatsResponse\"\x03\x90\x02\x012\xd9\x06\n" +
+	"\x05Stats\x12\x16.tidal.v1.StatsRequest\x1a\x17.tidal.v1.StatsResponse\"\x03\x90\x02\x01\x12C\n" +
+	"\aCluster\x12\x18.tidal.v1.ClusterRequest\x1a\x19.tidal.v1.ClusterResponse\"\x03\x90\x02\x012\x89\b\n" +
 	"\x05Admin\x12M\n" +
 	"\fExtendSchema\x12\x1d.tidal.v1.ExtendSchemaRequest\x1a\x1e.tidal.v1.ExtendSchemaResponse\x12G\n" +
 	"\n" +
@@ -64,77 +65,85 @@ const file_tidal_v1_service_proto_rawDesc = "" +
 	"DropExport\x12\x1b.tidal.v1.DropExportRequest\x1a\x1c.tidal.v1.DropExportResponse\x12M\n" +
 	"\fCreateApiKey\x12\x1d.tidal.v1.CreateApiKeyRequest\x1a\x1e.tidal.v1.CreateApiKeyResponse\x12O\n" +
 	"\vListApiKeys\x12\x1c.tidal.v1.ListApiKeysRequest\x1a\x1d.tidal.v1.ListApiKeysResponse\"\x03\x90\x02\x01\x12M\n" +
-	"\fRevokeApiKey\x12\x1d.tidal.v1.RevokeApiKeyRequest\x1a\x1e.tidal.v1.RevokeApiKeyResponseB3Z1github.com/tidaldb/tidal/internal/tidalpb;tidalpbb\x06proto3"
+	"\fRevokeApiKey\x12\x1d.tidal.v1.RevokeApiKeyRequest\x1a\x1e.tidal.v1.RevokeApiKeyResponse\x12M\n" +
+	"\fRemoveMember\x12\x1d.tidal.v1.RemoveMemberRequest\x1a\x1e.tidal.v1.RemoveMemberResponse\x12_\n" +
+	"\x12TransferLeadership\x12#.tidal.v1.TransferLeadershipRequest\x1a$.tidal.v1.TransferLeadershipResponseB3Z1github.com/tidaldb/tidal/internal/tidalpb;tidalpbb\x06proto3"
 
 var file_tidal_v1_service_proto_goTypes = []any{
-	(*WriteRequest)(nil),              // 0: tidal.v1.WriteRequest
-	(*StreamWritesRequest)(nil),       // 1: tidal.v1.StreamWritesRequest
-	(*LaneRequest)(nil),               // 2: tidal.v1.LaneRequest
-	(*RankRequest)(nil),               // 3: tidal.v1.RankRequest
-	(*ExplainRequest)(nil),            // 4: tidal.v1.ExplainRequest
-	(*SuggestRequest)(nil),            // 5: tidal.v1.SuggestRequest
-	(*CellRequest)(nil),               // 6: tidal.v1.CellRequest
-	(*TopRequest)(nil),                // 7: tidal.v1.TopRequest
-	(*GetRequest)(nil),                // 8: tidal.v1.GetRequest
-	(*ListRequest)(nil),               // 9: tidal.v1.ListRequest
-	(*UserRequest)(nil),               // 10: tidal.v1.UserRequest
-	(*CollectionsRequest)(nil),        // 11: tidal.v1.CollectionsRequest
-	(*CollectionRequest)(nil),         // 12: tidal.v1.CollectionRequest
-	(*StartSessionRequest)(nil),       // 13: tidal.v1.StartSessionRequest
-	(*WriteSessionRequest)(nil),       // 14: tidal.v1.WriteSessionRequest
-	(*CloseSessionRequest)(nil),       // 15: tidal.v1.CloseSessionRequest
-	(*GetSessionRequest)(nil),         // 16: tidal.v1.GetSessionRequest
-	(*ListSessionsRequest)(nil),       // 17: tidal.v1.ListSessionsRequest
-	(*SummariseSessionsRequest)(nil),  // 18: tidal.v1.SummariseSessionsRequest
-	(*ExportRequest)(nil),             // 19: tidal.v1.ExportRequest
-	(*SchemaRequest)(nil),             // 20: tidal.v1.SchemaRequest
-	(*ProfilesRequest)(nil),           // 21: tidal.v1.ProfilesRequest
-	(*StatsRequest)(nil),              // 22: tidal.v1.StatsRequest
-	(*ExtendSchemaRequest)(nil),       // 23: tidal.v1.ExtendSchemaRequest
-	(*CheckpointRequest)(nil),         // 24: tidal.v1.CheckpointRequest
-	(*DigestRequest)(nil),             // 25: tidal.v1.DigestRequest
-	(*BackupRequest)(nil),             // 26: tidal.v1.BackupRequest
-	(*RotateSigningKeysRequest)(nil),  // 27: tidal.v1.RotateSigningKeysRequest
-	(*ListExportsRequest)(nil),        // 28: tidal.v1.ListExportsRequest
-	(*AdvanceExportRequest)(nil),      // 29: tidal.v1.AdvanceExportRequest
-	(*DropExportRequest)(nil),         // 30: tidal.v1.DropExportRequest
-	(*CreateApiKeyRequest)(nil),       // 31: tidal.v1.CreateApiKeyRequest
-	(*ListApiKeysRequest)(nil),        // 32: tidal.v1.ListApiKeysRequest
-	(*RevokeApiKeyRequest)(nil),       // 33: tidal.v1.RevokeApiKeyRequest
-	(*WriteResponse)(nil),             // 34: tidal.v1.WriteResponse
-	(*StreamWritesResponse)(nil),      // 35: tidal.v1.StreamWritesResponse
-	(*LaneResponse)(nil),              // 36: tidal.v1.LaneResponse
-	(*RankResponse)(nil),              // 37: tidal.v1.RankResponse
-	(*ExplainResponse)(nil),           // 38: tidal.v1.ExplainResponse
-	(*SuggestResponse)(nil),           // 39: tidal.v1.SuggestResponse
-	(*CellResponse)(nil),              // 40: tidal.v1.CellResponse
-	(*TopResponse)(nil),               // 41: tidal.v1.TopResponse
-	(*GetResponse)(nil),               // 42: tidal.v1.GetResponse
-	(*ListResponse)(nil),              // 43: tidal.v1.ListResponse
-	(*UserResponse)(nil),              // 44: tidal.v1.UserResponse
-	(*CollectionsResponse)(nil),       // 45: tidal.v1.CollectionsResponse
-	(*CollectionResponse)(nil),        // 46: tidal.v1.CollectionResponse
-	(*StartSessionResponse)(nil),      // 47: tidal.v1.StartSessionResponse
-	(*WriteSessionResponse)(nil),      // 48: tidal.v1.WriteSessionResponse
-	(*CloseSessionResponse)(nil),      // 49: tidal.v1.CloseSessionResponse
-	(*GetSessionResponse)(nil),        // 50: tidal.v1.GetSessionResponse
-	(*ListSessionsResponse)(nil),      // 51: tidal.v1.ListSessionsResponse
-	(*SummariseSessionsResponse)(nil), // 52: tidal.v1.SummariseSessionsResponse
-	(*ExportResponse)(nil),            // 53: tidal.v1.ExportResponse
-	(*SchemaResponse)(nil),            // 54: tidal.v1.SchemaResponse
-	(*ProfilesResponse)(nil),          // 55: tidal.v1.ProfilesResponse
-	(*StatsResponse)(nil),             // 56: tidal.v1.StatsResponse
-	(*ExtendSchemaResponse)(nil),      // 57: tidal.v1.ExtendSchemaResponse
-	(*CheckpointResponse)(nil),        // 58: tidal.v1.CheckpointResponse
-	(*DigestResponse)(nil),            // 59: tidal.v1.DigestResponse
-	(*BackupResponse)(nil),            // 60: tidal.v1.BackupResponse
-	(*RotateSigningKeysResponse)(nil), // 61: tidal.v1.RotateSigningKeysResponse
-	(*ListExportsResponse)(nil),       // 62: tidal.v1.ListExportsResponse
-	(*AdvanceExportResponse)(nil),     // 63: tidal.v1.AdvanceExportResponse
-	(*DropExportResponse)(nil),        // 64: tidal.v1.DropExportResponse
-	(*CreateApiKeyResponse)(nil),      // 65: tidal.v1.CreateApiKeyResponse
-	(*ListApiKeysResponse)(nil),       // 66: tidal.v1.ListApiKeysResponse
-	(*RevokeApiKeyResponse)(nil),      // 67: tidal.v1.RevokeApiKeyResponse
+	(*WriteRequest)(nil),               // 0: tidal.v1.WriteRequest
+	(*StreamWritesRequest)(nil),        // 1: tidal.v1.StreamWritesRequest
+	(*LaneRequest)(nil),                // 2: tidal.v1.LaneRequest
+	(*RankRequest)(nil),                // 3: tidal.v1.RankRequest
+	(*ExplainRequest)(nil),             // 4: tidal.v1.ExplainRequest
+	(*SuggestRequest)(nil),             // 5: tidal.v1.SuggestRequest
+	(*CellRequest)(nil),                // 6: tidal.v1.CellRequest
+	(*TopRequest)(nil),                 // 7: tidal.v1.TopRequest
+	(*GetRequest)(nil),                 // 8: tidal.v1.GetRequest
+	(*ListRequest)(nil),                // 9: tidal.v1.ListRequest
+	(*UserRequest)(nil),                // 10: tidal.v1.UserRequest
+	(*CollectionsRequest)(nil),         // 11: tidal.v1.CollectionsRequest
+	(*CollectionRequest)(nil),          // 12: tidal.v1.CollectionRequest
+	(*StartSessionRequest)(nil),        // 13: tidal.v1.StartSessionRequest
+	(*WriteSessionRequest)(nil),        // 14: tidal.v1.WriteSessionRequest
+	(*CloseSessionRequest)(nil),        // 15: tidal.v1.CloseSessionRequest
+	(*GetSessionRequest)(nil),          // 16: tidal.v1.GetSessionRequest
+	(*ListSessionsRequest)(nil),        // 17: tidal.v1.ListSessionsRequest
+	(*SummariseSessionsRequest)(nil),   // 18: tidal.v1.SummariseSessionsRequest
+	(*ExportRequest)(nil),              // 19: tidal.v1.ExportRequest
+	(*SchemaRequest)(nil),              // 20: tidal.v1.SchemaRequest
+	(*ProfilesRequest)(nil),            // 21: tidal.v1.ProfilesRequest
+	(*StatsRequest)(nil),               // 22: tidal.v1.StatsRequest
+	(*ClusterRequest)(nil),             // 23: tidal.v1.ClusterRequest
+	(*ExtendSchemaRequest)(nil),        // 24: tidal.v1.ExtendSchemaRequest
+	(*CheckpointRequest)(nil),          // 25: tidal.v1.CheckpointRequest
+	(*DigestRequest)(nil),              // 26: tidal.v1.DigestRequest
+	(*BackupRequest)(nil),              // 27: tidal.v1.BackupRequest
+	(*RotateSigningKeysRequest)(nil),   // 28: tidal.v1.RotateSigningKeysRequest
+	(*ListExportsRequest)(nil),         // 29: tidal.v1.ListExportsRequest
+	(*AdvanceExportRequest)(nil),       // 30: tidal.v1.AdvanceExportRequest
+	(*DropExportRequest)(nil),          // 31: tidal.v1.DropExportRequest
+	(*CreateApiKeyRequest)(nil),        // 32: tidal.v1.CreateApiKeyRequest
+	(*ListApiKeysRequest)(nil),         // 33: tidal.v1.ListApiKeysRequest
+	(*RevokeApiKeyRequest)(nil),        // 34: tidal.v1.RevokeApiKeyRequest
+	(*RemoveMemberRequest)(nil),        // 35: tidal.v1.RemoveMemberRequest
+	(*TransferLeadershipRequest)(nil),  // 36: tidal.v1.TransferLeadershipRequest
+	(*WriteResponse)(nil),              // 37: tidal.v1.WriteResponse
+	(*StreamWritesResponse)(nil),       // 38: tidal.v1.StreamWritesResponse
+	(*LaneResponse)(nil),               // 39: tidal.v1.LaneResponse
+	(*RankResponse)(nil),               // 40: tidal.v1.RankResponse
+	(*ExplainResponse)(nil),            // 41: tidal.v1.ExplainResponse
+	(*SuggestResponse)(nil),            // 42: tidal.v1.SuggestResponse
+	(*CellResponse)(nil),               // 43: tidal.v1.CellResponse
+	(*TopResponse)(nil),                // 44: tidal.v1.TopResponse
+	(*GetResponse)(nil),                // 45: tidal.v1.GetResponse
+	(*ListResponse)(nil),               // 46: tidal.v1.ListResponse
+	(*UserResponse)(nil),               // 47: tidal.v1.UserResponse
+	(*CollectionsResponse)(nil),        // 48: tidal.v1.CollectionsResponse
+	(*CollectionResponse)(nil),         // 49: tidal.v1.CollectionResponse
+	(*StartSessionResponse)(nil),       // 50: tidal.v1.StartSessionResponse
+	(*WriteSessionResponse)(nil),       // 51: tidal.v1.WriteSessionResponse
+	(*CloseSessionResponse)(nil),       // 52: tidal.v1.CloseSessionResponse
+	(*GetSessionResponse)(nil),         // 53: tidal.v1.GetSessionResponse
+	(*ListSessionsResponse)(nil),       // 54: tidal.v1.ListSessionsResponse
+	(*SummariseSessionsResponse)(nil),  // 55: tidal.v1.SummariseSessionsResponse
+	(*ExportResponse)(nil),             // 56: tidal.v1.ExportResponse
+	(*SchemaResponse)(nil),             // 57: tidal.v1.SchemaResponse
+	(*ProfilesResponse)(nil),           // 58: tidal.v1.ProfilesResponse
+	(*StatsResponse)(nil),              // 59: tidal.v1.StatsResponse
+	(*ClusterResponse)(nil),            // 60: tidal.v1.ClusterResponse
+	(*ExtendSchemaResponse)(nil),       // 61: tidal.v1.ExtendSchemaResponse
+	(*CheckpointResponse)(nil),         // 62: tidal.v1.CheckpointResponse
+	(*DigestResponse)(nil),             // 63: tidal.v1.DigestResponse
+	(*BackupResponse)(nil),             // 64: tidal.v1.BackupResponse
+	(*RotateSigningKeysResponse)(nil),  // 65: tidal.v1.RotateSigningKeysResponse
+	(*ListExportsResponse)(nil),        // 66: tidal.v1.ListExportsResponse
+	(*AdvanceExportResponse)(nil),      // 67: tidal.v1.AdvanceExportResponse
+	(*DropExportResponse)(nil),         // 68: tidal.v1.DropExportResponse
+	(*CreateApiKeyResponse)(nil),       // 69: tidal.v1.CreateApiKeyResponse
+	(*ListApiKeysResponse)(nil),        // 70: tidal.v1.ListApiKeysResponse
+	(*RevokeApiKeyResponse)(nil),       // 71: tidal.v1.RevokeApiKeyResponse
+	(*RemoveMemberResponse)(nil),       // 72: tidal.v1.RemoveMemberResponse
+	(*TransferLeadershipResponse)(nil), // 73: tidal.v1.TransferLeadershipResponse
 }
 var file_tidal_v1_service_proto_depIdxs = []int32{
 	0,  // 0: tidal.v1.Tidal.Write:input_type -> tidal.v1.WriteRequest
@@ -160,53 +169,59 @@ var file_tidal_v1_service_proto_depIdxs = []int32{
 	20, // 20: tidal.v1.Tidal.Schema:input_type -> tidal.v1.SchemaRequest
 	21, // 21: tidal.v1.Tidal.Profiles:input_type -> tidal.v1.ProfilesRequest
 	22, // 22: tidal.v1.Tidal.Stats:input_type -> tidal.v1.StatsRequest
-	23, // 23: tidal.v1.Admin.ExtendSchema:input_type -> tidal.v1.ExtendSchemaRequest
-	24, // 24: tidal.v1.Admin.Checkpoint:input_type -> tidal.v1.CheckpointRequest
-	25, // 25: tidal.v1.Admin.Digest:input_type -> tidal.v1.DigestRequest
-	26, // 26: tidal.v1.Admin.Backup:input_type -> tidal.v1.BackupRequest
-	27, // 27: tidal.v1.Admin.RotateSigningKeys:input_type -> tidal.v1.RotateSigningKeysRequest
-	28, // 28: tidal.v1.Admin.ListExports:input_type -> tidal.v1.ListExportsRequest
-	29, // 29: tidal.v1.Admin.AdvanceExport:input_type -> tidal.v1.AdvanceExportRequest
-	30, // 30: tidal.v1.Admin.DropExport:input_type -> tidal.v1.DropExportRequest
-	31, // 31: tidal.v1.Admin.CreateApiKey:input_type -> tidal.v1.CreateApiKeyRequest
-	32, // 32: tidal.v1.Admin.ListApiKeys:input_type -> tidal.v1.ListApiKeysRequest
-	33, // 33: tidal.v1.Admin.RevokeApiKey:input_type -> tidal.v1.RevokeApiKeyRequest
-	34, // 34: tidal.v1.Tidal.Write:output_type -> tidal.v1.WriteResponse
-	35, // 35: tidal.v1.Tidal.StreamWrites:output_type -> tidal.v1.StreamWritesResponse
-	36, // 36: tidal.v1.Tidal.Lane:output_type -> tidal.v1.LaneResponse
-	37, // 37: tidal.v1.Tidal.Rank:output_type -> tidal.v1.RankResponse
-	38, // 38: tidal.v1.Tidal.Explain:output_type -> tidal.v1.ExplainResponse
-	39, // 39: tidal.v1.Tidal.Suggest:output_type -> tidal.v1.SuggestResponse
-	40, // 40: tidal.v1.Tidal.Cell:output_type -> tidal.v1.CellResponse
-	41, // 41: tidal.v1.Tidal.Top:output_type -> tidal.v1.TopResponse
-	42, // 42: tidal.v1.Tidal.Get:output_type -> tidal.v1.GetResponse
-	43, // 43: tidal.v1.Tidal.List:output_type -> tidal.v1.ListResponse
-	44, // 44: tidal.v1.Tidal.User:output_type -> tidal.v1.UserResponse
-	45, // 45: tidal.v1.Tidal.Collections:output_type -> tidal.v1.CollectionsResponse
-	46, // 46: tidal.v1.Tidal.Collection:output_type -> tidal.v1.CollectionResponse
-	47, // 47: tidal.v1.Tidal.StartSession:output_type -> tidal.v1.StartSessionResponse
-	48, // 48: tidal.v1.Tidal.WriteSession:output_type -> tidal.v1.WriteSessionResponse
-	49, // 49: tidal.v1.Tidal.CloseSession:output_type -> tidal.v1.CloseSessionResponse
-	50, // 50: tidal.v1.Tidal.GetSession:output_type -> tidal.v1.GetSessionResponse
-	51, // 51: tidal.v1.Tidal.ListSessions:output_type -> tidal.v1.ListSessionsResponse
-	52, // 52: tidal.v1.Tidal.SummariseSessions:output_type -> tidal.v1.SummariseSessionsResponse
-	53, // 53: tidal.v1.Tidal.Export:output_type -> tidal.v1.ExportResponse
-	54, // 54: tidal.v1.Tidal.Schema:output_type -> tidal.v1.SchemaResponse
-	55, // 55: tidal.v1.Tidal.Profiles:output_type -> tidal.v1.ProfilesResponse
-	56, // 56: tidal.v1.Tidal.Stats:output_type -> tidal.v1.StatsResponse
-	57, // 57: tidal.v1.Admin.ExtendSchema:output_type -> tidal.v1.ExtendSchemaResponse
-	58, // 58: tidal.v1.Admin.Checkpoint:output_type -> tidal.v1.CheckpointResponse
-	59, // 59: tidal.v1.Admin.Digest:output_type -> tidal.v1.DigestResponse
-	60, // 60: tidal.v1.Admin.Backup:output_type -> tidal.v1.BackupResponse
-	61, // 61: tidal.v1.Admin.RotateSigningKeys:output_type -> tidal.v1.RotateSigningKeysResponse
-	62, // 62: tidal.v1.Admin.ListExports:output_type -> tidal.v1.ListExportsResponse
-	63, // 63: tidal.v1.Admin.AdvanceExport:output_type -> tidal.v1.AdvanceExportResponse
-	64, // 64: tidal.v1.Admin.DropExport:output_type -> tidal.v1.DropExportResponse
-	65, // 65: tidal.v1.Admin.CreateApiKey:output_type -> tidal.v1.CreateApiKeyResponse
-	66, // 66: tidal.v1.Admin.ListApiKeys:output_type -> tidal.v1.ListApiKeysResponse
-	67, // 67: tidal.v1.Admin.RevokeApiKey:output_type -> tidal.v1.RevokeApiKeyResponse
-	34, // [34:68] is the sub-list for method output_type
-	0,  // [0:34] is the sub-list for method input_type
+	23, // 23: tidal.v1.Tidal.Cluster:input_type -> tidal.v1.ClusterRequest
+	24, // 24: tidal.v1.Admin.ExtendSchema:input_type -> tidal.v1.ExtendSchemaRequest
+	25, // 25: tidal.v1.Admin.Checkpoint:input_type -> tidal.v1.CheckpointRequest
+	26, // 26: tidal.v1.Admin.Digest:input_type -> tidal.v1.DigestRequest
+	27, // 27: tidal.v1.Admin.Backup:input_type -> tidal.v1.BackupRequest
+	28, // 28: tidal.v1.Admin.RotateSigningKeys:input_type -> tidal.v1.RotateSigningKeysRequest
+	29, // 29: tidal.v1.Admin.ListExports:input_type -> tidal.v1.ListExportsRequest
+	30, // 30: tidal.v1.Admin.AdvanceExport:input_type -> tidal.v1.AdvanceExportRequest
+	31, // 31: tidal.v1.Admin.DropExport:input_type -> tidal.v1.DropExportRequest
+	32, // 32: tidal.v1.Admin.CreateApiKey:input_type -> tidal.v1.CreateApiKeyRequest
+	33, // 33: tidal.v1.Admin.ListApiKeys:input_type -> tidal.v1.ListApiKeysRequest
+	34, // 34: tidal.v1.Admin.RevokeApiKey:input_type -> tidal.v1.RevokeApiKeyRequest
+	35, // 35: tidal.v1.Admin.RemoveMember:input_type -> tidal.v1.RemoveMemberRequest
+	36, // 36: tidal.v1.Admin.TransferLeadership:input_type -> tidal.v1.TransferLeadershipRequest
+	37, // 37: tidal.v1.Tidal.Write:output_type -> tidal.v1.WriteResponse
+	38, // 38: tidal.v1.Tidal.StreamWrites:output_type -> tidal.v1.StreamWritesResponse
+	39, // 39: tidal.v1.Tidal.Lane:output_type -> tidal.v1.LaneResponse
+	40, // 40: tidal.v1.Tidal.Rank:output_type -> tidal.v1.RankResponse
+	41, // 41: tidal.v1.Tidal.Explain:output_type -> tidal.v1.ExplainResponse
+	42, // 42: tidal.v1.Tidal.Suggest:output_type -> tidal.v1.SuggestResponse
+	43, // 43: tidal.v1.Tidal.Cell:output_type -> tidal.v1.CellResponse
+	44, // 44: tidal.v1.Tidal.Top:output_type -> tidal.v1.TopResponse
+	45, // 45: tidal.v1.Tidal.Get:output_type -> tidal.v1.GetResponse
+	46, // 46: tidal.v1.Tidal.List:output_type -> tidal.v1.ListResponse
+	47, // 47: tidal.v1.Tidal.User:output_type -> tidal.v1.UserResponse
+	48, // 48: tidal.v1.Tidal.Collections:output_type -> tidal.v1.CollectionsResponse
+	49, // 49: tidal.v1.Tidal.Collection:output_type -> tidal.v1.CollectionResponse
+	50, // 50: tidal.v1.Tidal.StartSession:output_type -> tidal.v1.StartSessionResponse
+	51, // 51: tidal.v1.Tidal.WriteSession:output_type -> tidal.v1.WriteSessionResponse
+	52, // 52: tidal.v1.Tidal.CloseSession:output_type -> tidal.v1.CloseSessionResponse
+	53, // 53: tidal.v1.Tidal.GetSession:output_type -> tidal.v1.GetSessionResponse
+	54, // 54: tidal.v1.Tidal.ListSessions:output_type -> tidal.v1.ListSessionsResponse
+	55, // 55: tidal.v1.Tidal.SummariseSessions:output_type -> tidal.v1.SummariseSessionsResponse
+	56, // 56: tidal.v1.Tidal.Export:output_type -> tidal.v1.ExportResponse
+	57, // 57: tidal.v1.Tidal.Schema:output_type -> tidal.v1.SchemaResponse
+	58, // 58: tidal.v1.Tidal.Profiles:output_type -> tidal.v1.ProfilesResponse
+	59, // 59: tidal.v1.Tidal.Stats:output_type -> tidal.v1.StatsResponse
+	60, // 60: tidal.v1.Tidal.Cluster:output_type -> tidal.v1.ClusterResponse
+	61, // 61: tidal.v1.Admin.ExtendSchema:output_type -> tidal.v1.ExtendSchemaResponse
+	62, // 62: tidal.v1.Admin.Checkpoint:output_type -> tidal.v1.CheckpointResponse
+	63, // 63: tidal.v1.Admin.Digest:output_type -> tidal.v1.DigestResponse
+	64, // 64: tidal.v1.Admin.Backup:output_type -> tidal.v1.BackupResponse
+	65, // 65: tidal.v1.Admin.RotateSigningKeys:output_type -> tidal.v1.RotateSigningKeysResponse
+	66, // 66: tidal.v1.Admin.ListExports:output_type -> tidal.v1.ListExportsResponse
+	67, // 67: tidal.v1.Admin.AdvanceExport:output_type -> tidal.v1.AdvanceExportResponse
+	68, // 68: tidal.v1.Admin.DropExport:output_type -> tidal.v1.DropExportResponse
+	69, // 69: tidal.v1.Admin.CreateApiKey:output_type -> tidal.v1.CreateApiKeyResponse
+	70, // 70: tidal.v1.Admin.ListApiKeys:output_type -> tidal.v1.ListApiKeysResponse
+	71, // 71: tidal.v1.Admin.RevokeApiKey:output_type -> tidal.v1.RevokeApiKeyResponse
+	72, // 72: tidal.v1.Admin.RemoveMember:output_type -> tidal.v1.RemoveMemberResponse
+	73, // 73: tidal.v1.Admin.TransferLeadership:output_type -> tidal.v1.TransferLeadershipResponse
+	37, // [37:74] is the sub-list for method output_type
+	0,  // [0:37] is the sub-list for method input_type
 	0,  // [0:0] is the sub-list for extension type_name
 	0,  // [0:0] is the sub-list for extension extendee
 	0,  // [0:0] is the sub-list for field type_name
@@ -217,6 +232,7 @@ func file_tidal_v1_service_proto_init() {
 	if File_tidal_v1_service_proto != nil {
 		return
 	}
+	file_tidal_v1_cluster_proto_init()
 	file_tidal_v1_database_proto_init()
 	file_tidal_v1_entity_proto_init()
 	file_tidal_v1_export_proto_init()

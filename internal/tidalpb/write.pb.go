@@ -1447,6 +1447,7 @@ type Problem struct {
 	RequestId     string                 `protobuf:"bytes,8,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	Line          *int64                 `protobuf:"varint,9,opt,name=line,proto3,oneof" json:"line,omitempty"`  // of lines of JSON: the one that was refused, from 1
 	Kept          *int64                 `protobuf:"varint,10,opt,name=kept,proto3,oneof" json:"kept,omitempty"` // signals of the lines before that are written
+	Leader        string                 `protobuf:"bytes,13,opt,name=leader,proto3" json:"leader,omitempty"`    // of not_leader: the URL of the server that takes the request, empty if it isn't known
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1563,6 +1564,13 @@ func (x *Problem) GetKept() int64 {
 		return *x.Kept
 	}
 	return 0
+}
+
+func (x *Problem) GetLeader() string {
+	if x != nil {
+		return x.Leader
+	}
+	return ""
 }
 
 var File_tidal_v1_write_proto protoreflect.FileDescriptor
@@ -1682,7 +1690,7 @@ const file_tidal_v1_write_proto_rawDesc = "" +
 	"\tin_flight\x18\x02 \x01(\x05R\binFlight\"Y\n" +
 	"\x14StreamWritesResponse\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x03R\x05index\x12+\n" +
-	"\areceipt\x18\x02 \x01(\v2\x11.tidal.v1.ReceiptR\areceipt\"\xe9\x02\n" +
+	"\areceipt\x18\x02 \x01(\v2\x11.tidal.v1.ReceiptR\areceipt\"\x81\x03\n" +
 	"\aProblem\x12\x12\n" +
 	"\x04type\x18\v \x01(\tR\x04type\x12\x14\n" +
 	"\x05title\x18\f \x01(\tR\x05title\x12\x12\n" +
@@ -1697,7 +1705,8 @@ const file_tidal_v1_write_proto_rawDesc = "" +
 	"request_id\x18\b \x01(\tR\trequestId\x12\x17\n" +
 	"\x04line\x18\t \x01(\x03H\x02R\x04line\x88\x01\x01\x12\x17\n" +
 	"\x04kept\x18\n" +
-	" \x01(\x03H\x03R\x04kept\x88\x01\x01B\t\n" +
+	" \x01(\x03H\x03R\x04kept\x88\x01\x01\x12\x16\n" +
+	"\x06leader\x18\r \x01(\tR\x06leaderB\t\n" +
 	"\a_recordB\n" +
 	"\n" +
 	"\b_requestB\a\n" +

@@ -81,6 +81,8 @@ const (
 	TidalProfilesProcedure = "/tidal.v1.Tidal/Profiles"
 	// TidalStatsProcedure is the fully-qualified name of the Tidal's Stats RPC.
 	TidalStatsProcedure = "/tidal.v1.Tidal/Stats"
+	// TidalClusterProcedure is the fully-qualified name of the Tidal's Cluster RPC.
+	TidalClusterProcedure = "/tidal.v1.Tidal/Cluster"
 	// AdminExtendSchemaProcedure is the fully-qualified name of the Admin's ExtendSchema RPC.
 	AdminExtendSchemaProcedure = "/tidal.v1.Admin/ExtendSchema"
 	// AdminCheckpointProcedure is the fully-qualified name of the Admin's Checkpoint RPC.
@@ -103,6 +105,11 @@ const (
 	AdminListApiKeysProcedure = "/tidal.v1.Admin/ListApiKeys"
 	// AdminRevokeApiKeyProcedure is the fully-qualified name of the Admin's RevokeApiKey RPC.
 	AdminRevokeApiKeyProcedure = "/tidal.v1.Admin/RevokeApiKey"
+	// AdminRemoveMemberProcedure is the fully-qualified name of the Admin's RemoveMember RPC.
+	AdminRemoveMemberProcedure = "/tidal.v1.Admin/RemoveMember"
+	// AdminTransferLeadershipProcedure is the fully-qualified name of the Admin's TransferLeadership
+	// RPC.
+	AdminTransferLeadershipProcedure = "/tidal.v1.Admin/TransferLeadership"
 )
 
 // TidalClient is a client for the tidal.v1.Tidal service.
@@ -153,6 +160,8 @@ type TidalClient interface {
 	Profiles(context.Context, *tidalpb.ProfilesRequest) (*tidalpb.ProfilesResponse, error)
 	// Stats reads how much the database holds.
 	Stats(context.Context, *tidalpb.StatsRequest) (*tidalpb.StatsResponse, error)
+	// Cluster reads which replicas keep the database together, and who leads.
+	Cluster(context.Context, *tidalpb.ClusterRequest) (*tidalpb.ClusterResponse, error)
 }
 
 // NewTidalClient constructs a client for the tidal.v1.Tidal service. By default, it uses the
@@ -321,6 +330,13 @@ func NewTidalClient(httpClient connect.HTTPClient, baseURL string, opts ...conne
 			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
+		cluster: connect.NewClient[tidalpb.ClusterRequest, tidalpb.ClusterResponse](
+			httpClient,
+			baseURL+TidalClusterProcedure,
+			connect.WithSchema(tidalMethods.ByName("Cluster")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -349,6 +365,7 @@ type tidalClient struct {
 	schema            *connect.Client[tidalpb.SchemaRequest, tidalpb.SchemaResponse]
 	profiles          *connect.Client[tidalpb.ProfilesRequest, tidalpb.ProfilesResponse]
 	stats             *connect.Client[tidalpb.StatsRequest, tidalpb.StatsResponse]
+	cluster           *connect.Client[tidalpb.ClusterRequest, tidalpb.ClusterResponse]
 }
 
 // Write calls tidal.v1.Tidal.Write.
@@ -550,6 +567,15 @@ func (c *tidalClient) Stats(ctx context.Context, req *tidalpb.StatsRequest) (*ti
 	return nil, err
 }
 
+// Cluster calls tidal.v1.Tidal.Cluster.
+func (c *tidalClient) Cluster(ctx context.Context, req *tidalpb.ClusterRequest) (*tidalpb.ClusterResponse, error) {
+	response, err := c.cluster.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // TidalHandler is an implementation of the tidal.v1.Tidal service.
 type TidalHandler interface {
 	// Write writes a request, whole or not at all, and answers when it is durable and visible.
@@ -598,6 +624,8 @@ type TidalHandler interface {
 	Profiles(context.Context, *tidalpb.ProfilesRequest) (*tidalpb.ProfilesResponse, error)
 	// Stats reads how much the database holds.
 	Stats(context.Context, *tidalpb.StatsRequest) (*tidalpb.StatsResponse, error)
+	// Cluster reads which replicas keep the database together, and who leads.
+	Cluster(context.Context, *tidalpb.ClusterRequest) (*tidalpb.ClusterResponse, error)
 }
 
 // NewTidalHandler builds an HTTP handler from the service implementation. It returns the path on
@@ -762,6 +790,13 @@ func NewTidalHandler(svc TidalHandler, opts ...connect.HandlerOption) (string, h
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
+	tidalClusterHandler := connect.NewUnaryHandlerSimple(
+		TidalClusterProcedure,
+		svc.Cluster,
+		connect.WithSchema(tidalMethods.ByName("Cluster")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/tidal.v1.Tidal/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case TidalWriteProcedure:
@@ -810,6 +845,8 @@ func NewTidalHandler(svc TidalHandler, opts ...connect.HandlerOption) (string, h
 			tidalProfilesHandler.ServeHTTP(w, r)
 		case TidalStatsProcedure:
 			tidalStatsHandler.ServeHTTP(w, r)
+		case TidalClusterProcedure:
+			tidalClusterHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -911,6 +948,10 @@ func (UnimplementedTidalHandler) Stats(context.Context, *tidalpb.StatsRequest) (
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Tidal.Stats is not implemented"))
 }
 
+func (UnimplementedTidalHandler) Cluster(context.Context, *tidalpb.ClusterRequest) (*tidalpb.ClusterResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Tidal.Cluster is not implemented"))
+}
+
 // AdminClient is a client for the tidal.v1.Admin service.
 type AdminClient interface {
 	// ExtendSchema enters additions to the schema.
@@ -935,6 +976,10 @@ type AdminClient interface {
 	ListApiKeys(context.Context, *tidalpb.ListApiKeysRequest) (*tidalpb.ListApiKeysResponse, error)
 	// RevokeApiKey makes a key worthless.
 	RevokeApiKey(context.Context, *tidalpb.RevokeApiKeyRequest) (*tidalpb.RevokeApiKeyResponse, error)
+	// RemoveMember takes a replica out of the group.
+	RemoveMember(context.Context, *tidalpb.RemoveMemberRequest) (*tidalpb.RemoveMemberResponse, error)
+	// TransferLeadership has another replica lead.
+	TransferLeadership(context.Context, *tidalpb.TransferLeadershipRequest) (*tidalpb.TransferLeadershipResponse, error)
 }
 
 // NewAdminClient constructs a client for the tidal.v1.Admin service. By default, it uses the
@@ -1017,22 +1062,36 @@ func NewAdminClient(httpClient connect.HTTPClient, baseURL string, opts ...conne
 			connect.WithSchema(adminMethods.ByName("RevokeApiKey")),
 			connect.WithClientOptions(opts...),
 		),
+		removeMember: connect.NewClient[tidalpb.RemoveMemberRequest, tidalpb.RemoveMemberResponse](
+			httpClient,
+			baseURL+AdminRemoveMemberProcedure,
+			connect.WithSchema(adminMethods.ByName("RemoveMember")),
+			connect.WithClientOptions(opts...),
+		),
+		transferLeadership: connect.NewClient[tidalpb.TransferLeadershipRequest, tidalpb.TransferLeadershipResponse](
+			httpClient,
+			baseURL+AdminTransferLeadershipProcedure,
+			connect.WithSchema(adminMethods.ByName("TransferLeadership")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
 // adminClient implements AdminClient.
 type adminClient struct {
-	extendSchema      *connect.Client[tidalpb.ExtendSchemaRequest, tidalpb.ExtendSchemaResponse]
-	checkpoint        *connect.Client[tidalpb.CheckpointRequest, tidalpb.CheckpointResponse]
-	digest            *connect.Client[tidalpb.DigestRequest, tidalpb.DigestResponse]
-	backup            *connect.Client[tidalpb.BackupRequest, tidalpb.BackupResponse]
-	rotateSigningKeys *connect.Client[tidalpb.RotateSigningKeysRequest, tidalpb.RotateSigningKeysResponse]
-	listExports       *connect.Client[tidalpb.ListExportsRequest, tidalpb.ListExportsResponse]
-	advanceExport     *connect.Client[tidalpb.AdvanceExportRequest, tidalpb.AdvanceExportResponse]
-	dropExport        *connect.Client[tidalpb.DropExportRequest, tidalpb.DropExportResponse]
-	createApiKey      *connect.Client[tidalpb.CreateApiKeyRequest, tidalpb.CreateApiKeyResponse]
-	listApiKeys       *connect.Client[tidalpb.ListApiKeysRequest, tidalpb.ListApiKeysResponse]
-	revokeApiKey      *connect.Client[tidalpb.RevokeApiKeyRequest, tidalpb.RevokeApiKeyResponse]
+	extendSchema       *connect.Client[tidalpb.ExtendSchemaRequest, tidalpb.ExtendSchemaResponse]
+	checkpoint         *connect.Client[tidalpb.CheckpointRequest, tidalpb.CheckpointResponse]
+	digest             *connect.Client[tidalpb.DigestRequest, tidalpb.DigestResponse]
+	backup             *connect.Client[tidalpb.BackupRequest, tidalpb.BackupResponse]
+	rotateSigningKeys  *connect.Client[tidalpb.RotateSigningKeysRequest, tidalpb.RotateSigningKeysResponse]
+	listExports        *connect.Client[tidalpb.ListExportsRequest, tidalpb.ListExportsResponse]
+	advanceExport      *connect.Client[tidalpb.AdvanceExportRequest, tidalpb.AdvanceExportResponse]
+	dropExport         *connect.Client[tidalpb.DropExportRequest, tidalpb.DropExportResponse]
+	createApiKey       *connect.Client[tidalpb.CreateApiKeyRequest, tidalpb.CreateApiKeyResponse]
+	listApiKeys        *connect.Client[tidalpb.ListApiKeysRequest, tidalpb.ListApiKeysResponse]
+	revokeApiKey       *connect.Client[tidalpb.RevokeApiKeyRequest, tidalpb.RevokeApiKeyResponse]
+	removeMember       *connect.Client[tidalpb.RemoveMemberRequest, tidalpb.RemoveMemberResponse]
+	transferLeadership *connect.Client[tidalpb.TransferLeadershipRequest, tidalpb.TransferLeadershipResponse]
 }
 
 // ExtendSchema calls tidal.v1.Admin.ExtendSchema.
@@ -1130,6 +1189,24 @@ func (c *adminClient) RevokeApiKey(ctx context.Context, req *tidalpb.RevokeApiKe
 	return nil, err
 }
 
+// RemoveMember calls tidal.v1.Admin.RemoveMember.
+func (c *adminClient) RemoveMember(ctx context.Context, req *tidalpb.RemoveMemberRequest) (*tidalpb.RemoveMemberResponse, error) {
+	response, err := c.removeMember.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// TransferLeadership calls tidal.v1.Admin.TransferLeadership.
+func (c *adminClient) TransferLeadership(ctx context.Context, req *tidalpb.TransferLeadershipRequest) (*tidalpb.TransferLeadershipResponse, error) {
+	response, err := c.transferLeadership.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // AdminHandler is an implementation of the tidal.v1.Admin service.
 type AdminHandler interface {
 	// ExtendSchema enters additions to the schema.
@@ -1154,6 +1231,10 @@ type AdminHandler interface {
 	ListApiKeys(context.Context, *tidalpb.ListApiKeysRequest) (*tidalpb.ListApiKeysResponse, error)
 	// RevokeApiKey makes a key worthless.
 	RevokeApiKey(context.Context, *tidalpb.RevokeApiKeyRequest) (*tidalpb.RevokeApiKeyResponse, error)
+	// RemoveMember takes a replica out of the group.
+	RemoveMember(context.Context, *tidalpb.RemoveMemberRequest) (*tidalpb.RemoveMemberResponse, error)
+	// TransferLeadership has another replica lead.
+	TransferLeadership(context.Context, *tidalpb.TransferLeadershipRequest) (*tidalpb.TransferLeadershipResponse, error)
 }
 
 // NewAdminHandler builds an HTTP handler from the service implementation. It returns the path on
@@ -1232,6 +1313,18 @@ func NewAdminHandler(svc AdminHandler, opts ...connect.HandlerOption) (string, h
 		connect.WithSchema(adminMethods.ByName("RevokeApiKey")),
 		connect.WithHandlerOptions(opts...),
 	)
+	adminRemoveMemberHandler := connect.NewUnaryHandlerSimple(
+		AdminRemoveMemberProcedure,
+		svc.RemoveMember,
+		connect.WithSchema(adminMethods.ByName("RemoveMember")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminTransferLeadershipHandler := connect.NewUnaryHandlerSimple(
+		AdminTransferLeadershipProcedure,
+		svc.TransferLeadership,
+		connect.WithSchema(adminMethods.ByName("TransferLeadership")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/tidal.v1.Admin/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case AdminExtendSchemaProcedure:
@@ -1256,6 +1349,10 @@ func NewAdminHandler(svc AdminHandler, opts ...connect.HandlerOption) (string, h
 			adminListApiKeysHandler.ServeHTTP(w, r)
 		case AdminRevokeApiKeyProcedure:
 			adminRevokeApiKeyHandler.ServeHTTP(w, r)
+		case AdminRemoveMemberProcedure:
+			adminRemoveMemberHandler.ServeHTTP(w, r)
+		case AdminTransferLeadershipProcedure:
+			adminTransferLeadershipHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -1307,4 +1404,12 @@ func (UnimplementedAdminHandler) ListApiKeys(context.Context, *tidalpb.ListApiKe
 
 func (UnimplementedAdminHandler) RevokeApiKey(context.Context, *tidalpb.RevokeApiKeyRequest) (*tidalpb.RevokeApiKeyResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Admin.RevokeApiKey is not implemented"))
+}
+
+func (UnimplementedAdminHandler) RemoveMember(context.Context, *tidalpb.RemoveMemberRequest) (*tidalpb.RemoveMemberResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Admin.RemoveMember is not implemented"))
+}
+
+func (UnimplementedAdminHandler) TransferLeadership(context.Context, *tidalpb.TransferLeadershipRequest) (*tidalpb.TransferLeadershipResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Admin.TransferLeadership is not implemented"))
 }
