@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/tidaldb/tidal/internal/tidalpb/tidalpbconnect"
 )
@@ -22,24 +23,67 @@ func invoke[Req, Res any](ctx context.Context, c *Client, op string, h how, req 
 ) (*Res, error) {
 	ctx, cancel := c.limit(ctx)
 	defer cancel()
+	c.learn(ctx)
 	unclear := false // an earlier try may have arrived
+	hops := 0        // how often somebody else was named since the last pause
 	for try := 1; ; try++ {
-		peer, number := c.at()
+		peer := c.peers.pick(h, c.opts.Reads)
 		attempt, cancel := context.WithTimeout(ctx, c.opts.Attempt)
-		res, err := method(peer, attempt, req)
+		res, err := method(peer.api, attempt, req)
 		cancel()
 		if err == nil {
+			c.peers.reached(peer)
 			return res, nil
 		}
 		v := judge(err)
 		unclear = unclear || v.unclear
-		if v.elsewhere {
-			c.unreachable(number)
+		if c.turn(peer, &v) && hops < maxHops {
+			hops++
+			continue
 		}
-		if h == bare && v.unclear || !v.retry || !wait(ctx, max(c.pause.before(try), v.after)) {
+		hops = 0
+		if h == bare && v.unclear || !v.retry || !wait(ctx, max(c.pauseOf(&v, try), v.after)) {
 			return nil, v.failure(ctx, op, try, h != again && unclear)
 		}
 	}
+}
+
+// maxHops is how often a call goes straight on to the server that another one names; then it pauses, as they may name each
+// other while they haven't agreed.
+const maxHops = 2
+
+// turn decides who is asked next, after a try that failed. It reports whether that is somebody who was named, and can be
+// asked at once.
+func (c *Client) turn(peer *peer, v *verdict) bool {
+	switch {
+	case v.code == codeNotLeader:
+		c.peers.reached(peer)
+		c.peers.lead(v.problem.GetLeader())
+		if c.peers.led(peer) {
+			return true
+		}
+		c.peers.elsewhere(peer)
+	case v.elsewhere && v.problem == nil:
+		c.peers.unreachable(peer)
+	case v.elsewhere:
+		c.peers.elsewhere(peer)
+	}
+	return false
+}
+
+// While a group has no leader, calls are tried again after short pauses: it elects one within half a second, mostly.
+const (
+	electionPause = 80 * time.Millisecond
+	electionTries = 40
+)
+
+func (c *Client) pauseOf(v *verdict, try int) time.Duration {
+	d := c.pause.before(try)
+	if v.elsewhere && try <= electionTries && c.peers.several() {
+		// Half of it is drawn, as in all pauses.
+		d = min(d, electionPause/2+d%(electionPause/2))
+	}
+	return d
 }
 
 // limit ends a context after the client's timeout.

@@ -19,7 +19,8 @@ import (
 // Options say whom a client talks to, and how patiently. All but Addr or Addrs may be zero.
 type Options struct {
 	// Addr is where the server listens: "host:port", or "http://host:port/prefix" or "https://…". Addrs are further
-	// addresses of the same database, which are tried in turn when the one in use can't be reached.
+	// addresses of the same database, which are tried in turn when the one in use can't be reached. Of a group of replicas
+	// any one will do: the others are learned from it.
 	Addr  string
 	Addrs []string
 	// Key is the API key, empty if the server asks for none.
@@ -32,6 +33,8 @@ type Options struct {
 	Timeout time.Duration
 	// Attempt is how long the server may take to answer one try; 0 is 3 seconds.
 	Attempt time.Duration
+	// Reads says which of a group's servers answer reads; 0 is Nearest. Wherever they go, each sees no less than those before.
+	Reads ReadFrom
 	// Compress asks for compressed answers, and compresses large requests. It is for slow networks: on fast ones it costs
 	// more time than it saves.
 	Compress bool
@@ -64,7 +67,7 @@ type Client struct {
 	opts  Options
 	http  *http.Client
 	own   bool // the http client is ours
-	peers []tidalpbconnect.TidalClient
+	peers peers
 	lane  string
 	log   numbers
 	begin chan struct{} // holds one token: who has it may find out where the lane goes on
@@ -72,7 +75,6 @@ type Client struct {
 
 	mu    sync.Mutex
 	begun bool
-	peer  int // which of peers is in use
 	token token
 }
 
@@ -93,12 +95,15 @@ func New(o Options) (*Client, error) {
 	var seed [16]byte
 	_, _ = crand.Read(seed[:]) // never fails
 	c.pause.rng = rand.New(rand.NewPCG(binary.LittleEndian.Uint64(seed[:8]), binary.LittleEndian.Uint64(seed[8:])))
+	c.peers.connect = func(url string) *peer {
+		return &peer{url: url, api: tidalpbconnect.NewTidalClient(c.http, url, c.rpcOptions()...)}
+	}
 	for _, addr := range o.Addrs {
 		base, err := baseURL(addr)
 		if err != nil {
 			return nil, err
 		}
-		c.peers = append(c.peers, tidalpbconnect.NewTidalClient(c.http, base, c.rpcOptions()...))
+		c.peers.add(base)
 	}
 	return c, nil
 }
@@ -124,7 +129,7 @@ const maxAnswer = 256 << 20
 
 func (c *Client) rpcOptions() []connect.ClientOption {
 	out := []connect.ClientOption{
-		connect.WithInterceptors(headers{key: c.opts.Key}), connect.WithReadMaxBytes(maxAnswer),
+		connect.WithInterceptors(headers{key: c.opts.Key, heard: c.heard}), connect.WithReadMaxBytes(maxAnswer),
 	}
 	if c.opts.Compress {
 		return append(out, connect.WithSendGzip(), connect.WithCompressMinBytes(1024))
@@ -147,20 +152,4 @@ func baseURL(addr string) (string, error) {
 		return "", fault.Refuse("addr", "%q must be a host and a port, with a path at most", addr)
 	}
 	return strings.TrimSuffix(u.String(), "/"), nil
-}
-
-// at returns the peer in use and its number.
-func (c *Client) at() (tidalpbconnect.TidalClient, int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.peers[c.peer], c.peer
-}
-
-// unreachable goes on to the next address, unless another call has done so.
-func (c *Client) unreachable(peer int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.peer == peer {
-		c.peer = (peer + 1) % len(c.peers)
-	}
 }

@@ -14,6 +14,6 @@
 // alike for both. Reads see what the same client has written before.
 //
 // A client holds connections and is made once, for a whole program; its methods may be called from any goroutine. It links
-// nothing of the database itself. It doesn't watch servers, and spreads no load: of several addresses it uses the next one
-// when one can't be reached.
+// nothing of the database itself. Of a group of replicas it finds the leader, and follows when another one leads; it doesn't
+// watch servers, and notices by calls that fail.
 package client

@@ -27,6 +27,8 @@ var (
 	ErrDisk         = fault.ErrDisk         // the server's disk failed
 	ErrClock        = fault.ErrClock        // the server's clock is wrong
 	ErrClosed       = fault.ErrClosed       // the server is shutting down; nothing was written
+	ErrNotLeader    = fault.ErrNotLeader    // no server was found that takes writes; nothing was written
+	ErrChanging     = fault.ErrChanging     // another change of the group's members is under way
 	ErrLocked       = fault.ErrLocked       // another process holds the server's database
 	ErrFormat       = fault.ErrFormatTooNew // a newer tidal wrote the server's data
 	ErrFormatOld    = fault.ErrFormatTooOld // an older tidal wrote the server's data
@@ -85,6 +87,9 @@ type meaning struct {
 	elsewhere        bool // another address may do better
 }
 
+// codeNotLeader is the code of a server that takes no writes, and says who does.
+const codeNotLeader = "not_leader"
+
 // meanings are the codes of docs/errors.md, in its order.
 func meanings() []meaning {
 	return []meaning{
@@ -115,6 +120,9 @@ func meanings() []meaning {
 		{code: "unknown", is: ErrUnknown, unclear: true},
 		{code: "clock", is: ErrClock, elsewhere: true},
 		{code: "closed", is: ErrClosed, elsewhere: true},
+		{code: "no_leader", is: ErrNotLeader, elsewhere: true},
+		{code: "changing", is: ErrChanging},
+		{code: codeNotLeader, is: ErrNotLeader, elsewhere: true},
 		{code: "locked", is: ErrLocked, elsewhere: true},
 		{code: "newer_format", is: ErrFormat},
 		{code: "older_format", is: ErrFormatOld},

@@ -71,7 +71,8 @@ func (c *Client) Export(ctx context.Context, q ExportQuery) iter.Seq2[Event, err
 			Session: q.Session, Cursor: q.Cursor, Name: q.Name, Limit: q.Limit, WithUndone: q.WithUndone,
 		}
 		for try := 1; ; try++ {
-			came, stopped, err := c.exportSome(ctx, req, yield)
+			peer := c.peers.pick(again, Nearest)
+			came, stopped, err := c.exportSome(ctx, peer, req, yield)
 			if err == nil || stopped {
 				return
 			}
@@ -84,10 +85,7 @@ func (c *Client) Export(ctx context.Context, q ExportQuery) iter.Seq2[Event, err
 				}
 			}
 			v := judge(err)
-			if v.elsewhere {
-				_, peer := c.at()
-				c.unreachable(peer)
-			}
+			c.turn(peer, &v)
 			if try > exportTries || !v.retry || !wait(ctx, max(c.pause.before(try), v.after)) {
 				yield(Event{}, v.failure(ctx, "export", try, false))
 				return
@@ -100,11 +98,10 @@ func (c *Client) Export(ctx context.Context, q ExportQuery) iter.Seq2[Event, err
 const exportTries = 12
 
 // exportSome yields events of one connection, and moves the request on behind them.
-func (c *Client) exportSome(ctx context.Context, req *tidalpb.ExportRequest, yield func(Event, error) bool) (came int64, stopped bool, err error) {
+func (c *Client) exportSome(ctx context.Context, peer *peer, req *tidalpb.ExportRequest, yield func(Event, error) bool) (came int64, stopped bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	peer, _ := c.at()
-	stream, err := peer.Export(ctx, req)
+	stream, err := peer.api.Export(ctx, req)
 	if err != nil {
 		return 0, false, err
 	}

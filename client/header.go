@@ -2,6 +2,8 @@ package client
 
 import (
 	"context"
+	"errors"
+	"net/http"
 
 	"connectrpc.com/connect"
 )
@@ -11,6 +13,7 @@ type contextKey uint8
 const (
 	traceKey contextKey = iota
 	tokenKey
+	latestKey
 )
 
 // WithTrace returns a context whose calls are part of a trace: traceparent is sent as the header of that name of W3C Trace
@@ -25,30 +28,49 @@ func WithToken(ctx context.Context, token string) context.Context {
 	return context.WithValue(ctx, tokenKey, token)
 }
 
-// headers puts what is the same for all calls into each.
-type headers struct{ key string }
+// WithLatest returns a context whose reads see everything that was acknowledged, to whomever, before they were asked, also
+// where a replica answers that doesn't lead. It costs the group a round trip, and needs most of it.
+func WithLatest(ctx context.Context) context.Context {
+	return context.WithValue(ctx, latestKey, true)
+}
+
+// headers puts what is the same for all calls into each, and hears what answers say beside themselves.
+type headers struct {
+	key   string
+	heard func(http.Header)
+}
+
+func (h headers) set(ctx context.Context, to http.Header) {
+	if h.key != "" {
+		to.Set("Authorization", "Bearer "+h.key)
+	}
+	if trace, ok := ctx.Value(traceKey).(string); ok {
+		to.Set("Traceparent", trace)
+	}
+	if latest, ok := ctx.Value(latestKey).(bool); ok && latest {
+		to.Set("Tidal-Read", "latest")
+	}
+}
 
 func (h headers) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 	return func(ctx context.Context, r connect.AnyRequest) (connect.AnyResponse, error) {
-		if h.key != "" {
-			r.Header().Set("Authorization", "Bearer "+h.key)
+		h.set(ctx, r.Header())
+		res, err := next(ctx, r)
+		var rpc *connect.Error
+		switch {
+		case err == nil:
+			h.heard(res.Header())
+		case errors.As(err, &rpc):
+			h.heard(rpc.Meta())
 		}
-		if trace, ok := ctx.Value(traceKey).(string); ok {
-			r.Header().Set("Traceparent", trace)
-		}
-		return next(ctx, r)
+		return res, err
 	}
 }
 
 func (h headers) WrapStreamingClient(next connect.StreamingClientFunc) connect.StreamingClientFunc {
 	return func(ctx context.Context, spec connect.Spec) connect.StreamingClientConn {
 		conn := next(ctx, spec)
-		if h.key != "" {
-			conn.RequestHeader().Set("Authorization", "Bearer "+h.key)
-		}
-		if trace, ok := ctx.Value(traceKey).(string); ok {
-			conn.RequestHeader().Set("Traceparent", trace)
-		}
+		h.set(ctx, conn.RequestHeader())
 		return conn
 	}
 }

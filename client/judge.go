@@ -35,7 +35,7 @@ func judge(err error) verdict {
 	if p := problemOf(rpc); p != nil {
 		v.problem, v.meaning = p, meaningOf(p.GetCode())
 		v.after = time.Duration(p.GetRetryAfterMs()) * time.Millisecond
-		v.retry = v.after > 0
+		v.retry = v.after > 0 || v.code == codeNotLeader
 		return v
 	}
 	v.meaning, v.retry = ofTransport(rpc)

@@ -107,7 +107,7 @@ func (n *numbers) skip(accepted uint64) {
 // Lane returns the name of the client's lane, and the number up to which the server has accepted all its writes, 0 for
 // none. A write whose number is above may have been accepted, too.
 func (c *Client) Lane(ctx context.Context) (name string, accepted uint64, err error) {
-	res, err := invoke(ctx, c, "lane", again, &tidalpb.LaneRequest{Lane: c.lane}, tidalpbconnect.TidalClient.Lane)
+	res, err := invoke(WithLatest(ctx), c, "lane", again, &tidalpb.LaneRequest{Lane: c.lane}, tidalpbconnect.TidalClient.Lane)
 	if err != nil {
 		return c.lane, 0, err
 	}
@@ -128,7 +128,8 @@ func (c *Client) goOn(ctx context.Context) error {
 	if c.hasBegun() {
 		return nil
 	}
-	res, err := invoke(ctx, c, "lane", again, &tidalpb.LaneRequest{Lane: c.lane}, tidalpbconnect.TidalClient.Lane)
+	// A replica that is behind would let numbers come twice.
+	res, err := invoke(WithLatest(ctx), c, "lane", again, &tidalpb.LaneRequest{Lane: c.lane}, tidalpbconnect.TidalClient.Lane)
 	if err != nil {
 		return err
 	}

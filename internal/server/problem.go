@@ -76,7 +76,7 @@ func problems() []problemKind {
 		{tidal.ErrUnknown, "unknown", http.StatusGatewayTimeout, connect.CodeDeadlineExceeded, soon, "the write may or may not be durable; send it again under its lane or key"},
 		{tidal.ErrClock, "clock", http.StatusServiceUnavailable, connect.CodeUnavailable, later, "the server's clock is wrong"},
 		{tidal.ErrClosed, "closed", http.StatusServiceUnavailable, connect.CodeUnavailable, later, ""},
-		{errNoLeader, "no_leader", http.StatusServiceUnavailable, connect.CodeUnavailable, soon, ""},
+		{errNoLeader, "no_leader", http.StatusServiceUnavailable, connect.CodeUnavailable, soon / 2, ""},
 		{fault.ErrChanging, "changing", http.StatusConflict, connect.CodeAborted, later, ""},
 		{fault.ErrNotLeader, "not_leader", http.StatusMisdirectedRequest, connect.CodeFailedPrecondition, 0, ""},
 		{tidal.ErrLocked, "locked", http.StatusServiceUnavailable, connect.CodeUnavailable, later, "another process holds the database"},
