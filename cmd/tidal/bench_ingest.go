@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -13,15 +14,20 @@ func (a *app) benchIngestCommand() *cobra.Command {
 	var f benchFlags
 	var o bench.IngestOptions
 	c := &cobra.Command{
-		Use:   "ingest [--seconds N] [--peer redis]",
+		Use:   "ingest [--seconds N] [--peer redis | --replicas 3]",
 		Short: "Measure durable writes: 64 signals a request, with users and cohorts",
 		Long: `Measure durable writes: requests of 64 signals, each with a user and two cohorts, of a million items and a million users,
 drawn by Zipf's law and uniformly. Connections are goroutines of this process, each with one request at a time.
 
 With --peer redis a redis-server of its own does the same logical work in turns with tidal, its file synced before it
-answers, on 1, 8 and 64 connections, of which the best counts.`,
+answers, on 1, 8 and 64 connections, of which the best counts.
+
+With --replicas 3 three processes of this program (tidal serve) on this machine are one database; connections are TCP
+connections to their leader. A single process takes turns with them, with the same requests over the same kind of connections.
+All of them share this machine's processors.`,
 		Example: `  tidal bench ingest
   tidal bench ingest --seconds 10 --peer redis --json
+  tidal bench ingest --replicas 3 --seconds 10 --json
   tidal bench ingest --seconds 30 --record bench/history.jsonl --cpuprofile cpu.out`,
 		Args: usageArgs(cobra.NoArgs),
 	}
@@ -32,8 +38,18 @@ answers, on 1, 8 and 64 connections, of which the best counts.`,
 	c.Flags().IntVar(&o.Items, "items", 1_000_000, "number of items")
 	c.Flags().IntVar(&o.Users, "users", 1_000_000, "number of users")
 	c.Flags().StringVar(&o.Peer, "peer", "", "redis: measure it beside tidal, if redis-server is installed")
+	c.Flags().IntVar(&o.Replicas, "replicas", 1, "processes of one database; 1 measures within this process")
+	c.Flags().StringArrayVar(&o.Settings, "server", nil, "a flag of tidal serve for the processes of --replicas (repeatable)")
+	c.Flags().StringVar(&o.ServerProfile, "server-cpuprofile", "", "write a CPU profile of the leader of --replicas")
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		measure := bench.Ingest
 		switch {
+		case o.Replicas < 1 || o.Replicas > 9:
+			return usagef(c, "--replicas %d: it must be 1 to 9", o.Replicas)
+		case o.Replicas > 1 && o.Peer != "":
+			return usagef(c, "--peer %s stands beside one process, not beside --replicas", o.Peer)
+		case o.Replicas == 1 && (len(o.Settings) > 0 || o.ServerProfile != ""):
+			return usagef(c, "--server and --server-cpuprofile are for the processes of --replicas")
 		case !(o.Seconds > 0) || o.Seconds > 3600:
 			return usagef(c, "--seconds %v: it must be above 0 and up to 3600", o.Seconds)
 		case o.Rounds < 1 || o.Rounds > 100:
@@ -45,8 +61,12 @@ answers, on 1, 8 and 64 connections, of which the best counts.`,
 		case o.Peer != "" && o.Peer != "redis":
 			return usagef(c, "--peer %q: redis is the only one", o.Peer)
 		}
+		name := "ingest"
+		if o.Replicas > 1 {
+			measure, name = bench.IngestReplicas, "ingest-replicas"
+		}
 		o.Env, o.Seed = a.env(&f), f.seed
-		r, err := runBench(a, "ingest", &f, func() (*bench.IngestResult, error) { return bench.Ingest(c.Context(), o) },
+		r, err := runBench(a, name, &f, func() (*bench.IngestResult, error) { return measure(c.Context(), o) },
 			func(r *bench.IngestResult) int { return r.Different })
 		if err != nil {
 			return fmt.Errorf("bench: %w", err)
@@ -61,9 +81,13 @@ answers, on 1, 8 and 64 connections, of which the best counts.`,
 
 func printIngest(w io.Writer, r *bench.IngestResult) {
 	var rows [][]string
+	name := "tidal"
+	if r.Replicas > 1 {
+		name = fmt.Sprintf("tidal, %d replicas", r.Replicas)
+	}
 	for _, run := range r.Runs {
 		row := []string{
-			string(run.Dist), "tidal", fmt.Sprint(run.Connections), thousands(int64(run.PerSecond)),
+			string(run.Dist), name, fmt.Sprint(run.Connections), thousands(int64(run.PerSecond)),
 			fmt.Sprintf("%.0f", run.P50), fmt.Sprintf("%.0f", run.P99), "",
 		}
 		if run.Ratio != nil {
@@ -72,7 +96,7 @@ func printIngest(w io.Writer, r *bench.IngestResult) {
 		rows = append(rows, row)
 		for _, p := range run.Peers {
 			rows = append(rows, []string{
-				string(run.Dist), p.Name + " " + p.Version, fmt.Sprint(p.Connections), thousands(int64(p.PerSecond)), "", "", "",
+				string(run.Dist), strings.TrimSpace(p.Name + " " + p.Version), fmt.Sprint(p.Connections), thousands(int64(p.PerSecond)), "", "", "",
 			})
 		}
 	}

@@ -99,7 +99,7 @@ func TestTheCheckNoticesWhatIsLostAndWhatIsThereTwice(t *testing.T) {
 	}
 	for range 5 {
 		for _, c := range s.clients {
-			if err := c.write(t.Context(), db, time.Now()); err != nil {
+			if err := c.write(t.Context(), time.Now()); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -53,6 +53,9 @@ func Child(args []string, out io.Writer) error {
 	return json.NewEncoder(out).Encode(answer)
 }
 
+// ChildStalled are the arguments of the command that calls [Child] so that it becomes a program whose disk can be stalled.
+func ChildStalled() []string { return []string{"bench-child", "stalled", "--"} }
+
 // becomeStalled returns only if it can't.
 func becomeStalled(fd string, args []string) error {
 	socket, err := strconv.Atoi(fd)

@@ -29,6 +29,34 @@ type IngestOptions struct {
 	Peer string
 	// Seed is the workload's.
 	Seed uint64
+	// Replicas is how many processes [IngestReplicas] starts, 2 to 9; Settings are theirs, as flags of tidal serve, and
+	// ServerProfile is the file for a CPU profile of the leader, empty for none.
+	Replicas      int
+	Settings      []string
+	ServerProfile string
+}
+
+// fill puts in what was left out.
+func (o *IngestOptions) fill() {
+	if o.Rounds == 0 {
+		o.Rounds = 3
+	}
+	if o.Items == 0 {
+		o.Items = 1_000_000
+	}
+	if o.Users == 0 {
+		o.Users = 1_000_000
+	}
+	if o.Connections == 0 {
+		o.Connections = 64
+	}
+}
+
+func (o *IngestOptions) newResult() *IngestResult {
+	return &IngestResult{
+		FSync: true, Seconds: o.Seconds, Rounds: o.Rounds, InProcess: true, Items: o.Items, Users: o.Users,
+		Replicas: 1, Machine: ThisMachine(),
+	}
 }
 
 // Batch is the number of signals of a request, and of a peer's pipeline.
@@ -45,8 +73,10 @@ type IngestResult struct {
 	Runs    []IngestRun `json:"runs"`
 	Seconds float64     `json:"seconds"`
 	Rounds  int         `json:"rounds"`
-	// InProcess: connections are goroutines that call DB.Write. The peer's are TCP connections to its process.
+	// InProcess: connections are goroutines that call DB.Write. The peer's are TCP connections to its process, and so are
+	// those of several replicas, to their leader.
 	InProcess bool    `json:"in_process"`
+	Replicas  int     `json:"replicas"`
 	Items     int     `json:"items"`
 	Users     int     `json:"users_known"`
 	Machine   Machine `json:"machine"`
@@ -71,6 +101,8 @@ type IngestRun struct {
 	FullP99 float64  `json:"full_load_p99_us"`
 	Peers   []Peer   `json:"peers"`
 	Ratio   *float64 `json:"ratio"`
+	// Cores are what several replicas and the connections kept busy at full load.
+	Cores *IngestCores `json:"cores,omitempty"`
 	Checked
 }
 
@@ -83,27 +115,16 @@ type Peer struct {
 	// Connections is that number; ByConnections has the rates at all that were tried.
 	Connections   int             `json:"connections"`
 	ByConnections map[int]float64 `json:"by_connections"`
+	// P50 and P99 are of requests in an open loop at half its rate, where that was measured.
+	P50 float64 `json:"p50_us,omitempty"`
+	P99 float64 `json:"p99_us,omitempty"`
 }
 
 // Ingest measures durable writes of 64 signals a request, each with a user and two cohorts, drawn by Zipf's law and
 // uniformly. A peer that can't be had is said so and left out.
 func Ingest(ctx context.Context, o IngestOptions) (*IngestResult, error) {
-	if o.Rounds == 0 {
-		o.Rounds = 3
-	}
-	if o.Items == 0 {
-		o.Items = 1_000_000
-	}
-	if o.Users == 0 {
-		o.Users = 1_000_000
-	}
-	if o.Connections == 0 {
-		o.Connections = 64
-	}
-	r := &IngestResult{
-		FSync: true, Seconds: o.Seconds, Rounds: o.Rounds, InProcess: true, Items: o.Items, Users: o.Users,
-		Machine: ThisMachine(),
-	}
+	o.fill()
+	r := o.newResult()
 	server := ""
 	if o.Peer == "redis" {
 		path, err := FindRedis()
@@ -118,17 +139,23 @@ func Ingest(ctx context.Context, o IngestOptions) (*IngestResult, error) {
 			if err != nil {
 				return err
 			}
-			r.Runs = append(r.Runs, *run)
-			r.Checked.Add(run.Checked)
+			r.add(run)
 			return nil
 		})
 		if err != nil {
 			return nil, fmt.Errorf("ingest, %s: %w", dist, err)
 		}
 	}
-	first := &r.Runs[0]
-	r.PerSecond, r.P50, r.P99, r.Ratio = first.PerSecond, first.P50, first.P99, first.Ratio
 	return r, nil
+}
+
+// add puts a distribution's part in. The first one is the result's.
+func (r *IngestResult) add(run *IngestRun) {
+	if len(r.Runs) == 0 {
+		r.PerSecond, r.P50, r.P99, r.Ratio = run.PerSecond, run.P50, run.P99, run.Ratio
+	}
+	r.Runs = append(r.Runs, *run)
+	r.Checked.Add(run.Checked)
 }
 
 func (o *IngestOptions) run(ctx context.Context, dir string, dist workload.Dist, server string) (run *IngestRun, err error) {
@@ -159,7 +186,7 @@ type ingest struct {
 	w       *workload.Workload
 	dir     string
 	redis   *Redis
-	clients []*client
+	clients clients
 	rates   []float64
 	peer    map[int][]float64 // rates of the rounds by connections
 	full    *hdrhistogram.Histogram
@@ -176,7 +203,7 @@ func (s *ingest) measure(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, db.Close()) }()
 	turn := time.Duration(s.Seconds / float64(s.Rounds) * float64(time.Second))
 	for round := range s.Rounds {
-		rate, err := s.turn(ctx, db, turn)
+		rate, err := s.clients.turn(ctx, turn)
 		if err != nil {
 			return err
 		}
@@ -194,12 +221,12 @@ func (s *ingest) measure(ctx context.Context) (err error) {
 			s.sayf("%s, round %d: redis %.0f signals/s on %d connections", s.w.Config().Dist, round+1, rate, connections)
 		}
 	}
-	s.full = s.merged()
+	s.full = s.clients.merged()
 	s.openAt = median(s.rates) / 2
-	if err := s.openLoop(ctx, db, turn, s.openAt); err != nil {
+	if err := s.clients.openLoop(ctx, turn, s.openAt); err != nil {
 		return err
 	}
-	s.open = s.merged()
+	s.open = s.clients.merged()
 	return nil
 }
 

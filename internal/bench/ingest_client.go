@@ -17,13 +17,28 @@ import (
 
 // client is one connection: a lane of requests, one at a time.
 type client struct {
-	w       *workload.Workload
-	source  *workload.Source
-	lane    string
-	times   []int64 // of the requests that were acknowledged, in order: request n+1 of the lane was made at times[n]
-	events  []workload.Event
-	records []tidal.Record
-	took    *hdrhistogram.Histogram
+	source *workload.Source
+	lane   string
+	times  []int64 // of the requests that were acknowledged, in order: request n+1 of the lane was made at times[n]
+	events []workload.Event
+	took   *hdrhistogram.Histogram
+	// send writes the request of a number, and returns when it is acknowledged.
+	send  func(ctx context.Context, number uint64, events []workload.Event) error
+	close func() error // nil if there's nothing to close
+}
+
+// clients are all connections.
+type clients []*client
+
+// newClients makes connections that send nothing yet.
+func newClients(w *workload.Workload, n int) clients {
+	var all clients
+	for i := range n {
+		all = append(all, &client{
+			source: w.Source(i), lane: fmt.Sprintf("connection-%d", i), events: make([]workload.Event, Batch), took: newHistogram(),
+		})
+	}
+	return all
 }
 
 // newHistogram holds nanoseconds up to a minute with three significant digits.
@@ -33,26 +48,40 @@ func newHistogram() *hdrhistogram.Histogram {
 
 // openDB makes the database and its clients.
 func (s *ingest) openDB() (*tidal.DB, error) {
-	for n := range s.Connections {
-		s.clients = append(s.clients, &client{
-			w: s.w, source: s.w.Source(n), lane: fmt.Sprintf("connection-%d", n), events: make([]workload.Event, Batch),
-			took: newHistogram(),
-		})
+	db, err := tidal.Open(s.dir, workload.Schema(false), nil)
+	if err != nil {
+		return nil, err
 	}
-	return tidal.Open(s.dir, workload.Schema(false), nil)
+	s.clients = newClients(s.w, s.Connections)
+	for _, c := range s.clients {
+		var records []tidal.Record
+		c.send = func(ctx context.Context, number uint64, events []workload.Event) error {
+			records = asRecords(s.w, events, records)
+			got, err := db.Write(ctx, tidal.Request{Lane: c.lane, Number: number, Records: records})
+			if err != nil {
+				return err
+			}
+			return c.isNew(number, got.Duplicate, got.Clamped)
+		}
+	}
+	return db, nil
+}
+
+// isNew fails for a request that had been accepted before, or lay in the future: the workload's can't.
+func (c *client) isNew(number uint64, duplicate bool, clamped int) error {
+	if duplicate || clamped > 0 {
+		return fmt.Errorf("request %d of %s: duplicate %v, %d clamped; it was new, and none of it in the future", number, c.lane,
+			duplicate, clamped)
+	}
+	return nil
 }
 
 // write sends the next request and takes down that it was acknowledged. The time that counts begins at due.
-func (c *client) write(ctx context.Context, db *tidal.DB, due time.Time) error {
+func (c *client) write(ctx context.Context, due time.Time) error {
 	now := time.Now().UnixMilli()
 	c.source.Next(now, c.events)
-	c.records = asRecords(c.w, c.events, c.records)
-	got, err := db.Write(ctx, tidal.Request{Lane: c.lane, Number: uint64(len(c.times)) + 1, Records: c.records})
-	if err != nil {
+	if err := c.send(ctx, uint64(len(c.times))+1, c.events); err != nil {
 		return err
-	}
-	if got.Duplicate || got.Clamped > 0 {
-		return fmt.Errorf("request %d of %s: %+v; it was new, and none of it in the future", len(c.times)+1, c.lane, got)
 	}
 	c.times = append(c.times, now)
 	// A request that took more than a minute counts as a minute.
@@ -60,13 +89,13 @@ func (c *client) write(ctx context.Context, db *tidal.DB, due time.Time) error {
 }
 
 // turn lets all clients write as fast as they can, each at least once, and returns the signals acknowledged per second.
-func (s *ingest) turn(ctx context.Context, db *tidal.DB, length time.Duration) (float64, error) {
-	before := s.acknowledged()
+func (all clients) turn(ctx context.Context, length time.Duration) (float64, error) {
+	before := all.acknowledged()
 	runtime.GC() // each turn begins with the same debts: none
 	began := time.Now()
-	err := together(s.Connections, func(n int) error {
+	err := together(len(all), func(n int) error {
 		for {
-			if err := s.clients[n].write(ctx, db, time.Now()); err != nil {
+			if err := all[n].write(ctx, time.Now()); err != nil {
 				return err
 			}
 			if time.Since(began) >= length {
@@ -74,22 +103,22 @@ func (s *ingest) turn(ctx context.Context, db *tidal.DB, length time.Duration) (
 			}
 		}
 	})
-	return float64(s.acknowledged()-before) / time.Since(began).Seconds(), err
+	return float64(all.acknowledged()-before) / time.Since(began).Seconds(), err
 }
 
 // openLoop lets requests fall due at a fixed rate of signals per second.
-func (s *ingest) openLoop(ctx context.Context, db *tidal.DB, length time.Duration, rate float64) error {
+func (all clients) openLoop(ctx context.Context, length time.Duration, rate float64) error {
 	if rate <= 0 {
 		return errors.New("nothing was acknowledged")
 	}
 	interval := Batch / rate * float64(time.Second)
-	for _, c := range s.clients {
+	for _, c := range all {
 		c.took = newHistogram()
 	}
 	runtime.GC()
 	began := time.Now()
 	var taken atomic.Int64
-	return together(s.Connections, func(n int) error {
+	return together(len(all), func(n int) error {
 		for {
 			after := time.Duration(float64(taken.Add(1)-1) * interval)
 			if after >= length {
@@ -99,28 +128,28 @@ func (s *ingest) openLoop(ctx context.Context, db *tidal.DB, length time.Duratio
 			if early := time.Until(due); early > 0 {
 				<-time.After(early)
 			}
-			if err := s.clients[n].write(ctx, db, due); err != nil {
+			if err := all[n].write(ctx, due); err != nil {
 				return err
 			}
 		}
 	})
 }
 
-func (s *ingest) acknowledged() int {
+func (all clients) acknowledged() int {
 	n := 0
-	for _, c := range s.clients {
+	for _, c := range all {
 		n += len(c.times) * Batch
 	}
 	return n
 }
 
 // merged returns the times of all clients in one.
-func (s *ingest) merged() *hdrhistogram.Histogram {
-	all := newHistogram()
-	for _, c := range s.clients {
-		all.Merge(c.took)
+func (all clients) merged() *hdrhistogram.Histogram {
+	h := newHistogram()
+	for _, c := range all {
+		h.Merge(c.took)
 	}
-	return all
+	return h
 }
 
 // together runs f n times at once and returns the errors of all.

@@ -193,7 +193,7 @@ func (s *serving) measure(ctx context.Context) error {
 		w.reset()
 	}
 	s.result.RSSBefore = residentOf(s.server.pid())
-	profiled := s.server.profile(ctx, s.ServerProfile, length)
+	profiled := fetchProfile(ctx, s.server.URL, s.ServerProfile, length)
 	serverBefore, _ := processorTimeOf(s.server.pid())
 	clientBefore, _ := processorTime()
 	began := time.Now()

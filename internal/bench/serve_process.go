@@ -75,22 +75,22 @@ func (p *serverProcess) stop() error {
 	return nil
 }
 
-// profile has the server write down what its processors do for a time, into a file. The channel gets what came of it; no
-// file is no profile.
-func (p *serverProcess) profile(ctx context.Context, file string, length time.Duration) <-chan error {
+// fetchProfile has a server write down what its processors do for a time, into a file. The channel gets what came of it;
+// no file is no profile.
+func fetchProfile(ctx context.Context, server, file string, length time.Duration) <-chan error {
 	done := make(chan error, 1)
 	if file == "" {
 		done <- nil
 		return done
 	}
-	go func() { done <- p.fetchProfile(ctx, file, length) }()
+	go func() { done <- writeProfile(ctx, server, file, length) }()
 	return done
 }
 
-func (p *serverProcess) fetchProfile(ctx context.Context, file string, length time.Duration) (err error) {
+func writeProfile(ctx context.Context, server, file string, length time.Duration) (err error) {
 	seconds := max(1, int(length.Seconds()))
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet,
-		p.URL+"/debug/pprof/profile?seconds="+strconv.Itoa(seconds), nil)
+		server+"/debug/pprof/profile?seconds="+strconv.Itoa(seconds), nil)
 	if err != nil {
 		return fmt.Errorf("profile the server: %w", err)
 	}

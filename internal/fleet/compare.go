@@ -46,24 +46,20 @@ func (f *Fleet) Compare(ctx context.Context, ledgers ...*Ledger) (*Verdict, erro
 		v.Acked, v.Unknown = v.Acked+l.Count(Acked), v.Unknown+l.Count(Unknown)
 		e.add(l)
 	}
-	digests := map[string][]string{}
 	for _, n := range f.Nodes {
 		c, err := client.New(client.Options{Addr: n.URL, Timeout: -1, Attempt: time.Minute})
 		if err != nil {
 			return nil, fmt.Errorf("compare: %w", err)
 		}
-		digest, err := n.compare(ctx, c, e, v)
+		err = n.compare(ctx, c, e, v)
 		c.Close()
 		if err != nil {
 			return nil, fmt.Errorf("compare node %s: %w", n.Name, err)
 		}
-		digests[digest] = append(digests[digest], n.Name)
-		if v.Digest = digest; len(digests) > 1 {
-			v.Digest = ""
-		}
 	}
-	if len(digests) > 1 {
-		v.sayf("the digests differ: %v", digests)
+	var err error
+	if v.Digest, err = f.Same(ctx); err != nil {
+		v.sayf("%v", err)
 	}
 	return v, nil
 }
@@ -86,30 +82,26 @@ func (e *expected) add(l *Ledger) {
 	e.tokens = append(e.tokens, l.Tokens...)
 }
 
-// compare adds one node to the verdict, and returns its digest.
-func (n *Node) compare(ctx context.Context, c *client.Client, e *expected, v *Verdict) (digest string, err error) {
+// compare adds one node to the verdict.
+func (n *Node) compare(ctx context.Context, c *client.Client, e *expected, v *Verdict) error {
 	for _, token := range e.tokens {
 		// A read that has to see what the token has seen waits until it is there.
 		_, err := c.Cell(client.WithToken(ctx, token), client.CellQuery{Item: "nothing", Type: "view"})
 		if err != nil && !errors.Is(err, client.ErrNotFound) {
-			return "", fmt.Errorf("see all that was acknowledged: %w", err)
+			return fmt.Errorf("see all that was acknowledged: %w", err)
 		}
 	}
 	found, err := logged(ctx, c)
 	if err != nil && !errors.Is(err, client.ErrNotFound) {
-		return "", err
+		return err
 	}
-	whole := err == nil
-	if !whole {
+	if err == nil {
+		n.judge(e, found, v)
+	} else {
+		found = nil
 		v.Shortened++
 	}
-	if whole {
-		n.judge(e, found, v)
-	}
-	if err := n.count(ctx, c, e, found, v); err != nil {
-		return "", err
-	}
-	return n.digest(ctx)
+	return n.count(ctx, c, e, found, v)
 }
 
 // logged counts the signals of every request in a node's log.
@@ -197,6 +189,33 @@ func (n *Node) count(ctx context.Context, c *client.Client, e *expected, found m
 	}
 	return nil
 }
+
+// Same returns the digest of all nodes once it's the same, which it comes to be when nobody writes.
+func (f *Fleet) Same(ctx context.Context) (first string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, sameWithin)
+	defer cancel()
+	err = until(ctx, "wait until all nodes are equal", func(ctx context.Context) error {
+		for i, n := range f.Nodes {
+			digest, err := n.digest(ctx)
+			switch {
+			case err != nil:
+				return fmt.Errorf("node %s: %w", n.Name, err)
+			case i == 0:
+				first = digest
+			case digest != first:
+				return fmt.Errorf("%w: the digest of node a is %s, that of node %s %s", errNotYet, first, n.Name, digest)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return "", err
+	}
+	return first, nil
+}
+
+// sameWithin is how long nodes may take to become equal.
+const sameWithin = time.Minute
 
 // digest asks for the hash of everything that is replicated.
 func (n *Node) digest(ctx context.Context) (string, error) {

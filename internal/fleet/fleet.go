@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/tidaldb/tidal/internal/transport/faultproxy"
 )
 
 // Options say what to run.
@@ -33,6 +35,8 @@ type Options struct {
 	Wrap func(node string, cmd *exec.Cmd)
 	// Hosts are the nodes' addresses without a port, where they aren't on this machine's loopback.
 	Hosts []string
+	// Proxies has all that peers say to a node pass through a proxy, [Node.Network].
+	Proxies bool
 	// Plain has peers talk without certificates.
 	Plain bool
 	// Say receives progress, for people; nil for nobody.
@@ -112,6 +116,11 @@ func (f *Fleet) newNode(i int) (*Node, error) {
 	}
 	if f.o.Nodes == 1 {
 		n.peer = ""
+	} else if f.o.Proxies {
+		var err error
+		if n.proxy, err = faultproxy.Listen(net.JoinHostPort(host, "0"), n.peer, uint64(i)); err != nil {
+			return nil, fmt.Errorf("fleet: %w", err)
+		}
 	}
 	n.URL = "http://" + n.listen
 	return n, nil
@@ -146,7 +155,7 @@ func (f *Fleet) peersOf(n *Node) string {
 	var peers []string
 	for _, x := range f.Nodes {
 		if x != n {
-			peers = append(peers, x.peer)
+			peers = append(peers, x.advertised())
 		}
 	}
 	return strings.Join(peers, ",")
@@ -225,6 +234,12 @@ func (f *Fleet) each(do func(*Node) error) error {
 
 // Close kills what still runs.
 func (f *Fleet) Close() error {
+	err := f.KillAll()
 	f.http.CloseIdleConnections()
-	return f.KillAll()
+	for _, n := range f.Nodes {
+		if n.proxy != nil {
+			err = errors.Join(err, n.proxy.Close())
+		}
+	}
+	return err
 }

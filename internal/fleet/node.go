@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/tidaldb/tidal/internal/stall"
+	"github.com/tidaldb/tidal/internal/transport/faultproxy"
 )
 
 // Node is one server of a fleet. Its methods but Log belong to one goroutine.
@@ -21,8 +22,9 @@ type Node struct {
 	URL string
 
 	f       *Fleet
-	listen  string // of its HTTP interface
-	peer    string // where its peers find it; empty in a fleet of one
+	listen  string            // of its HTTP interface
+	peer    string            // where it listens for its peers; empty in a fleet of one
+	proxy   *faultproxy.Proxy // before it, nil for none
 	founder bool
 	cert    string // files without their endings; empty for none
 	said    tail
@@ -118,6 +120,18 @@ func (n *Node) Continue() error { return n.process.signal(syscall.SIGCONT) }
 // Disk is the hold on its disk, nil unless the fleet was started with stalls.
 func (n *Node) Disk() *stall.Disk { return n.disk }
 
+// Network is what all connections that its peers begin to it pass through, nil unless the fleet was started with proxies.
+// Those that it begins pass through the peers'.
+func (n *Node) Network() *faultproxy.Proxy { return n.proxy }
+
+// advertised is where its peers find it.
+func (n *Node) advertised() string {
+	if n.proxy != nil {
+		return n.proxy.Address()
+	}
+	return n.peer
+}
+
 // Wipe removes its data, as if its disk had been replaced. Started again it joins anew.
 func (n *Node) Wipe() error {
 	if n.Running() {
@@ -134,7 +148,7 @@ func (n *Node) Wipe() error {
 func (n *Node) args() []string {
 	args := []string{"serve", "--data-dir", n.Dir, "--listen", n.listen, "--schema", n.f.schema()}
 	if n.peer != "" {
-		args = append(args, "--cluster-listen", n.peer, "--cluster-url", n.URL)
+		args = append(args, "--cluster-listen", n.peer, "--cluster-advertise", n.advertised(), "--cluster-url", n.URL)
 		if !n.founder {
 			args = append(args, "--cluster-join", n.f.peersOf(n))
 		}
