@@ -45,6 +45,8 @@ type DB struct {
 	opened   time.Time
 	// staleAfter is how long a named export may stand still.
 	staleAfter time.Duration
+	// reign is what is done while this member of a group leads; nil outside of groups.
+	reign *reign
 }
 
 // Open opens the database in a directory. A directory without one gets one, with the schema s; s nil is refused then
@@ -76,8 +78,14 @@ func Open(dir string, s *schema.Schema, opts *Options) (*DB, error) {
 		now: o.Now, views: views, degrade: o.Degrade.levels(), opened: time.Now(), staleAfter: o.Exports.StaleAfter,
 		turns: make(chan struct{}, listsAtOnce*runtime.GOMAXPROCS(0)),
 	}
+	var leads func(bool)
+	newcomer := false
+	if o.Group != nil {
+		db.reign, leads, newcomer = newReign(s), db.leads, len(o.Group.Join) > 0
+	}
 	r, err := host.Open(context.Background(), host.Options{
-		Dir: dir, MustExist: s == nil, ReadOnly: o.ReadOnly, Now: o.Now, Tracer: o.Tracer,
+		Group: o.Group, Leads: leads,
+		Dir: dir, MustExist: s == nil && !newcomer, ReadOnly: o.ReadOnly, Now: o.Now, Tracer: o.Tracer,
 		SegmentBytes: o.SegmentBytes, MaxWaiting: o.MaxWaiting, UserMemory: o.UserMemory,
 		Retention: retention.Policy{
 			Retention: o.Retention.Milliseconds(), PinAlarm: o.Exports.AlarmBytes, PinLimit: o.Exports.MaxBytes,
@@ -88,17 +96,27 @@ func Open(dir string, s *schema.Schema, opts *Options) (*DB, error) {
 		return nil, fmt.Errorf("open %s: %w", dir, err)
 	}
 	db.host = r
-	if err := db.adopt(context.Background(), s); err != nil {
+	if err := db.start(&o, s); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", dir, err), db.Close())
 	}
-	if !o.ReadOnly {
-		// Whoever writes sees to the keys, so that what one reader gives out another can read.
-		if err := db.upgrade(context.Background()); err != nil {
-			return nil, errors.Join(fmt.Errorf("open %s: %w", dir, err), db.Close())
-		}
-		db.startSweeping()
-	}
 	return db, nil
+}
+
+// start brings the schema and the keys to where they should be, and whatever else a database does by itself.
+func (db *DB) start(o *Options, s *schema.Schema) error {
+	if o.Group != nil {
+		close(db.reign.opened)
+		return db.settle(o.Group, s)
+	}
+	if err := db.adopt(context.Background(), s); err != nil || o.ReadOnly {
+		return err
+	}
+	// Whoever writes sees to the keys, so that what one reader gives out another can read.
+	if err := db.upgrade(context.Background()); err != nil {
+		return err
+	}
+	db.startSweeping()
+	return nil
 }
 
 // Extend enters what s adds to the database's schema: signal types, fields and embeddings behind those that are there,
@@ -215,6 +233,7 @@ func (db *DB) Close() error {
 		if db.closeErr = db.host.Close(); db.closeErr == nil {
 			db.closeErr = swept
 		}
+		db.reign.end()
 	})
 	return db.closeErr
 }

@@ -23,5 +23,8 @@ func (db *DB) Health() Health {
 		return h
 	}
 	h.Failed, h.Behind = db.host.Failure(), db.host.Behind()
+	if db.reign != nil && h.Failed == nil {
+		h.Failed = db.reign.failure()
+	}
 	return h
 }

@@ -152,34 +152,54 @@ func (db *DB) startSweeping() {
 	w.stop, w.done = stop, make(chan struct{})
 	go func() {
 		defer close(w.done)
-		ticker := time.NewTicker(sweepInterval)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-ticker.C:
-			}
-			if err := db.sweep(ctx); err != nil && ctx.Err() == nil {
-				w.mu.Lock()
-				if w.failed == nil {
-					w.failed = err
-				}
-				w.mu.Unlock()
-			}
-		}
+		db.sweeps(ctx)
 	}()
+}
+
+// sweeps sweeps until ctx ends.
+func (db *DB) sweeps(ctx context.Context) {
+	w := &db.sessions.sweeping
+	ticker := time.NewTicker(sweepInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		err := db.sweep(ctx)
+		if err == nil || ctx.Err() != nil || db.reign != nil && lostLead(err) {
+			continue
+		}
+		w.mu.Lock()
+		if w.failed == nil {
+			w.failed = err
+		}
+		w.mu.Unlock()
+	}
+}
+
+// lostLead reports whether an error comes of leadership moving: whoever leads next does the same again.
+func lostLead(err error) bool {
+	return errors.Is(err, fault.ErrNotLeader) || errors.Is(err, fault.ErrUnknown) || errors.Is(err, fault.ErrClock)
 }
 
 // stopSweeping ends the goroutine, writes down what was refused, and returns what failed.
 func (db *DB) stopSweeping() error {
 	w := &db.sessions.sweeping
-	if w.stop == nil {
+	switch {
+	case db.reign != nil && !db.host.Leading():
+		return nil // whoever leads does it, of what it knows
+	case db.reign == nil && w.stop == nil:
 		return nil
+	case w.stop != nil:
+		w.stop()
+		<-w.done
 	}
-	w.stop()
-	<-w.done
 	err := db.writeRefusals(context.Background())
+	if db.reign != nil && lostLead(err) {
+		err = nil
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.failed == nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/hlc"
+	"github.com/tidaldb/tidal/internal/host"
 	"github.com/tidaldb/tidal/internal/id"
 	"github.com/tidaldb/tidal/internal/state"
 	"github.com/tidaldb/tidal/lifecycle"
@@ -86,6 +87,9 @@ type Options struct {
 	Exports ExportLimits
 	// Degrade says from how many queries at the same time on less is done for each.
 	Degrade Degrade
+	// Group makes the database a member of a group. Package cluster sets it, and nobody else can; nil is a database of its
+	// own.
+	Group *host.Group
 }
 
 // Degrade is how a database does less for each query when many are under way: from so many on, each step beside those

@@ -46,6 +46,8 @@ var (
 	ErrNotLeader = errors.New("replica is not the leader")
 	// ErrChanging is returned for a change of a group's members while another one is under way. Nothing was changed.
 	ErrChanging = errors.New("another change of members is under way")
+	// ErrRemoved is returned by a member that was taken out of its group. It goes on as another one, with an empty directory.
+	ErrRemoved = errors.New("member was removed from its group")
 	// ErrOverloaded is returned when a bounded queue is full. Nothing was written; the caller may retry.
 	ErrOverloaded = errors.New("too many requests are waiting")
 	// ErrUnknown is returned when a proposal's fate could not be learned: it may or may not be durable.

@@ -57,6 +57,31 @@ func (r *Replica) Await(ctx context.Context, v id.VersionVector) error {
 	}
 }
 
+// Until returns once what is applied is as asked for. f is called between applies, and must not keep what it is given.
+func (r *Replica) Until(ctx context.Context, f func(*engine.Engine) bool) error {
+	for {
+		news := r.base.arrivals.next()
+		done := false
+		_ = r.Read(func(e *engine.Engine) error {
+			done = f(e)
+			return nil
+		})
+		if done {
+			return nil
+		}
+		if r.loop == nil {
+			return errReadOnly
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-r.loop.ended:
+			return r.loop.stopped()
+		}
+	}
+}
+
 // lacks returns the last event of the first origin of which something isn't here, zero if all is.
 func (r *Replica) lacks(v id.VersionVector) (lacking id.Position) {
 	_ = r.Read(func(e *engine.Engine) error {

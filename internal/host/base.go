@@ -44,7 +44,9 @@ type Base struct {
 	segments     map[string]retention.Segment // what sealed files of the log hold, as far as it was looked at
 	pins         pins
 	// applied is the last entry applied. The bytes of the entries applied and of those stored count from open.
-	applied                   atomic.Uint64
+	applied atomic.Uint64
+	// configured counts the changes of members that were applied.
+	configured                atomic.Uint64
 	appliedBytes, storedBytes atomic.Int64
 	effort                    effort
 	arrivals                  arrivals
@@ -121,9 +123,27 @@ func (b *Base) identify() error {
 	}
 	b.identity, err = readIdentity(fsys, dir)
 	if errors.Is(err, fault.ErrNotFound) {
-		b.identity, err = makeIdentity(fsys, dir, b.opts.random())
+		b.identity, err = b.newIdentity()
+	}
+	if err == nil && b.opts.known != nil {
+		b.opts.known(b.identity)
 	}
 	return err
+}
+
+// newIdentity gives a new directory one: of a group that takes it in, or of one that it founds.
+func (b *Base) newIdentity() (identity, error) {
+	j := b.opts.Joined
+	if j == nil && b.opts.join != nil {
+		var err error
+		if j, err = b.opts.join(); err != nil {
+			return identity{}, err
+		}
+	}
+	if j != nil {
+		return makeJoined(b.opts.FS, b.opts.Dir, j)
+	}
+	return makeIdentity(b.opts.FS, b.opts.Dir, b.opts.random())
 }
 
 // Origin is the group that this replica stamps for.

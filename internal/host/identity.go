@@ -21,7 +21,7 @@ import (
 const (
 	identityName   = "IDENTITY"
 	logDir         = "wal"
-	identityFormat = 1
+	identityFormat = 2
 )
 
 // identity is the content of the file IDENTITY, as JSON.
@@ -34,8 +34,19 @@ type identity struct {
 	Replica uint64    `json:"replica"`
 	// Incarnation is raised when the group can't prove any more that it has its full tail.
 	Incarnation id.Incarnation `json:"incarnation"`
+	// Joined says that others founded the group, and Members who was in it when this replica joined: format 2.
+	Joined  bool   `json:"joined,omitempty"`
+	Members []peer `json:"members,omitempty"`
 	// Sum is the checksum of the file, taken with an empty Sum; files of before there was one have none.
 	Sum string `json:"sum"`
+}
+
+// peer is a member that a newcomer was told of.
+type peer struct {
+	Number  uint64 `json:"number"`
+	Address string `json:"address"`
+	URL     string `json:"url,omitempty"`
+	Learner bool   `json:"learner,omitempty"`
 }
 
 // sum is CRC-32C, in hex, of the file with an empty sum.
@@ -119,6 +130,8 @@ func decodeIdentity(path string, b []byte) (identity, error) {
 	case got.Format < 1 || got.Replica == 0:
 		return identity{}, fault.Damaged(path, 0, "it has format %d and replica %d; both count from 1",
 			got.Format, got.Replica)
+	case got.Format < 2 && (got.Joined || got.Members != nil):
+		return identity{}, fault.Damaged(path, 0, "it has format 1, which knows no other members, and says that it joined some")
 	}
 	return got, nil
 }
@@ -139,7 +152,7 @@ func makeIdentity(fsys vfs.FS, dir string, random io.Reader) (identity, error) {
 	if _, err := io.ReadFull(random, cluster[:]); err != nil {
 		return identity{}, fmt.Errorf("draw cluster id: %w", err)
 	}
-	made := identity{Format: identityFormat, Cluster: hex.EncodeToString(cluster[:]), Replica: 1}
+	made := identity{Format: 1, Cluster: hex.EncodeToString(cluster[:]), Replica: 1}
 	return made, made.write(fsys, dir)
 }
 

@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/tidaldb/tidal/internal/consensus"
@@ -30,15 +31,29 @@ type loop struct {
 	now    func() replica.Now
 	mono   func() int64
 
+	links *links // nil outside of a group
+
 	requests chan *call
-	quit     chan struct{} // closed by stop
-	leading  chan struct{} // closed when the core stamps for the first time
-	ended    chan struct{} // closed by the goroutine when it is through
-	failure  error         // why it ended early; valid once ended is closed
+	packets  <-chan replica.Packet // nil outside of a group
+	orders   chan func()           // run between two steps
+	quit     chan struct{}         // closed by stop
+	leading  chan struct{}         // closed when the core stamps for the first time
+	ended    chan struct{}         // closed by the goroutine when it is through
+	failure  error                 // why it ended early; valid once ended is closed
 
 	calls      map[uint64]*call
+	reads      map[uint64]chan replica.ReadReply
+	changes    map[uint64]chan error
 	tickets    uint64
 	unreported bool // leading is still open
+	// backlog waits for room in the disk's queue: a disk that stands still must not stop the clock.
+	backlog []*consensus.Append
+
+	seen       atomic.Pointer[here]
+	moved      arrivals // rings when seen changes
+	configured uint64   // as of seen
+	stopping   error    // why somebody else has it end
+	leads      *herald  // nil if nobody wants to know
 }
 
 // Receipt says what became of a request.
@@ -55,9 +70,13 @@ type call struct {
 	done chan replica.Reply
 }
 
-func startLoop(b *Base) (*loop, error) {
+func startLoop(b *Base, links *links) (*loop, error) {
 	mono := since(time.Now())
 	l := &loop{
+		links:      links,
+		orders:     make(chan func()),
+		reads:      map[uint64]chan replica.ReadReply{},
+		changes:    map[uint64]chan error{},
 		now:        func() replica.Now { return replica.Now{Wall: b.opts.Now().UnixNano(), Mono: mono()} },
 		mono:       mono,
 		requests:   make(chan *call, gather),
@@ -70,56 +89,110 @@ func startLoop(b *Base) (*loop, error) {
 	var err error
 	l.step, err = NewStepper(b, Edge{
 		Now:     l.now,
-		Persist: func(a *consensus.Append) { l.disk.in <- a },
+		Persist: l.persist,
 		Reply:   l.reply,
+		Send:    l.send,
+		Read:    l.read,
+		Changed: l.changed,
 	})
 	if err != nil {
 		return nil, err
 	}
+	if links != nil {
+		l.packets = links.packets
+		l.leads = startHerald(b.opts.Leads, links.group.Leads)
+	}
+	l.seen.Store(&here{self: b.identity.Replica})
 	l.disk = startDisk(NewJournal(b.Log, mono))
 	l.follow = startFollower(b, l.disk)
+	l.observe()
 	go l.run()
 	return l, nil
 }
 
 func (l *loop) run() {
 	defer close(l.ended)
-	ticker := time.NewTicker(tickInterval)
+	ticker := time.NewTicker(l.step.base.opts.tick())
 	defer ticker.Stop()
-	var err error
-	for err == nil {
-		if err = l.settle(); err != nil {
-			break
-		}
-		l.step.base.effort.rests(l.now().Mono)
-		requests := l.requests
-		if l.full() {
-			requests = nil // what waits is taken once the checkpoint has followed
-		}
-		select {
-		case <-l.relieved():
-		case c := <-requests:
-			l.step.base.effort.works(l.now().Mono)
-			l.take(c)
-			err = l.step.Flush(l.now())
-		case group := <-l.disk.out:
-			l.step.base.effort.works(l.now().Mono)
-			err = l.step.Persisted(group)
-		case <-ticker.C:
-			l.step.Core.Tick(l.now())
-		case err = <-l.follow.failed:
-			l.follow.failed <- err // for Close
-		case <-l.quit:
-			if l.failure = l.finish(); l.failure != nil {
-				l.shutdown(l.failure)
-			} else {
-				l.shutdown(fault.ErrClosed)
-			}
+	err := l.rounds(ticker.C)
+	if err == nil {
+		if err = l.finish(ticker.C); err == nil {
+			l.shutdown(fault.ErrClosed)
 			return
 		}
 	}
 	l.failure = err
 	l.shutdown(err)
+}
+
+// rounds takes one input after the other until the loop shall end or something fails.
+func (l *loop) rounds(ticks <-chan time.Time) error {
+	for {
+		if err := l.settle(); err != nil {
+			return err
+		}
+		l.step.base.effort.rests(l.now().Mono)
+		if ended, err := l.round(ticks); ended || err != nil {
+			return err
+		}
+	}
+}
+
+// round takes one input.
+func (l *loop) round(ticks <-chan time.Time) (ended bool, err error) {
+	requests, packets := l.requests, l.packets
+	if l.full() {
+		requests = nil // what waits is taken once the checkpoint has followed
+	}
+	var disk chan<- *consensus.Append
+	var next *consensus.Append
+	if len(l.backlog) > 0 {
+		disk, next = l.disk.in, l.backlog[0]
+	}
+	if len(l.backlog) > maxBacklog {
+		packets = nil // who sends them waits, too
+	}
+	select {
+	case <-l.relieved():
+	case c := <-requests:
+		l.step.base.effort.works(l.now().Mono)
+		l.take(c)
+		return false, l.step.Flush(l.now())
+	case p := <-packets:
+		l.step.base.effort.works(l.now().Mono)
+		return false, l.receive(&p)
+	case group := <-l.disk.out:
+		l.step.base.effort.works(l.now().Mono)
+		return false, l.step.Persisted(group)
+	case disk <- next:
+		l.backlog = l.backlog[1:]
+	case f := <-l.orders:
+		f()
+		return false, l.stopping
+	case <-ticks:
+		l.step.Core.Tick(l.now())
+	case err = <-l.follow.failed:
+		l.follow.failed <- err // for Close
+		return false, err
+	case <-l.quit:
+		return true, nil
+	}
+	return false, nil
+}
+
+// maxBacklog is how many appends may wait for the disk's queue before nothing is taken from other members any more.
+const maxBacklog = 256
+
+// persist hands an append to the disk, or keeps it until there's room.
+func (l *loop) persist(a *consensus.Append) {
+	if len(l.backlog) == 0 {
+		select {
+		case l.disk.in <- a:
+			return
+		default:
+		}
+	}
+	l.backlog = append(l.backlog, a)
 }
 
 func (l *loop) full() bool { return l.step.base.memory.full.Load() }
@@ -129,6 +202,12 @@ func (l *loop) relieved() <-chan struct{} { return l.step.base.memory.relieved }
 // settle performs, and says so when the core has begun to stamp.
 func (l *loop) settle() error {
 	err := l.step.Settle()
+	if err == nil {
+		err = l.observe()
+	}
+	if err == nil && l.step.Fenced() != nil && l.step.InDisk() == 0 && len(l.backlog) == 0 {
+		err = l.step.Fenced()
+	}
 	if l.unreported && l.step.Led() {
 		l.unreported = false
 		close(l.leading)
@@ -160,16 +239,42 @@ func (l *loop) reply(r replica.Reply) {
 	c.done <- r // has room for one
 }
 
-// finish lets what was taken come to its end: the open requests are written and answered.
-func (l *loop) finish() error {
+// finish lets what was taken come to its end: the open requests are written and answered. In a group that may take others,
+// who may be gone; their word is waited for as long as an election takes.
+func (l *loop) finish(ticks <-chan time.Time) error {
+	requests := l.requests
+	l.requests = nil // nobody is taken any more
+	defer func() { l.requests = requests }()
+	patience := 0
+	if l.links != nil {
+		patience = 2 * l.links.group.ElectionTicks
+	}
 	for {
-		if err := l.step.Perform(); err != nil {
+		if err := l.settle(); err != nil {
 			return err
 		}
-		if l.step.InDisk() == 0 && len(l.calls) == 0 {
+		open := len(l.calls) > 0 && (l.links == nil || patience > 0)
+		if l.step.InDisk() == 0 && !open {
 			return nil
 		}
-		if err := l.step.Persisted(<-l.disk.out); err != nil {
+		var disk chan<- *consensus.Append
+		var next *consensus.Append
+		if len(l.backlog) > 0 {
+			disk, next = l.disk.in, l.backlog[0]
+		}
+		var err error
+		select {
+		case p := <-l.packets:
+			err = l.receive(&p)
+		case group := <-l.disk.out:
+			err = l.step.Persisted(group)
+		case disk <- next:
+			l.backlog = l.backlog[1:]
+		case <-ticks:
+			patience--
+			l.step.Core.Tick(l.now())
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -178,6 +283,7 @@ func (l *loop) finish() error {
 // shutdown ends every open request and waits for the disk's goroutine.
 func (l *loop) shutdown(cause error) {
 	l.step.Stop(cause)
+	l.endOrders(cause)
 	l.follow.stop()
 	l.disk.close()
 	for open := true; open; {
@@ -255,5 +361,6 @@ func (l *loop) stopped() error {
 func (l *loop) stop() error {
 	close(l.quit)
 	<-l.ended
+	l.leads.stop()
 	return l.failure
 }

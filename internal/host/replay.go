@@ -74,6 +74,9 @@ func (b *Base) replayEntry(out *consensus.Restored, e consensus.Entry) error {
 func (b *Base) now(e consensus.Entry) {
 	bytes := b.appliedBytes.Add(int64(len(e.Data)))
 	b.applied.Store(e.Index)
+	if e.Kind == consensus.Configuration {
+		b.configured.Add(1)
+	}
 	if b.opts.ReadOnly {
 		return // nothing follows
 	}

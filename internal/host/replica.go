@@ -6,10 +6,12 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tidaldb/tidal/internal/consensus"
 	"github.com/tidaldb/tidal/internal/engine"
+	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/id"
 	"github.com/tidaldb/tidal/internal/record"
 	"github.com/tidaldb/tidal/internal/replica"
@@ -71,8 +73,27 @@ type Options struct {
 	// SessionDue is engine.Config's: it is told when sessions end by themselves. nil is nobody.
 	SessionDue func(user, session string, due int64)
 
+	// Joined makes a new directory a member's of a group that others founded; nil founds one, or asks Group.Join.
+	Joined *Joined
+	// Group makes the replica a member that others can reach; nil is a group of one for good.
+	Group *Group
+	// Leads is told when the replica begins to lead a Group and when it ceases to, in order, by one goroutine, and before
+	// Group.Leads is; nil is nobody. It may write.
+	Leads func(bool)
+
 	// both does two halves at the same time; nil does one after the other, as the simulator wants it.
 	both func(a, b func())
+	// join is asked who a new directory is, and known told it; nil is nobody.
+	join  func() (*Joined, error)
+	known func(identity)
+}
+
+// tick is how long a tick of Raft's clock is.
+func (o *Options) tick() time.Duration {
+	if o.Group == nil {
+		return tickInterval
+	}
+	return o.Group.Tick
 }
 
 // random is where what nobody may guess is drawn from.
@@ -114,10 +135,13 @@ func (o *Options) complete() {
 type Replica struct {
 	base    *Base
 	hands   *hands
-	loop    *loop // nil when read only
+	loop    *loop  // nil when read only
+	links   *links // nil outside of a group
+	tends   *tending
 	copies  copies
 	closing sync.Once
 	closed  error
+	handed  atomic.Bool // leadership was given away already, or was to stay
 
 	keys struct {
 		sync.Mutex
@@ -127,21 +151,14 @@ type Replica struct {
 }
 
 // Open opens a directory. When it returns, everything that was acknowledged before is visible, and the replica
-// stamps.
+// stamps. In a group everything is visible that this member knows to be committed, and it may or may not lead.
 func Open(ctx context.Context, opts Options) (*Replica, error) {
 	hands := startHands()
 	if hands != nil {
 		opts.both = hands.both
 	}
-	base, err := OpenBase(opts)
-	if err != nil {
-		hands.stop()
-		return nil, err
-	}
-	r := &Replica{base: base, hands: hands}
-	if !opts.ReadOnly {
-		err = r.start(ctx)
-	}
+	r := &Replica{hands: hands}
+	err := r.open(ctx, opts)
 	if err != nil {
 		r.abandon()
 		return nil, err
@@ -149,11 +166,54 @@ func Open(ctx context.Context, opts Options) (*Replica, error) {
 	return r, nil
 }
 
-func (r *Replica) start(ctx context.Context) (err error) {
-	if r.loop, err = startLoop(r.base); err != nil {
+func (r *Replica) open(ctx context.Context, opts Options) (err error) {
+	if opts.Group != nil {
+		if err := r.connect(ctx, &opts); err != nil {
+			return err
+		}
+	}
+	if r.base, err = OpenBase(opts); err != nil || opts.ReadOnly {
 		return err
 	}
+	if r.links != nil {
+		r.links.know(r.base.known())
+	}
+	if r.loop, err = startLoop(r.base, r.links); err != nil {
+		return err
+	}
+	if r.links != nil {
+		r.startTending()
+		r.links.group.replica = r
+		r.links.asked.Store(r)
+		return nil
+	}
 	return r.loop.awaitLead(ctx)
+}
+
+// connect opens the way to the others of a group, so that they can be asked who this one is.
+func (r *Replica) connect(ctx context.Context, opts *Options) (err error) {
+	if opts.ReadOnly {
+		return fault.Refuse("group", "stands beside ReadOnly; who only reads is no member")
+	}
+	if err = opts.Group.complete(); err != nil {
+		return err
+	}
+	if r.links, err = connect(opts.Group); err != nil {
+		return err
+	}
+	g := opts.Group
+	opts.Ticks = Ticks{Election: g.ElectionTicks, Heartbeat: g.HeartbeatTicks, Stall: g.StallTicks}
+	opts.Founder = consensus.Member{Address: r.links.address(), URL: g.URL}
+	opts.known = func(i identity) { r.links.who.Store(&i) }
+	if len(opts.Group.Join) == 0 {
+		return nil
+	}
+	now := opts.Now
+	if now == nil {
+		now = time.Now
+	}
+	opts.join = func() (*Joined, error) { return r.links.join(ctx, now) }
+	return nil
 }
 
 // Recovery says what the log held at open, and what was cut of it as a torn tail.
@@ -172,7 +232,20 @@ func (r *Replica) Write(ctx context.Context, req *replica.Request) (Receipt, err
 	if r.loop == nil {
 		return Receipt{}, errReadOnly
 	}
-	return r.loop.write(ctx, req)
+	if err := r.clockWrong(); err != nil {
+		return Receipt{}, err
+	}
+	receipt, err := r.loop.write(ctx, req)
+	return receipt, r.explain(err)
+}
+
+// explain says of an error that somebody else leads who that is.
+func (r *Replica) explain(err error) error {
+	var known *fault.NotLeader
+	if r.links == nil || !errors.Is(err, fault.ErrNotLeader) || errors.As(err, &known) {
+		return err
+	}
+	return r.loop.here().notLeader()
 }
 
 var errReadOnly = errors.New("database is open for reading only")
@@ -197,8 +270,19 @@ func (r *Replica) Close() error {
 	r.closing.Do(func() {
 		r.copies.end()
 		if r.loop != nil {
+			if r.links != nil && !r.handed.Load() {
+				ctx, cancel := context.WithTimeout(context.Background(), handOverBound)
+				r.HandOver(ctx)
+				cancel()
+			}
+			r.tends.stop()
 			if r.closed = r.loop.stop(); r.closed == nil {
 				r.closed = r.loop.follow.finish()
+			}
+		}
+		if r.links != nil {
+			if err := r.links.close(); r.closed == nil {
+				r.closed = err
 			}
 		}
 		if err := r.base.Close(); r.closed == nil {
@@ -220,10 +304,16 @@ func (r *Replica) Checkpoint(ctx context.Context) error {
 
 // abandon gives up a half-open replica; the error that led here is the one to report.
 func (r *Replica) abandon() {
+	r.tends.stop()
 	if r.loop != nil {
 		_ = r.loop.stop()
 	}
-	_ = r.base.Close()
+	if r.links != nil && r.links.tr != nil {
+		_ = r.links.close()
+	}
+	if r.base != nil {
+		_ = r.base.Close()
+	}
 	r.hands.stop()
 }
 

@@ -63,7 +63,7 @@ func NewStepper(b *Base, edge Edge) (*Stepper, error) {
 		Origin: b.Origin(),
 		Consensus: consensus.Config{
 			Replica: b.identity.Replica, ElectionTicks: ticks.Election, HeartbeatTicks: ticks.Heartbeat,
-			Founder: b.opts.Founder, Joining: b.opts.Joining, Older: older{b.Log},
+			Founder: b.opts.Founder, Joining: b.opts.Joining || b.identity.Joined, Older: older{b.Log},
 			MaxUncommitted: maxUncommitted, Restored: b.Restored,
 		},
 		StallTicks: ticks.Stall,
@@ -103,7 +103,7 @@ func (s *Stepper) Settle() error {
 func (s *Stepper) alone() bool {
 	voters := s.Core.Members().Voters()
 	if len(voters) == 0 {
-		return !s.base.opts.Joining
+		return !s.base.opts.Joining && !s.base.identity.Joined
 	}
 	return len(voters) == 1 && voters[0] == s.base.identity.Replica
 }

@@ -134,6 +134,9 @@ func (c *Core) Status() Status {
 	return s
 }
 
+// Role is what the replica is in its group now.
+func (c *Core) Role() consensus.Role { return c.node.Role() }
+
 // Members is the configuration as of the last applied entry.
 func (c *Core) Members() consensus.Members { return c.node.Members() }
 

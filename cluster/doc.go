@@ -1,0 +1,15 @@
+// Package cluster runs a member of a replicated database within a program.
+//
+//	m, err := cluster.Start(cluster.Config{Dir: dir, Listen: "10.0.0.1:7400", TLS: config, Schema: s})
+//	err = m.Ready(ctx)            // it has caught up, and knows who leads
+//	_, err = m.DB().Signal(ctx, x) // at the leader; elsewhere a *tidal.NotLeaderError says where that is
+//	err = m.Close(ctx)            // hands leadership over first
+//
+// Several members, three as a rule, hold the same database. One founds it; the others join by asking, get all that was written
+// before, and from then on vote. A write is acknowledged when it is durable at a majority of those who vote; while a majority
+// is alive and connected, writes go on. Every member answers reads, of what it has: with a token, or behind
+// [github.com/tidaldb/tidal.DB.Latest], of what is asked for.
+//
+// The package doesn't find members, start processes or balance load, and a program that embeds it forwards writes by itself:
+// tidal serve does so over HTTP. Nor does it place data: every member holds all of it.
+package cluster

@@ -1,0 +1,185 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/tidaldb/tidal/internal/consensus"
+	"github.com/tidaldb/tidal/internal/fault"
+)
+
+// answer answers a question, or has the leader answer it.
+func (r *Replica) answer(ctx context.Context, q *question) (a answer) {
+	now := r.loop.now().Wall / 1e6
+	here := r.loop.here()
+	a.Joined, a.Wall, a.Leader, a.Highest = r.base.joined(), now, here.leader, here.members.Highest()
+	a.Members = here.members.List()
+	var err error
+	switch {
+	case q.Incarnation != 0 && q.Incarnation != a.Incarnation:
+		err = fmt.Errorf("replica %d is of incarnation %d of the group, which goes on as %d since it lost its majority; move its "+
+			"directory away and let it join anew: %w", q.Number, q.Incarnation, a.Incarnation, fault.ErrForeign)
+	case q.Kind == questionWhere:
+		err = here.standing(q.Number)
+	case q.Kind == questionTransfer && q.Number == here.leader && q.Number != 0:
+	case !here.leading:
+		return r.passOn(ctx, q, a)
+	default:
+		err = r.lead(ctx, q, &a)
+	}
+	return a.with(err)
+}
+
+// with is the answer with the outcome.
+func (a answer) with(err error) answer {
+	a.Code = errCode(err)
+	if err != nil {
+		a.Text = strings.TrimPrefix(err.Error(), "refused: ") // which the answer says by itself
+	}
+	return a
+}
+
+// passOn has the leader answer.
+func (r *Replica) passOn(ctx context.Context, q *question, a answer) answer {
+	here := r.loop.here()
+	leader, ok := here.members.Get(here.leader)
+	switch {
+	case !ok || leader.Address == "" || here.leader == r.base.identity.Replica:
+		return a.with(fmt.Errorf("%w: no leader is known to replica %d", fault.ErrNotLeader, r.base.identity.Replica))
+	case q.Hops >= maxHops:
+		return a.with(fmt.Errorf("%w: leadership moves faster than questions do", fault.ErrNotLeader))
+	}
+	on := *q
+	on.Hops++
+	got, err := r.links.ask(ctx, leader.Address, on)
+	if err != nil {
+		err = fmt.Errorf("ask the leader, replica %d at %s: %w", leader.Number, leader.Address, err)
+		if ctx.Err() != nil {
+			return a.with(fmt.Errorf("%w: %w", fault.ErrUnknown, err))
+		}
+		// Whether it had an effect isn't known, but who asks may ask again: nothing is done twice.
+		return a.with(fmt.Errorf("%w: %w", fault.ErrNotLeader, err))
+	}
+	return got
+}
+
+// lead does what a leader is asked for.
+func (r *Replica) lead(ctx context.Context, q *question, a *answer) error {
+	switch q.Kind {
+	case questionJoin:
+		return r.takeIn(ctx, q, a)
+	case questionRemove:
+		return r.takeOut(ctx, q)
+	case questionTransfer:
+		return r.transfer(ctx, q.Number)
+	case questionReaddress:
+		m, ok := r.loop.here().members.Get(q.Number)
+		if !ok {
+			return r.loop.here().standing(q.Number)
+		}
+		if m.Address == q.Address && m.URL == q.URL {
+			return nil
+		}
+		m.Address, m.URL = q.Address, q.URL
+		return r.change(ctx, consensus.Change{Kind: consensus.Readdress, Member: m})
+	}
+	return fault.Refuse("kind", "%v is nothing that a leader does", q.Kind)
+}
+
+// takeIn makes somebody a learner under the next number.
+func (r *Replica) takeIn(ctx context.Context, q *question, a *answer) error {
+	if off := time.Duration(q.Wall-a.Wall) * time.Millisecond; max(off, -off) > r.base.opts.SkewBound {
+		return fmt.Errorf("the clock at %s is %v away from the leader's, and may be at most %v; set it right, or have it set by "+
+			"NTP: %w", q.Address, off, r.base.opts.SkewBound, fault.ErrClock)
+	}
+	if q.Address == "" {
+		return fault.Refuse("address", "is empty; say where the others reach the newcomer")
+	}
+	status, err := r.status(ctx)
+	if err != nil {
+		return err
+	}
+	for _, m := range status.Members {
+		if m.Address != q.Address {
+			continue
+		}
+		if !m.Learner || m.Alive || m.Number == status.Number || status.reached(m.Number) {
+			return fault.Refuse("address", "%s belongs to replica %d; if that is gone for good, remove it first: "+
+				"tidal cluster remove %d", q.Address, m.Number, m.Number)
+		}
+		// The answer to an earlier question of this newcomer was lost.
+		if err := r.change(ctx, consensus.Change{Kind: consensus.Remove, Member: m.Member}); err != nil {
+			return err
+		}
+	}
+	m := consensus.Member{Number: r.loop.here().members.Highest() + 1, Address: q.Address, URL: q.URL, Learner: true}
+	if err := r.change(ctx, consensus.Change{Kind: consensus.AddLearner, Member: m}); err != nil {
+		return err
+	}
+	here := r.loop.here()
+	a.Replica, a.Members, a.Highest, a.Leader = m.Number, here.members.List(), here.members.Highest(), here.leader
+	return nil
+}
+
+// takeOut takes a member out, unless those who are left and alive would be no majority.
+func (r *Replica) takeOut(ctx context.Context, q *question) error {
+	status, err := r.status(ctx)
+	if err != nil {
+		return err
+	}
+	m, ok := r.loop.here().members.Get(q.Number)
+	switch {
+	case !ok && q.Number > 0 && q.Number <= r.loop.here().members.Highest():
+		return nil // it was taken out before
+	case !ok:
+		return fault.Refuse("number", "%d is no member; there are %s", q.Number, status.names())
+	}
+	if err := status.bears(m); err != nil && !q.Force {
+		return err
+	}
+	if q.Number == status.Number {
+		// Who takes itself out lets somebody else lead first, who then does so.
+		if err := r.transfer(ctx, 0); err != nil {
+			return err
+		}
+		a := r.passOn(ctx, q, answer{})
+		return a.err()
+	}
+	return r.change(ctx, consensus.Change{Kind: consensus.Remove, Member: m})
+}
+
+// bears returns an error if the group would come to a stand without a member.
+func (s *GroupStatus) bears(without consensus.Member) error {
+	voters, alive := 0, 0
+	for _, m := range s.Members {
+		if m.Learner || m.Number == without.Number {
+			continue
+		}
+		voters++
+		if m.Alive || m.Number == s.Number {
+			alive++
+		}
+	}
+	switch {
+	case without.Learner:
+		return nil
+	case voters == 0:
+		return fault.Refuse("number", "%d is the last one that votes", without.Number)
+	case 2*alive <= voters:
+		return fault.Refuse("number", "%d can't be spared: of the %d that would be left to vote, %d are alive, and a majority "+
+			"is needed for every write; start the others first, or take it out by force", without.Number, voters, alive)
+	}
+	return nil
+}
+
+// change proposes a change of members and waits until it is done.
+func (r *Replica) change(ctx context.Context, ch consensus.Change) error {
+	err := r.loop.change(ctx, ch)
+	if errors.Is(err, fault.ErrUnknown) {
+		return fmt.Errorf("change members: %w", err)
+	}
+	return err
+}

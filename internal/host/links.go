@@ -1,0 +1,220 @@
+package host
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"github.com/tidaldb/tidal/internal/consensus"
+	"github.com/tidaldb/tidal/internal/fault"
+	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/replica"
+	"github.com/tidaldb/tidal/internal/transport"
+)
+
+// links are a replica's connections to the others of its group: what travels on them, and who is at their ends.
+//
+// Every frame begins with its kind and the group's incarnation: who comes back from before a recovery isn't listened to.
+type links struct {
+	group *Group
+	tr    transport.Transport
+	who   atomic.Pointer[identity] // nil until the directory has one
+	// packets are those that came and wait for the loop; a transport whose packets aren't taken waits with them.
+	packets chan replica.Packet
+	quit    chan struct{} // closed by close
+	clocks  clocks
+	asked   atomic.Pointer[Replica] // who answers questions, nil while nobody can
+
+	mu    sync.Mutex
+	peers map[uint64]string // as the transport was told
+	// dropped counts frames that couldn't be read, or were of another incarnation.
+	dropped atomic.Uint64
+}
+
+// The kinds of frames.
+const (
+	frameRaft byte = iota + 1
+	// frameClock asks for the other's clock, frameClockIs says it.
+	frameClock
+	frameClockIs
+)
+
+// packetsWaiting bounds the packets that wait for the loop. The largest is about as large as a batch.
+const packetsWaiting = 64
+
+// connect opens the transport. Nobody is there to answer yet.
+func connect(g *Group) (*links, error) {
+	n := &links{
+		group: g, packets: make(chan replica.Packet, packetsWaiting), quit: make(chan struct{}), peers: map[uint64]string{},
+	}
+	n.clocks.of = map[uint64]clockOf{}
+	network := g.Network
+	if network == nil {
+		return nil, fault.Refuse("network", "is missing")
+	}
+	var err error
+	n.tr, err = network(transport.Options{
+		Listen: g.Listen, Advertise: g.Advertise, Identity: n.identity, TLS: g.TLS, Handler: n, Admit: n.admit, Log: g.Log,
+	})
+	return n, err
+}
+
+// admit refuses who was removed.
+func (n *links) admit(who transport.Identity) error {
+	if r := n.asked.Load(); r != nil {
+		return r.loop.here().standing(who.Replica)
+	}
+	return nil
+}
+
+// identity is who this end is, for the transport.
+func (n *links) identity() transport.Identity {
+	who := n.who.Load()
+	if who == nil {
+		return transport.Identity{}
+	}
+	out := transport.Identity{Region: uint16(who.Region), Shard: uint16(who.Shard), Replica: who.Replica}
+	_, _ = hex.Decode(out.Cluster[:], []byte(who.Cluster)) // it was checked when it was read
+	return out
+}
+
+// address is what others are told.
+func (n *links) address() string {
+	if n.group.Advertise != "" {
+		return n.group.Advertise
+	}
+	return n.tr.Address()
+}
+
+func (n *links) close() error {
+	close(n.quit)
+	return n.tr.Close()
+}
+
+// know tells the transport where the others are.
+func (n *links) know(members []consensus.Member) {
+	self := n.who.Load().Replica
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	here := map[uint64]bool{}
+	for _, m := range members {
+		if m.Number == self || m.Address == "" {
+			continue
+		}
+		here[m.Number] = true
+		if n.peers[m.Number] != m.Address {
+			n.peers[m.Number] = m.Address
+			n.tr.SetPeer(m.Number, m.Address)
+		}
+	}
+	for number := range n.peers {
+		if !here[number] {
+			delete(n.peers, number)
+			n.tr.RemovePeer(number)
+			n.clocks.forget(number)
+		}
+	}
+}
+
+// numbers are the peers' numbers, in any order.
+func (n *links) numbers() (out []uint64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for number := range n.peers {
+		out = append(out, number)
+	}
+	return out
+}
+
+// frame begins a frame.
+func (n *links) frame(kind byte) []byte {
+	return binary.AppendUvarint([]byte{kind}, uint64(n.who.Load().Incarnation))
+}
+
+// send gives a packet to the transport. An error says that it wasn't taken; Raft and those who send snapshots send again.
+func (n *links) send(p *replica.Packet) error {
+	b := p.Append(n.frame(frameRaft))
+	if p.Kind == replica.PacketSnapChunk {
+		return n.tr.SendBulk(p.To, b)
+	}
+	return n.tr.Send(p.To, b)
+}
+
+// Receive implements transport.Handler.
+func (n *links) Receive(from uint64, b []byte) {
+	who := n.who.Load()
+	if len(b) == 0 || who == nil {
+		n.dropped.Add(1)
+		return
+	}
+	incarnation, k := binary.Uvarint(b[1:])
+	if k <= 0 || id.Incarnation(incarnation) != who.Incarnation || incarnation > 1<<32-1 {
+		n.dropped.Add(1)
+		return
+	}
+	kind, body := b[0], b[1+k:]
+	switch kind {
+	case frameRaft:
+		p, err := replica.DecodePacket(body)
+		if err != nil || p.From != from {
+			n.dropped.Add(1)
+			return
+		}
+		select {
+		case n.packets <- p:
+		case <-n.quit:
+		}
+	case frameClock, frameClockIs:
+		n.clock(from, kind, body)
+	default:
+		n.dropped.Add(1)
+	}
+}
+
+// Answer implements transport.Handler.
+func (n *links) Answer(ctx context.Context, _ uint64, request []byte) ([]byte, error) {
+	q, err := decodeQuestion(request)
+	if err != nil {
+		return nil, err
+	}
+	r := n.asked.Load()
+	if r == nil {
+		a := answer{Code: answerNoLeader, Text: "this member is about to open its directory"}
+		return a.encode(), nil
+	}
+	a := r.answer(ctx, &q)
+	return a.encode(), nil
+}
+
+// ask asks one address.
+func (n *links) ask(ctx context.Context, address string, q question) (answer, error) {
+	b, err := n.tr.Ask(ctx, address, q.encode())
+	if err != nil {
+		return answer{}, err
+	}
+	return decodeAnswer(b)
+}
+
+// errCode is how an error travels.
+func errCode(err error) answerCode {
+	switch {
+	case err == nil:
+		return answerDone
+	case errors.Is(err, fault.ErrChanging):
+		return answerChanging
+	case errors.Is(err, fault.ErrNotLeader):
+		return answerNoLeader
+	case errors.Is(err, fault.ErrForeign):
+		return answerForeign
+	case errors.Is(err, fault.ErrClock):
+		return answerClock
+	case errors.Is(err, fault.ErrRemoved):
+		return answerRemoved
+	case errors.Is(err, fault.ErrInput):
+		return answerRefused
+	}
+	return answerUnknown
+}

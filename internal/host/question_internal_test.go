@@ -1,0 +1,135 @@
+package host
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/tidaldb/tidal/internal/consensus"
+	"github.com/tidaldb/tidal/internal/fault"
+)
+
+func someQuestions() map[string]question {
+	return map[string]question{
+		"join":      {Kind: questionJoin, Wall: 1_790_000_000_123, Address: "10.0.0.2:7400", URL: "https://10.0.0.2:4200"},
+		"where":     {Kind: questionWhere, Incarnation: 3, Number: 2, Wall: -1},
+		"remove":    {Kind: questionRemove, Hops: 2, Force: true, Incarnation: 1<<32 - 1, Number: 1<<64 - 1},
+		"transfer":  {Kind: questionTransfer},
+		"readdress": {Kind: questionReaddress, Number: 300, Address: "b:1"},
+	}
+}
+
+func someAnswers() map[string]answer {
+	return map[string]answer{
+		"done": {
+			Code: answerDone, Wall: 1_790_000_000_456, Leader: 1, Highest: 5,
+			Joined: Joined{
+				Cluster: [16]byte{1, 2, 3, 15: 16}, Tenant: "t", Region: 7, Shard: 65535, Incarnation: 9, Replica: 5,
+				Members: []consensus.Member{
+					{Number: 1, Address: "10.0.0.1:7400", URL: "https://10.0.0.1:4200"}, {Number: 5, Address: "x:1", Learner: true},
+				},
+			},
+		},
+		"refused": {Code: answerRefused, Text: "the clock is wrong", Wall: -5},
+	}
+}
+
+var updateGolden = flag.Bool("update-internal", false, "rewrite the golden files of internal tests")
+
+// golden holds bytes against a file.
+func golden(t *testing.T, name string, b []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", "question", name+".hex")
+	if *updateGolden {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(hex.Dump(b)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path) //nolint:gosec // a path of this test
+	if err != nil {
+		t.Fatal(err)
+	}
+	if hex.Dump(b) != string(want) {
+		t.Errorf("%s is\n%swant\n%s", name, hex.Dump(b), want)
+	}
+}
+
+func TestQuestionsAndAnswersKeepTheirBytes(t *testing.T) {
+	for name, q := range someQuestions() {
+		b := q.encode()
+		golden(t, "question-"+name, b)
+		if got, err := decodeQuestion(b); err != nil || got != q {
+			t.Errorf("%s comes back as %+v, %v", name, got, err)
+		}
+	}
+	for name, a := range someAnswers() {
+		b := a.encode()
+		golden(t, "answer-"+name, b)
+		if got, err := decodeAnswer(b); err != nil || !reflect.DeepEqual(got, a) {
+			t.Errorf("%s comes back as %+v, %v", name, got, err)
+		}
+	}
+}
+
+// Whatever is cut short, has something behind it, or is of another version is refused.
+func TestDamagedQuestionsAreRefused(t *testing.T) {
+	q, a := someQuestions()["join"], someAnswers()["done"]
+	decoders := map[string]struct {
+		whole  []byte
+		decode func([]byte) error
+	}{
+		"question": {q.encode(), func(b []byte) error { _, err := decodeQuestion(b); return err }},
+		"answer":   {a.encode(), func(b []byte) error { _, err := decodeAnswer(b); return err }},
+	}
+	for name, d := range decoders {
+		for n := range d.whole {
+			if err := d.decode(d.whole[:n]); !errors.Is(err, fault.ErrInput) {
+				t.Errorf("%s of %d bytes: %v", name, n, err)
+			}
+		}
+		if err := d.decode(append(bytes.Clone(d.whole), 0)); !errors.Is(err, fault.ErrInput) {
+			t.Errorf("%s with a byte behind it: %v", name, err)
+		}
+		other := bytes.Clone(d.whole)
+		other[0]++
+		if err := d.decode(other); err == nil || !strings.Contains(err.Error(), "versions of tidal") {
+			t.Errorf("%s of another version: %v", name, err)
+		}
+	}
+}
+
+func FuzzQuestion(f *testing.F) {
+	for _, q := range someQuestions() {
+		f.Add(q.encode())
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		q, err := decodeQuestion(b)
+		if err == nil && !bytes.Equal(q.encode(), b) {
+			t.Errorf("%x comes back as %x", b, q.encode())
+		}
+	})
+}
+
+func FuzzAnswer(f *testing.F) {
+	for _, a := range someAnswers() {
+		f.Add(a.encode())
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		a, err := decodeAnswer(b)
+		if err == nil && !bytes.Equal(a.encode(), b) {
+			t.Errorf("%x comes back as %x", b, a.encode())
+		}
+		if err == nil && (a.err() == nil) != (a.Code == answerDone) {
+			t.Errorf("%d amounts to %v", a.Code, a.err())
+		}
+	})
+}
