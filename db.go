@@ -342,5 +342,6 @@ func (db *DB) Stats() Stats {
 	s.LogBytes = db.host.LogBytes()
 	s.HiddenServed = db.hidden.Load()
 	s.Exports = db.exportStats()
+	s.Syncs = db.host.Syncs()
 	return s
 }

@@ -355,7 +355,12 @@ type Stats struct {
 	UserMemory UserMemory
 	// Exports say what named exports hold.
 	Exports ExportStats
+	// Syncs are those of the log.
+	Syncs SyncTimes
 }
+
+// SyncTimes is how long syncs of the log took, since the database was opened.
+type SyncTimes = host.SyncTimes
 
 // UserMemory says which users are in memory, and what they take there.
 type UserMemory struct {

@@ -34,6 +34,7 @@ type Journal struct {
 	roll    atomic.Bool
 	flushes uint64
 	failed  error
+	syncs   syncCounts
 }
 
 // NewJournal returns a journal on a log. mono is a clock of nanoseconds that never goes back.
@@ -71,6 +72,7 @@ func (j *Journal) Sync(group []Written) {
 		}
 		j.flushes++
 		synced := j.mono()
+		j.syncs.add(synced - syncing)
 		j.dirty = false
 		for i := range group {
 			if group[i].Sync {

@@ -58,6 +58,8 @@ var readings = []reading{
 var lostReactions = prometheus.NewDesc("tidal_reactions_lost_total",
 	"Signals whose reaction isn't measured because another user's took their place.", nil, nil)
 
+var syncSeconds = prometheus.NewDesc("tidal_wal_fsync_seconds", "What syncs of the log took.", nil, nil)
+
 var diskFree = prometheus.NewDesc("tidal_disk_free_bytes", "Room on the disk of the directory.", nil, nil)
 
 func (r *reading) desc() *prometheus.Desc {
@@ -79,11 +81,17 @@ func (d *database) Describe(ch chan<- *prometheus.Desc) {
 	}
 	ch <- lostReactions
 	ch <- diskFree
+	ch <- syncSeconds
 }
 
 // Collect implements prometheus.Collector.
 func (d *database) Collect(ch chan<- prometheus.Metric) {
 	s, h := d.db.Stats(), d.db.Health()
+	within := make(map[float64]uint64, len(s.Syncs.Within))
+	for bound, n := range s.Syncs.Within {
+		within[bound.Seconds()] = n
+	}
+	ch <- prometheus.MustNewConstHistogram(syncSeconds, s.Syncs.Count, s.Syncs.Total.Seconds(), within)
 	for i := range readings {
 		r := &readings[i]
 		var labels []string

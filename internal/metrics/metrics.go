@@ -21,6 +21,11 @@ type Options struct {
 	DB Database
 	// DiskFree says how much room the disk has; nil leaves the metric out, and so does an error.
 	DiskFree func() (uint64, error)
+	// Group says how the group is, of which the database is a replica, and whether that could be found out at all; nil leaves
+	// its metrics out. Expires says when the first certificate of those that replicas show each other ends, zero if there is
+	// none.
+	Group   func() (Group, bool)
+	Expires func() time.Time
 	// Version and Commit name the program, as `tidal version` does.
 	Version, Commit, Go string
 }
@@ -38,6 +43,8 @@ type Metrics struct {
 	duplicate prometheus.Counter
 	overload  prometheus.Counter
 	hidden    prometheus.Counter
+	forwarded prometheus.Counter
+	led       prometheus.Counter // nil without a group
 
 	write, durable, visible, reaction, candidates prometheus.Observer
 	connections, underWay, ready                  prometheus.Gauge
@@ -66,6 +73,11 @@ func New(o Options) *Metrics {
 	m.gauge("tidal_build_info", "1, with what was built as labels.", prometheus.Labels{
 		"version": o.Version, "commit": o.Commit, "go": o.Go,
 	}).Set(1)
+	if o.Group != nil {
+		m.registry.MustRegister(&group{of: o.Group, expires: o.Expires})
+		m.led = m.counter("tidal_raft_elections_won_total", "How often this replica began to lead.")
+		m.forwarded = m.counter("tidal_forwarded_total", "Requests that were passed on to the leader.")
+	}
 	m.writes()
 	m.lists()
 	m.http()
@@ -197,6 +209,20 @@ func (m *Metrics) Listed(profile, user string, stats *tidal.RankStats, vector ti
 func (m *Metrics) Request(route string, code int, took time.Duration) {
 	m.requests.of(request{route, status(code)}).Inc()
 	m.took.of(route).Observe(took.Seconds())
+}
+
+// Forwarded counts a request that was passed on to the leader.
+func (m *Metrics) Forwarded() {
+	if m.forwarded != nil {
+		m.forwarded.Inc()
+	}
+}
+
+// Led counts that this replica began to lead.
+func (m *Metrics) Led() {
+	if m.led != nil {
+		m.led.Inc()
+	}
 }
 
 // UnderWay counts a request that begins (1) or ends (-1).

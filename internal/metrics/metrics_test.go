@@ -27,6 +27,7 @@ func (held) Stats() tidal.Stats {
 	return tidal.Stats{
 		Items: 1, Creators: 2, Cells: 3, Signals: 4, Clamped: 5, Parked: 6, LogBytes: 7, StateBytes: 8, ViewBytes: 9, HiddenServed: 10,
 		Exports:    tidal.ExportStats{Named: 22, Stale: []string{"a"}, HeldBytes: 19, GivenUpBytes: 20},
+		Syncs:      tidal.SyncTimes{Count: 3, Total: 6 * time.Millisecond, Within: map[time.Duration]uint64{time.Millisecond: 1, time.Second: 3}},
 		UserMemory: tidal.UserMemory{Resident: 11, Cold: 12, Bytes: 13, Queued: 14, Evicted: 15, Warmed: 16},
 	}
 }
@@ -37,7 +38,10 @@ func (held) Health() tidal.Health { return tidal.Health{Behind: 17, Lists: 18} }
 func used() *metrics.Metrics {
 	m := metrics.New(metrics.Options{
 		DB: held{}, DiskFree: func() (uint64, error) { return 23, nil }, Version: "v1", Commit: "c", Go: "go1",
+		Group: func() (metrics.Group, bool) { return three(), true }, Expires: func() time.Time { return time.Unix(2000, 0) },
 	})
+	m.Forwarded()
+	m.Led()
 	m.Signals("like", 3)
 	m.Duplicate()
 	m.Overloaded()
@@ -53,6 +57,19 @@ func used() *metrics.Metrics {
 	m.Connections(1)
 	m.Ready(true)
 	return m
+}
+
+// three is a group as the leader knows it.
+func three() metrics.Group {
+	return metrics.Group{
+		Term: 31, Leader: 1, Leading: true, Commit: 33, Applied: 32, Members: []metrics.Member{
+			{Number: 1, Role: "leader", Self: true, Known: true},
+			{
+				Number: 2, Role: "follower", Known: true, Active: true, Snapshot: true, Lag: 34, SkewKnown: true, Skew: 2 * time.Second,
+				Connected: true, RoundTrip: time.Second, Sent: 35, Received: 36, Queued: 37, Dropped: 38, Connects: 39, Refused: 40,
+			},
+		},
+	}
 }
 
 // gathered are the families by name.
@@ -78,6 +95,12 @@ func TestFiguresAreThoseOfWhatHappened(t *testing.T) {
 		"tidal_disk_free_bytes": 23, "tidal_hidden_filtered_total": 21, "tidal_export_held_bytes": 19, "tidal_export_given_up_bytes_total": 20,
 		"tidal_checkpoint_lag_bytes": 17, "tidal_lists_under_way": 18, "tidal_writable": 1, "tidal_reactions_lost_total": 0,
 		"tidal_signals_total": 3, "tidal_duplicates_total": 1, "tidal_overload_total": 1, "tidal_query_degraded_total": 1,
+		"tidal_raft_term": 31, "tidal_raft_leader": 1, "tidal_raft_leading": 1, "tidal_raft_commit_index": 33, "tidal_raft_applied_index": 32,
+		"tidal_raft_peer_lag_entries": 34, "tidal_raft_peer_active": 1, "tidal_raft_peer_snapshot": 1, "tidal_raft_peer_clock_skew_seconds": 2,
+		"tidal_transport_connected": 1, "tidal_transport_round_trip_seconds": 1, "tidal_transport_sent_bytes_total": 35,
+		"tidal_transport_received_bytes_total": 36, "tidal_transport_queued_bytes": 37, "tidal_transport_dropped_frames_total": 38,
+		"tidal_transport_connects_total": 39, "tidal_transport_refused_total": 40, "tidal_raft_elections_won_total": 1,
+		"tidal_forwarded_total": 1, "tidal_certificate_expiry_timestamp_seconds": 2000,
 		"tidal_http_requests_under_way": 1, "tidal_http_connections": 1, "tidal_ready": 1, "tidal_build_info": 1,
 	} {
 		f := gathered(t, m)[name]
@@ -101,6 +124,7 @@ func TestFiguresAreThoseOfWhatHappened(t *testing.T) {
 		"tidal_query_seconds":          {6, 6, 0.0025},
 		"tidal_query_candidates":       {1, 1, 500},
 		"tidal_http_request_seconds":   {2, 2, 0.002},
+		"tidal_wal_fsync_seconds":      {1, 3, 0.006},
 	} {
 		f := gathered(t, m)[name]
 		count, sum := uint64(0), 0.0
@@ -118,6 +142,39 @@ func TestFiguresAreThoseOfWhatHappened(t *testing.T) {
 	}
 	if problems, err := promlint.NewWithMetricFamilies(all).Lint(); err != nil || len(problems) > 0 {
 		t.Errorf("%v %v", problems, err)
+	}
+}
+
+// A replica that doesn't lead says nothing of what only a leader knows, and a database alone nothing of a group.
+func TestWhatIsNotKnownIsNotTold(t *testing.T) {
+	alone := gathered(t, metrics.New(metrics.Options{DB: held{}}))
+	g := three()
+	g.Leading, g.Members[1].Known, g.Members[1].SkewKnown = false, false, false
+	ok := true
+	m := metrics.New(metrics.Options{
+		DB: held{}, Group: func() (metrics.Group, bool) { return g, ok }, Expires: func() time.Time { return time.Time{} },
+	})
+	follower := gathered(t, m)
+	for _, name := range []string{
+		"tidal_raft_peer_lag_entries", "tidal_raft_peer_active", "tidal_raft_peer_snapshot", "tidal_raft_peer_clock_skew_seconds",
+		"tidal_certificate_expiry_timestamp_seconds",
+	} {
+		if alone[name] != nil || follower[name] != nil {
+			t.Errorf("%s is told", name)
+		}
+	}
+	if f := follower["tidal_transport_connected"]; f == nil || len(f.Metric) != 1 || alone["tidal_raft_term"] != nil {
+		t.Errorf("%v", f)
+	}
+	for _, x := range follower["tidal_raft_members"].Metric {
+		want := map[string]float64{"leader": 1, "follower": 1, "learner": 0}[x.Label[0].GetValue()]
+		if x.GetGauge().GetValue() != want {
+			t.Errorf("%v", x)
+		}
+	}
+	ok = false
+	if gathered(t, m)["tidal_raft_term"] != nil {
+		t.Error("a group that can't be asked has a term")
 	}
 }
 

@@ -14,7 +14,7 @@ type Group interface {
 	// Leader says who takes writes. It is asked for every write, and must be quick.
 	Leader() Leader
 	// Status says who belongs to the group, as this replica knows it.
-	Status() GroupStatus
+	Status(ctx context.Context) (GroupStatus, error)
 	// Latest returns once everything is visible here that was acknowledged by any replica before the call.
 	Latest(ctx context.Context) error
 	// Remove takes a replica out. Without force it is refused where too few of the others answer to go on without it.
@@ -50,14 +50,13 @@ type GroupStatus struct {
 type Member struct {
 	Number       uint64
 	Address, URL string
-	// Role is leader, voter or learner.
+	// Role is leader, follower or learner.
 	Role string
 	// Known reports that what follows is known, as a leader knows it: how many entries it lacks, whether it was heard of
-	// lately, and how it's sent to.
-	Known  bool
-	Lag    uint64
-	Active bool
-	State  string
+	// lately, and whether it's sent a snapshot.
+	Known            bool
+	Lag              uint64
+	Active, Snapshot bool
 }
 
 // Words of the protocol between clients, followers and leaders.
@@ -139,21 +138,24 @@ func (s *Server) latest(ctx context.Context) error {
 }
 
 // Cluster is in the schema's words.
-func (x *service) Cluster(context.Context, *tidalpb.ClusterRequest) (*tidalpb.ClusterResponse, error) {
+func (x *service) Cluster(ctx context.Context, _ *tidalpb.ClusterRequest) (*tidalpb.ClusterResponse, error) {
 	if x.s.group == nil {
 		return nil, errAlone()
 	}
-	st := x.s.group.Status()
+	st, err := x.s.group.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
 	out := &tidalpb.ClusterResponse{
 		Cluster: st.Cluster, Replica: int64(st.Replica), Leader: int64(st.Leader.Number), LeaderUrl: st.Leader.URL,
 		Term: int64(st.Term), Commit: int64(st.Commit), Applied: int64(st.Applied), Changing: st.Changing,
 	}
 	for i := range st.Members {
 		m := &st.Members[i]
-		one := &tidalpb.Member{Number: int64(m.Number), Address: m.Address, Url: m.URL, Role: m.Role, State: m.State}
+		one := &tidalpb.Member{Number: int64(m.Number), Address: m.Address, Url: m.URL, Role: m.Role}
 		if m.Known {
 			lag := int64(m.Lag)
-			one.Lag, one.Active = &lag, &m.Active
+			one.Lag, one.Active, one.Snapshot = &lag, &m.Active, &m.Snapshot
 		}
 		out.Members = append(out.Members, one)
 	}

@@ -39,17 +39,17 @@ func (m *members) leads(l Leader) {
 	m.leader = l
 }
 
-func (m *members) Status() GroupStatus {
+func (m *members) Status(context.Context) (GroupStatus, error) {
 	l := m.Leader()
 	st := GroupStatus{Cluster: "c1", Replica: 1, Leader: l, Term: 7, Commit: 40, Applied: 39}
 	for n := uint64(1); n <= 3; n++ {
-		one := Member{Number: n, Address: fmt.Sprintf("10.0.0.%d:7879", n), Role: "voter", Known: l.Self, Active: n != 3, Lag: n - 1}
+		one := Member{Number: n, Address: fmt.Sprintf("10.0.0.%d:7879", n), Role: "follower", Known: l.Self, Active: n != 3, Lag: n - 1}
 		if n == l.Number {
 			one.Role, one.URL = "leader", l.URL
 		}
 		st.Members = append(st.Members, one)
 	}
-	return st
+	return st, nil
 }
 
 func (m *members) Latest(context.Context) error {

@@ -173,11 +173,11 @@ type Member struct {
 	Number  int64                  `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`  // given when it joined, and to no other one ever after
 	Address string                 `protobuf:"bytes,2,opt,name=address,proto3" json:"address,omitempty"` // where other replicas reach it
 	Url     string                 `protobuf:"bytes,3,opt,name=url,proto3" json:"url,omitempty"`         // where applications reach it, empty if it told none
-	Role    string                 `protobuf:"bytes,4,opt,name=role,proto3" json:"role,omitempty"`       // leader, voter or learner
+	Role    string                 `protobuf:"bytes,4,opt,name=role,proto3" json:"role,omitempty"`       // leader, follower or learner
 	// What follows only the leader knows of the others; elsewhere it's left out.
-	Lag           *int64 `protobuf:"varint,5,opt,name=lag,proto3,oneof" json:"lag,omitempty"`       // entries that it doesn't have yet, or hasn't said that it has
-	Active        *bool  `protobuf:"varint,6,opt,name=active,proto3,oneof" json:"active,omitempty"` // it was heard of within the last election timeout
-	State         string `protobuf:"bytes,7,opt,name=state,proto3" json:"state,omitempty"`          // how the leader sends to it: probe, replicate or snapshot
+	Lag           *int64 `protobuf:"varint,5,opt,name=lag,proto3,oneof" json:"lag,omitempty"`           // entries that it doesn't have yet, or hasn't said that it has
+	Active        *bool  `protobuf:"varint,6,opt,name=active,proto3,oneof" json:"active,omitempty"`     // it was heard of within the last election timeout
+	Snapshot      *bool  `protobuf:"varint,7,opt,name=snapshot,proto3,oneof" json:"snapshot,omitempty"` // it lacks so much that it is sent a snapshot
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -254,11 +254,11 @@ func (x *Member) GetActive() bool {
 	return false
 }
 
-func (x *Member) GetState() string {
-	if x != nil {
-		return x.State
+func (x *Member) GetSnapshot() bool {
+	if x != nil && x.Snapshot != nil {
+		return *x.Snapshot
 	}
-	return ""
+	return false
 }
 
 // RemoveMemberRequest takes a replica out of the group, for ever.
@@ -457,17 +457,18 @@ const file_tidal_v1_cluster_proto_rawDesc = "" +
 	"\x06commit\x18\x06 \x01(\x03R\x06commit\x12\x18\n" +
 	"\aapplied\x18\a \x01(\x03R\aapplied\x12\x1a\n" +
 	"\bchanging\x18\b \x01(\bR\bchanging\x12*\n" +
-	"\amembers\x18\t \x03(\v2\x10.tidal.v1.MemberR\amembers\"\xbd\x01\n" +
+	"\amembers\x18\t \x03(\v2\x10.tidal.v1.MemberR\amembers\"\xd5\x01\n" +
 	"\x06Member\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x03R\x06number\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x10\n" +
 	"\x03url\x18\x03 \x01(\tR\x03url\x12\x12\n" +
 	"\x04role\x18\x04 \x01(\tR\x04role\x12\x15\n" +
 	"\x03lag\x18\x05 \x01(\x03H\x00R\x03lag\x88\x01\x01\x12\x1b\n" +
-	"\x06active\x18\x06 \x01(\bH\x01R\x06active\x88\x01\x01\x12\x14\n" +
-	"\x05state\x18\a \x01(\tR\x05stateB\x06\n" +
+	"\x06active\x18\x06 \x01(\bH\x01R\x06active\x88\x01\x01\x12\x1f\n" +
+	"\bsnapshot\x18\a \x01(\bH\x02R\bsnapshot\x88\x01\x01B\x06\n" +
 	"\x04_lagB\t\n" +
-	"\a_active\"C\n" +
+	"\a_activeB\v\n" +
+	"\t_snapshot\"C\n" +
 	"\x13RemoveMemberRequest\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x03R\x06number\x12\x14\n" +
 	"\x05force\x18\x02 \x01(\bR\x05force\"\x16\n" +
