@@ -123,6 +123,7 @@ func meanings() []meaning {
 		{code: "no_leader", is: ErrNotLeader, elsewhere: true},
 		{code: "changing", is: ErrChanging},
 		{code: codeNotLeader, is: ErrNotLeader, elsewhere: true},
+		{code: "removed", is: ErrUnavailable, elsewhere: true},
 		{code: "locked", is: ErrLocked, elsewhere: true},
 		{code: "newer_format", is: ErrFormat},
 		{code: "older_format", is: ErrFormatOld},

@@ -79,6 +79,7 @@ func problems() []problemKind {
 		{errNoLeader, "no_leader", http.StatusServiceUnavailable, connect.CodeUnavailable, soon / 2, ""},
 		{fault.ErrChanging, "changing", http.StatusConflict, connect.CodeAborted, later, ""},
 		{fault.ErrNotLeader, "not_leader", http.StatusMisdirectedRequest, connect.CodeFailedPrecondition, 0, ""},
+		{fault.ErrRemoved, "removed", http.StatusServiceUnavailable, connect.CodeUnavailable, later, ""},
 		{tidal.ErrLocked, "locked", http.StatusServiceUnavailable, connect.CodeUnavailable, later, "another process holds the database"},
 		{tidal.ErrFormat, "newer_format", http.StatusInternalServerError, connect.CodeInternal, 0, "a newer tidal wrote this"},
 		{tidal.ErrFormatOld, "older_format", http.StatusInternalServerError, connect.CodeInternal, 0, "an older tidal wrote this"},
