@@ -44,7 +44,7 @@ type Change struct {
 }
 
 // check refuses what can't be made of a configuration.
-func (c Change) check(m Members) error {
+func (c Change) check(m Members, leader uint64) error {
 	at, member := m.Get(c.Member.Number)
 	if len(c.Member.Address) > MaxAddress || len(c.Member.URL) > MaxAddress {
 		return fault.Refuse("address", "or URL of replica %d has more than %d bytes", c.Member.Number, MaxAddress)
@@ -64,6 +64,9 @@ func (c Change) check(m Members) error {
 			return fault.Refuse("member", "%d votes already", c.Member.Number)
 		}
 	case Remove:
+		if c.Member.Number == leader {
+			return fault.Refuse("member", "%d leads; leadership is handed over before it is removed", leader)
+		}
 		if voters := m.Voters(); len(voters) == 1 && voters[0] == c.Member.Number {
 			return fault.Refuse("member", "%d is the only one that votes; a group can't be left without", c.Member.Number)
 		}
@@ -93,11 +96,26 @@ func (c Change) raft() *pb.ConfChange {
 	return out
 }
 
-// Change proposes a change of members; it is made once its entry is applied. The entry is the last one of the next
-// Ready's Append.
+// changing is where the last change of members stands that was proposed here.
+type changing struct {
+	entryName // the change's entry, later the empty one behind it
+	stage     stage
+}
+
+type stage uint8
+
+const (
+	settled    stage = iota // nothing is under way
+	proposed                // the change's entry isn't applied
+	made                    // it is, and the empty entry couldn't be proposed yet
+	confirming              // the empty entry isn't applied
+)
+
+// Change proposes a change of members. It is made once its entry is applied, and for good once [Node.Sure] says so. The
+// entry is the last one of the next Ready's Append.
 //
 // Errors, after which nothing was proposed: [fault.ErrNotLeader] on any replica but the leader, and while leadership is
-// being handed over; [fault.ErrChanging] while an earlier change isn't applied, or the leader hasn't applied its
+// being handed over; [fault.ErrChanging] while an earlier change isn't made for good, or the leader hasn't applied its
 // term's first entry; a [fault.Input] for a change that the configuration doesn't allow.
 func (n *Node) Change(c Change) error {
 	role := n.Role()
@@ -106,17 +124,48 @@ func (n *Node) Change(c Change) error {
 	}
 	// Raft would silently put an empty entry in the place of a change that it doesn't take: while an earlier one isn't
 	// applied, or may lie in front of the term's first entry.
-	if n.applied.term != role.Term || n.changed.term == role.Term && n.applied.index < n.changed.index {
+	if n.applied.term != role.Term || n.changing.term == role.Term && n.changing.stage != settled {
 		return fault.ErrChanging
 	}
-	if err := c.check(n.tail.members); err != nil {
+	if err := c.check(n.tail.members, n.id); err != nil {
 		return err
 	}
 	if err := n.raw.ProposeConfChange(c.raft()); err != nil {
 		return n.refused(err)
 	}
-	n.changed = entryName{role.Term, n.last + 1}
+	n.changing = changing{entryName{role.Term, n.last + 1}, proposed}
 	return nil
+}
+
+// confirm appends an empty entry behind a change that was made. Replicas learn that the change is committed with it, and
+// so it is on a quorum of the new members' disks once that entry is. Otherwise a crash could make them forget, and count on the
+// vote of somebody who was removed and is gone: the one that is left of a group of two would wait for ever.
+func (n *Node) confirm() {
+	role := n.Role()
+	if n.changing.stage != made || !role.Leader || n.changing.term != role.Term {
+		return
+	}
+	if n.raw.Propose(nil) == nil { // else it is handing over, and this is tried again at the next tick
+		n.changing = changing{entryName{role.Term, n.last + 1}, confirming}
+	}
+}
+
+// advance notes what of a change of members was applied.
+func (n *Node) advance(e entryName, configuration bool) {
+	switch c := &n.changing; {
+	case c.stage == proposed && configuration && e == c.entryName:
+		c.stage = made
+	case c.stage == confirming && e == c.entryName:
+		c.stage = settled
+	}
+}
+
+// Sure reports whether this replica leads and a quorum of the members knows its configuration for good, whatever is yet to
+// come.
+func (n *Node) Sure() bool {
+	role := n.Role()
+	return role.Leader && n.applied.term == role.Term &&
+		(n.changing.term != role.Term || n.changing.stage == settled || n.changing.stage == proposed)
 }
 
 // placeVersion is the version of a place's encoding.

@@ -58,7 +58,17 @@ type Read struct {
 // ReadIndex asks for an entry that is at or behind everything committed by now, anywhere. The leader answers when a
 // quorum still follows it, in [Ready.Reads]. The question or its answer may be lost; then ask again.
 func (n *Node) ReadIndex(ticket uint64) {
+	if n.unsure() {
+		return
+	}
 	n.raw.ReadIndex(binary.LittleEndian.AppendUint64(n.life[:len(n.life):len(n.life)], ticket))
+}
+
+// unsure reports whether this replica leads and hasn't applied an entry of its term: it may not know yet all that was
+// acknowledged before. Raft holds such questions back by itself, but not where the leader is the only one that votes.
+func (n *Node) unsure() bool {
+	role := n.Role()
+	return role.Leader && n.applied.term != role.Term
 }
 
 // reads are the answers to what this life of the replica asked.

@@ -142,23 +142,7 @@ func checkMessage(m *pb.Message) error {
 // MaxNumber is the highest number that a replica may have.
 const MaxNumber = 1<<48 - 1
 
-// Passage says that a message is a wish that a follower passes on, so that its sender isn't who speaks.
-type Passage uint8
-
-// The wishes that are passed on.
-const (
-	ReadPassedOn Passage = iota + 1
-	TransferPassedOn
-)
-
-// PassedOn reports whether a message may be one that is passed on, and which; 0 for all that speak for their senders.
-func PassedOn(m Message) Passage {
-	switch m.GetType() {
-	case pb.MsgReadIndex:
-		return ReadPassedOn
-	case pb.MsgTransferLeader:
-		return TransferPassedOn
-	default:
-		return 0
-	}
+// PassedOn reports whether a message may be a wish that a follower passes on: its sender isn't who speaks.
+func PassedOn(m Message) bool {
+	return m.GetType() == pb.MsgReadIndex || m.GetType() == pb.MsgTransferLeader
 }

@@ -137,7 +137,8 @@ type Node struct {
 
 	last    uint64    // the log's last entry, written or not
 	applied entryName // the last entry applied
-	changed entryName // the last change of members that was proposed here
+
+	changing changing
 }
 
 type entryName struct{ term, index uint64 }
@@ -188,7 +189,10 @@ func New(cfg Config) (*Node, error) {
 func (n *Node) Campaign() error { return n.raw.Campaign() }
 
 // Tick advances Raft's clock by one tick.
-func (n *Node) Tick() { n.raw.Tick() }
+func (n *Node) Tick() {
+	n.raw.Tick()
+	n.confirm()
+}
 
 // Propose appends one batch to the leader's log. It returns [fault.ErrNotLeader] on any other replica and
 // [fault.ErrOverloaded] beyond MaxUncommitted; then nothing was appended. The entry is the last one of the next Ready's
@@ -233,6 +237,9 @@ func (n *Node) Step(m Message) error {
 			"replaced by an older copy; start it with an empty directory to join as a new member: %w",
 			n.id, m.GetCommit(), n.last, fault.ErrCorrupt)
 	}
+	if m.GetType() == pb.MsgReadIndex && n.unsure() {
+		return nil
+	}
 	err := n.raw.Step(m)
 	if err != nil && !errors.Is(err, raft.ErrStepPeerNotFound) && !errors.Is(err, raft.ErrStepLocalMsg) {
 		return fmt.Errorf("step %v of replica %d: %w", m.GetType(), m.GetFrom(), err)
@@ -266,6 +273,10 @@ func (n *Node) Applied(a *Apply) error {
 	if err := n.respond(a.responses); err != nil {
 		return err
 	}
+	for _, e := range a.raw {
+		n.advance(entryName{e.GetTerm(), e.GetIndex()}, e.GetType() != pb.EntryNormal)
+	}
+	n.confirm()
 	n.tail.compact(n.applied.index)
 	return n.tail.failed
 }
@@ -290,7 +301,8 @@ func (n *Node) respond(responses []*pb.Message) error {
 			n.out = append(n.out, m)
 			continue
 		}
-		if err := n.raw.Step(m); err != nil {
+		// Whoever was removed meanwhile is a stranger to itself.
+		if err := n.raw.Step(m); err != nil && !errors.Is(err, raft.ErrStepPeerNotFound) {
 			return fmt.Errorf("step storage response: %w", err)
 		}
 	}

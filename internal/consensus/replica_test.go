@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/tidaldb/tidal/internal/consensus"
+	"github.com/tidaldb/tidal/internal/fault"
 )
 
 // replica is a node with a disk and a state machine that finish their work when they are told to.
@@ -17,6 +18,7 @@ type replica struct {
 	appends []*consensus.Append // taken from Ready, not on disk yet
 	applies []*consensus.Apply
 	applied []consensus.Entry // by this run, and those that a restart found applied
+	served  consensus.Entry   // of which snapshots can be served
 }
 
 var errIdle = errors.New("nothing is in flight")
@@ -26,6 +28,7 @@ func config(id uint64) consensus.Config {
 }
 
 func (r *replica) start() error {
+	r.cfg.Older = &r.disk
 	n, err := consensus.New(r.cfg)
 	r.Node = n
 	return err
@@ -70,6 +73,7 @@ func (r *replica) apply() error {
 // restart drops what is in flight and starts from the disk, with a store whose checkpoint is at the given index.
 func (r *replica) restart(applied uint64) error {
 	r.appends, r.applies = nil, nil
+	r.disk.sync() // as opening a log does
 	restored, err := r.disk.restored(applied)
 	if err != nil {
 		return err
@@ -87,7 +91,40 @@ type disk struct {
 	base    consensus.Restored // what the store held at first
 	entries []consensus.Entry  // behind base
 	hard    consensus.HardState
-	safe    *disk // as of the last sync
+	safe    *disk  // as of the last sync
+	gone    uint64 // entries up to this one can't be read any more
+	broken  error  // what reading gives
+}
+
+// FirstIndex, Entries and Term make a disk what followers that lag are served from.
+
+func (d *disk) FirstIndex() uint64 { return max(d.gone, d.base.Applied) + 1 }
+
+func (d *disk) Entries(lo, hi uint64, maxBytes int) ([]consensus.Entry, error) {
+	if lo < d.FirstIndex() || hi > d.base.Applied+uint64(len(d.entries))+1 {
+		return nil, fault.ErrNotFound
+	}
+	if d.broken != nil {
+		return nil, d.broken
+	}
+	var out []consensus.Entry
+	for _, e := range d.entries[lo-d.base.Applied-1 : hi-d.base.Applied-1] {
+		if maxBytes -= len(e.Data); maxBytes < 0 && len(out) > 0 {
+			break
+		}
+		out = append(out, e)
+	}
+	return out, nil
+}
+
+func (d *disk) Term(i uint64) (uint64, error) {
+	switch {
+	case i == d.base.Applied && d.gone <= i:
+		return d.base.AppliedTerm, nil
+	case i+1 < d.FirstIndex() || i > d.base.Applied+uint64(len(d.entries)):
+		return 0, fault.ErrNotFound
+	}
+	return d.entries[i-d.base.Applied-1].Term, nil
 }
 
 func (d *disk) founded(r consensus.Restored) {

@@ -1,8 +1,10 @@
 package consensus_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"testing/cryptotest"
@@ -16,8 +18,16 @@ import (
 // TestScripts runs the stories of testdata/scripts: commands, and the picture that each of them gives. -rewrite writes
 // the pictures anew.
 //
-//	new          [node=1] [max=bytes]     a new group of one
+//	new          [node=1] [max=bytes] [address=a] [url=u]  a new group of one
 //	join         node=1 of=(1,2,3)        a replica of a group whose members are the store's business
+//	wait         node=4                   a new replica without a log, which waits for its group's leader
+//	change       KIND node=1 member=4 [address=a] [url=u]  add-learner, promote, remove, readdress
+//	transfer, read                        node=1 [to=2]; node=1 ticket=7
+//	cut, heal    [nodes=(1,2)]            from now on messages to and from these are lost; nobody's are
+//	checkpoint   node=1 at=5              snapshots of entry 5 can be served
+//	release      node=1 below=5           the log lets go of what is in front of an entry
+//	install      node=4 from=1 at=5       a snapshot takes the place of all that a replica has
+//	snapshot     to=4 node=1 [fails]      it was installed, or not
 //	campaign, tick [n=1], propose DATA…   events
 //	ready                                 take one Ready; its work is queued
 //	persist, apply [n=1]                  the disk, the state machine finish the oldest piece of work
@@ -25,7 +35,7 @@ import (
 //	run                                   all of the above until nothing is left
 //	restart      [kept=n] [torn] [applied=i]  crash: of the appends in flight n reached the disk, and of the next one
 //	             [unsynced]               only the entries; with unsynced, nothing behind the last sync did
-//	role, log, members                    look
+//	role, log, members, peers             look
 func TestScripts(t *testing.T) {
 	datadriven.Walk(t, "testdata/scripts", func(t *testing.T, path string) {
 		cryptotest.SetGlobalRandom(t, 1) // Raft draws its election timeouts there
@@ -48,6 +58,7 @@ type script struct {
 	nodes map[uint64]*replica
 	order []uint64
 	mail  []consensus.Message
+	cut   map[uint64]bool
 }
 
 func (s *script) run(d *datadriven.TestData) error {
@@ -55,8 +66,16 @@ func (s *script) run(d *datadriven.TestData) error {
 	d.MaybeScanArgs(s.t, "node", &node)
 	d.MaybeScanArgs(s.t, "n", &n)
 	switch d.Cmd {
-	case "new", "join":
+	case "new", "join", "wait":
 		return s.start(d, node)
+	case "cut", "heal":
+		var nodes []uint64
+		d.MaybeScanArgs(s.t, "nodes", &nodes)
+		s.cut = map[uint64]bool{}
+		for _, n := range nodes {
+			s.cut[n] = true
+		}
+		return nil
 	case "restart":
 		return s.restart(d, node)
 	case "run":
@@ -103,14 +122,84 @@ func (s *script) run(d *datadriven.TestData) error {
 	case "members":
 		return s.members(r)
 	default:
+		return s.grouped(d, r)
+	}
+	return nil
+}
+
+// grouped runs the commands that only groups of many need.
+func (s *script) grouped(d *datadriven.TestData, r *replica) error {
+	var to, ticket, at uint64
+	d.MaybeScanArgs(s.t, "to", &to)
+	switch d.Cmd {
+	case "change":
+		return s.change(d, r)
+	case "transfer":
+		r.Transfer(to)
+	case "read":
+		d.ScanArgs(s.t, "ticket", &ticket)
+		r.ReadIndex(ticket)
+	case "checkpoint":
+		d.ScanArgs(s.t, "at", &at)
+		e := r.disk.entries[at-r.disk.base.Applied-1]
+		m, err := s.membersAt(r, at)
+		r.Checkpointed(at, e.Term, m)
+		return err
+	case "release":
+		d.ScanArgs(s.t, "below", &at)
+		r.disk.gone = at - 1
+	case "install":
+		return s.install(d, r)
+	case "snapshot":
+		r.ReportSnapshot(to, !d.HasArg("fails"))
+	case "peers":
+		for _, p := range r.Status().Peers {
+			fmt.Fprintf(&s.out, "%d match=%d next=%d %s active=%v\n", p.Number, p.Match, p.Next, p.State, p.Active)
+		}
+	default:
 		return errors.New("unknown command")
 	}
 	return nil
 }
 
+// install does what the owner of a node does: everything anew from what the snapshot says.
+func (s *script) install(d *datadriven.TestData, r *replica) error {
+	var from, at uint64
+	d.ScanArgs(s.t, "from", &from)
+	d.ScanArgs(s.t, "at", &at)
+	source := s.nodes[from]
+	m, err := s.membersAt(source, at)
+	if err != nil {
+		return err
+	}
+	h := r.disk.hard
+	h.Commit, h.Term = max(h.Commit, at), max(h.Term, source.disk.entries[at-source.disk.base.Applied-1].Term)
+	r.disk.founded(consensus.Restored{
+		HardState: h, Applied: at, AppliedTerm: source.disk.entries[at-source.disk.base.Applied-1].Term, Members: m,
+	})
+	r.applied = nil
+	return r.restart(at)
+}
+
+func (s *script) change(d *datadriven.TestData, r *replica) error {
+	c := consensus.Change{}
+	d.ScanArgs(s.t, "member", &c.Member.Number)
+	d.MaybeScanArgs(s.t, "address", &c.Member.Address)
+	d.MaybeScanArgs(s.t, "url", &c.Member.URL)
+	for k := consensus.AddLearner; k <= consensus.Readdress; k++ {
+		if d.CmdArgs[0].Key == k.String() {
+			c.Kind = k
+		}
+	}
+	return r.Change(c)
+}
+
 func (s *script) start(d *datadriven.TestData, node uint64) error {
 	cfg := config(node)
 	d.MaybeScanArgs(s.t, "max", &cfg.MaxUncommitted)
+	d.MaybeScanArgs(s.t, "address", &cfg.Founder.Address)
+	d.MaybeScanArgs(s.t, "url", &cfg.Founder.URL)
+	cfg.Joining = d.Cmd == "wait"
 	var of []uint64
 	if d.MaybeScanArgs(s.t, "of", &of) {
 		var err error
@@ -197,6 +286,15 @@ func (s *script) take(r *replica) bool {
 	if rd.Apply != nil {
 		fmt.Fprintf(&s.out, "%sapply %s\n", who, describeEntries(rd.Apply.Entries))
 	}
+	for _, x := range rd.Reads {
+		fmt.Fprintf(&s.out, "%sread %d at %d\n", who, x.Ticket, x.Index)
+	}
+	for _, x := range rd.Snapshots {
+		fmt.Fprintf(&s.out, "%swants a snapshot of %d/%d for %d\n", who, x.Index, x.Term, x.To)
+	}
+	if rd.NeedCheckpoint {
+		fmt.Fprintf(&s.out, "%sneeds a checkpoint\n", who)
+	}
 	seen := map[string]int{}
 	for _, m := range rd.Messages {
 		seen[describeMessage(m)]++
@@ -219,7 +317,8 @@ func (s *script) send(arrives func(consensus.Message) bool) error {
 	mail := s.mail
 	s.mail = nil
 	for _, m := range mail {
-		if to := s.nodes[m.GetTo()]; to != nil && arrives(m) {
+		lost := s.cut[m.GetTo()] || s.cut[m.GetFrom()]
+		if to := s.nodes[m.GetTo()]; to != nil && !lost && arrives(m) {
 			if err := to.Step(m); err != nil {
 				return fmt.Errorf("step %s: %w", describeMessage(m), err)
 			}
@@ -228,17 +327,38 @@ func (s *script) send(arrives func(consensus.Message) bool) error {
 	return nil
 }
 
-// members replays the configuration entries of the disk, as a restarted replica does.
+// members replays the configuration entries of the disk, as a restarted replica does, and compares with what the node
+// knows when it has applied all of them.
 func (s *script) members(r *replica) error {
-	m := r.cfg.Restored.Members
-	for _, e := range r.disk.entries {
-		var err error
-		if m, err = m.After(e); err != nil {
-			return err
-		}
+	m, err := s.membersAt(r, math.MaxUint64)
+	if err != nil {
+		return err
 	}
 	fmt.Fprintln(&s.out, "voters:", m.Voters())
+	for _, x := range m.List() {
+		if x.Learner || x.Address != "" || x.URL != "" {
+			fmt.Fprintf(&s.out, "%d learner=%v address=%q url=%q\n", x.Number, x.Learner, x.Address, x.URL)
+		}
+	}
+	if here := r.Members(); r.Status().Applied == r.Status().Last &&
+		!bytes.Equal(here.AppendBinary(nil), m.AppendBinary(nil)) {
+		return fmt.Errorf("the node knows %v", here.List())
+	}
 	return nil
+}
+
+func (s *script) membersAt(r *replica, index uint64) (consensus.Members, error) {
+	m := r.cfg.Restored.Members
+	for _, e := range r.disk.entries {
+		if e.Index > index || e.Index <= r.cfg.Restored.Applied {
+			continue
+		}
+		var err error
+		if m, err = m.After(e); err != nil {
+			return m, err
+		}
+	}
+	return m, nil
 }
 
 func describe(r consensus.Restored) string {

@@ -1,7 +1,6 @@
 package replica
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/tidaldb/tidal/internal/consensus"
@@ -23,6 +22,7 @@ type reconfiguration struct {
 	entryName
 	consensus.Change
 	ticket uint64 // 0 for the core's own
+	made   bool   // applied; whether it lasts isn't known yet
 }
 
 // promoteWithin is how many entries a learner may lack when it is given its vote. It lacks some at any moment while
@@ -30,14 +30,15 @@ type reconfiguration struct {
 const promoteWithin = 256
 
 // Change asks for a change of members. A learner that is added with the number 0 is given the next one. The answer
-// comes in [Output.Changes], exactly one, once the change is made or can't be.
+// comes in [Output.Changes], exactly one: once the change is made and a quorum knows of it for good, or it can't be made. A
+// leader that is to remove itself hands over instead, and says so; the next one is to be asked again.
 func (c *Core) Change(now Now, ticket uint64, ch consensus.Change) {
 	c.now = now
 	if ch.Kind == consensus.AddLearner && ch.Member.Number == 0 {
 		ch.Member.Number = c.node.Members().Highest() + 1
 	}
 	err := c.reconfigure(ticket, ch)
-	if errors.Is(err, fault.ErrNotLeader) {
+	if err == fault.ErrNotLeader { //nolint:errorlint // the very value is meant: no other reason is given
 		err = c.notLeader()
 	}
 	if err != nil {
@@ -49,6 +50,10 @@ func (c *Core) Change(now Now, ticket uint64, ch consensus.Change) {
 func (c *Core) reconfigure(ticket uint64, ch consensus.Change) error {
 	if c.fenced != nil || c.stalled {
 		return fault.ErrNotLeader
+	}
+	if own := ch.Member.Number == c.cfg.Consensus.Replica; own && ch.Kind == consensus.Remove && c.furthest() != 0 {
+		c.Transfer(c.now, 0)
+		return fmt.Errorf("leadership is handed over first: %w", fault.ErrNotLeader)
 	}
 	if err := c.node.Change(ch); err != nil {
 		return err
@@ -64,16 +69,29 @@ func (c *Core) changed(ch reconfiguration, err error) {
 	}
 }
 
-// reconfigured answers the change whose entry was applied, or whose index went to another term's entry.
+// reconfigured notes the change whose entry was applied, and answers one whose index went to another term's entry.
 func (c *Core) reconfigured(e consensus.Entry) {
-	for len(c.changes) > 0 && c.changes[0].index <= e.Index {
-		ch := c.changes[0]
-		c.changes = c.changes[1:]
-		if ch.index == e.Index && ch.term == e.Term {
-			c.changed(ch, nil)
-			continue
+	for i := 0; i < len(c.changes); {
+		ch := &c.changes[i]
+		switch {
+		case ch.made || ch.index > e.Index:
+			i++
+		case ch.index == e.Index && ch.term == e.Term:
+			ch.made = true
+			i++
+		default:
+			c.changed(*ch, fmt.Errorf("another leader's entry took its place: %w", fault.ErrNotLeader))
+			c.changes = append(c.changes[:i:i], c.changes[i+1:]...)
 		}
-		c.changed(ch, fmt.Errorf("another leader's entry took its place: %w", fault.ErrNotLeader))
+	}
+}
+
+// assure answers a change that was made once a quorum knows of it for good: only then may the machine of a member that was
+// removed be thrown away.
+func (c *Core) assure() {
+	for len(c.changes) > 0 && c.changes[0].made && c.node.Sure() {
+		c.changed(c.changes[0], nil)
+		c.changes = c.changes[1:]
 	}
 }
 

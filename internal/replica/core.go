@@ -281,10 +281,11 @@ func (c *Core) Applied(now Now, a *consensus.Apply) error {
 		c.life.applied(now, e)
 		c.settle(e)
 		c.reconfigured(e)
-		if e.Kind == consensus.Empty && role.Leader && e.Term == role.Term && !c.stalled {
+		if e.Kind == consensus.Empty && role.Leader && e.Term == role.Term && !c.leading && !c.stalled {
 			c.lead(role.Term)
 		}
 	}
+	c.assure()
 	c.pump()
 	return c.flush()
 }

@@ -34,7 +34,7 @@ func (c *Core) strays(p *Packet) bool {
 	if p.To != c.cfg.Consensus.Replica || p.From == p.To {
 		return true
 	}
-	if p.Kind == PacketRaft && !c.speaks(p) {
+	if p.Kind == PacketRaft && !speaks(p) {
 		return true
 	}
 	members := c.node.Members()
@@ -42,16 +42,9 @@ func (c *Core) strays(p *Packet) bool {
 	return !member && p.From <= members.Highest()
 }
 
-// speaks reports whether a message comes from whom it says; only wishes that a follower passes on do not. Whoever leads
-// without having applied its first entry doesn't know yet what was acknowledged, and can't answer for it.
-func (c *Core) speaks(p *Packet) bool {
-	switch consensus.PassedOn(p.Raft) {
-	case consensus.ReadPassedOn:
-		return c.leading || !c.node.Role().Leader
-	case consensus.TransferPassedOn:
-		return true
-	}
-	return p.Raft.GetFrom() == p.From && p.Raft.GetTo() == p.To
+// speaks reports whether a message comes from whom it says, or is one that a follower passes on.
+func speaks(p *Packet) bool {
+	return p.Raft.GetFrom() == p.From && p.Raft.GetTo() == p.To || consensus.PassedOn(p.Raft)
 }
 
 // snapped takes a packet about a snapshot.

@@ -33,6 +33,10 @@ type reading struct {
 // comes in [Output.Reads], exactly one, within two election timeouts.
 func (c *Core) ReadIndex(now Now, ticket uint64) {
 	c.now = now
+	if c.fenced != nil {
+		c.out.Reads = append(c.out.Reads, ReadReply{Ticket: ticket, Err: &fault.NotLeader{}})
+		return
+	}
 	if len(c.reads.asked)+len(c.reads.waiting) >= c.cfg.MaxWaiting {
 		c.out.Reads = append(c.out.Reads, ReadReply{Ticket: ticket, Err: fault.ErrOverloaded})
 		return
@@ -44,10 +48,9 @@ func (c *Core) ReadIndex(now Now, ticket uint64) {
 // ask sends the next question if none is under way and somebody may answer it.
 func (c *Core) ask() {
 	r := &c.reads
-	if len(r.asked) > 0 || len(r.waiting) == 0 || c.fenced != nil {
+	if len(r.asked) > 0 || len(r.waiting) == 0 {
 		return
 	}
-	// A leader knows what was acknowledged before its term once its first entry is applied.
 	if role := c.node.Role(); role.LeaderID == 0 || role.Leader && !c.leading {
 		return
 	}
