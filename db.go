@@ -106,7 +106,11 @@ func Open(dir string, s *schema.Schema, opts *Options) (*DB, error) {
 func (db *DB) start(o *Options, s *schema.Schema) error {
 	if o.Group != nil {
 		close(db.reign.opened)
-		return db.settle(o.Group, s)
+		if err := db.settle(o.Group, s); err != nil {
+			return err
+		}
+		db.startSweeping()
+		return nil
 	}
 	if err := db.adopt(context.Background(), s); err != nil || o.ReadOnly {
 		return err

@@ -91,7 +91,7 @@ func (x *reign) end() {
 // reignPause is between attempts to begin a reign.
 const reignPause = 250 * time.Millisecond
 
-// reigns begins a reign, again and again until it succeeds, and sweeps until ctx ends.
+// reigns begins a reign, again and again until it succeeds or ctx ends.
 func (db *DB) reigns(ctx context.Context) {
 	x := db.reign
 	for {
@@ -104,7 +104,7 @@ func (db *DB) reigns(ctx context.Context) {
 		}
 		x.fail(err)
 		if err == nil {
-			break
+			return
 		}
 		if hopeless(err) {
 			x.once.Do(func() { close(x.final) })
@@ -118,8 +118,10 @@ func (db *DB) reigns(ctx context.Context) {
 			return
 		}
 	}
-	db.sweeps(ctx)
 }
+
+// follows reports whether this is a member of a group of which another one leads.
+func (db *DB) follows() bool { return db.reign != nil && !db.host.Leading() }
 
 // hopeless reports whether an error comes of what was asked for, and not of the moment.
 func hopeless(err error) bool {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/zeebo/xxh3"
@@ -77,6 +78,8 @@ type Session struct {
 
 	ending sync.RWMutex // held shared by writes under way, and alone by what ends it
 	ended  bool         // guarded by ending
+	// reign is the term of the group in which this member, leading, learned how the session is; 0 where it didn't lead.
+	reign atomic.Uint64
 
 	mu     sync.Mutex // guards what follows
 	last   int64      // when something was written last, 0 for never
@@ -329,6 +332,7 @@ func (db *DB) lookUp(ctx context.Context, name sessionName) (*Session, error) {
 		return s, nil
 	}
 	s := &Session{db: db, name: name, flight: map[uint64]int{}}
+	s.reign.Store(db.term())
 	found := false
 	err := db.readUser(ctx, name.user, func(e *engine.Engine) error {
 		all, err := e.Sessions(name.user)
@@ -385,6 +389,9 @@ func (s *Session) enter(ctx context.Context) (leave func(), err error) {
 		s.db.sessions.drop(s)
 		return nil, fmt.Errorf("session %q of user %q: %w", s.name.id, s.name.user, errForgotten)
 	}
+	if err := s.renew(ctx); err != nil {
+		return nil, err
+	}
 	s.ending.RLock()
 	if s.ended {
 		s.ending.RUnlock()
@@ -398,6 +405,39 @@ func (s *Session) enter(ctx context.Context) (leave func(), err error) {
 		return nil, s.closedError()
 	}
 	return s.ending.RUnlock, nil
+}
+
+// renew looks whether the session has ended meanwhile, where another member of the group may have seen to that.
+func (s *Session) renew(ctx context.Context) error {
+	term := s.db.term()
+	if s.db.reign == nil || term != 0 && s.reign.Load() == term {
+		return nil
+	}
+	s.ending.Lock()
+	defer s.ending.Unlock()
+	err := s.db.readUser(ctx, s.name.user, func(e *engine.Engine) error {
+		all, err := e.Sessions(s.name.user)
+		i := slices.IndexFunc(all, func(p engine.PlacedSession) bool { return p.ID == s.name.id && p.Opened == s.opened })
+		if err != nil || i < 0 {
+			return err // it isn't here yet, or there were 64 others since
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.ended, s.last = s.ended || !all[i].End.Stamp.IsZero(), max(s.last, all[i].Last)
+		return nil
+	})
+	if err == nil {
+		s.reign.Store(term)
+	}
+	return err
+}
+
+// term is that in which this member leads its group, 0 if it doesn't or is in none.
+func (db *DB) term() uint64 {
+	if db.reign == nil {
+		return 0
+	}
+	return db.host.Reign()
 }
 
 // dueAt is when the session ends by itself.

@@ -187,16 +187,15 @@ func lostLead(err error) bool {
 // stopSweeping ends the goroutine, writes down what was refused, and returns what failed.
 func (db *DB) stopSweeping() error {
 	w := &db.sessions.sweeping
-	switch {
-	case db.reign != nil && !db.host.Leading():
-		return nil // whoever leads does it, of what it knows
-	case db.reign == nil && w.stop == nil:
+	if w.stop == nil {
 		return nil
-	case w.stop != nil:
-		w.stop()
-		<-w.done
 	}
-	err := db.writeRefusals(context.Background())
+	w.stop()
+	<-w.done
+	var err error
+	if !db.follows() {
+		err = db.writeRefusals(context.Background())
+	}
 	if db.reign != nil && lostLead(err) {
 		err = nil
 	}
@@ -211,6 +210,9 @@ func (db *DB) stopSweeping() error {
 // sweep ends the sessions whose time is up, writes refusals down that nothing else has, and sees to the keys.
 func (db *DB) sweep(ctx context.Context) error {
 	now := db.now().UnixMilli()
+	if db.follows() {
+		return db.glance(ctx, now)
+	}
 	for {
 		name, ok := db.sessions.pop(now)
 		if !ok {
@@ -228,6 +230,36 @@ func (db *DB) sweep(ctx context.Context) error {
 		return fmt.Errorf("tend keys: %w", err)
 	}
 	return nil
+}
+
+// glance forgets sessions that have ended, which whoever leads sees to.
+func (db *DB) glance(ctx context.Context, now int64) error {
+	again := now + sweepInterval.Milliseconds()
+	for {
+		name, ok := db.sessions.pop(now)
+		if !ok {
+			return nil
+		}
+		open, err := db.isOpen(ctx, name)
+		if open || err != nil {
+			db.sessions.remember(name.user, name.id, again)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// isOpen reports whether a session is open as far as is known here.
+func (db *DB) isOpen(ctx context.Context, name sessionName) (open bool, err error) {
+	err = db.readUser(ctx, name.user, func(e *engine.Engine) error {
+		all, err := e.Sessions(name.user)
+		open = slices.ContainsFunc(all, func(p engine.PlacedSession) bool {
+			return p.ID == name.id && !p.Begin.Stamp.IsZero() && p.End.Stamp.IsZero()
+		})
+		return err
+	})
+	return open, err
 }
 
 // sweepOne ends a session if it is due, and remembers otherwise when it will be.

@@ -9,6 +9,7 @@ import (
 	"github.com/tidaldb/tidal"
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/host"
+	"github.com/tidaldb/tidal/internal/transport"
 	"github.com/tidaldb/tidal/schema"
 )
 
@@ -47,6 +48,9 @@ type Config struct {
 	Leads func(leading bool)
 	// Options are the database's; Group and ReadOnly in it are refused.
 	Options tidal.Options
+
+	// network is where tests have members that need no sockets.
+	network func(transport.Options) (transport.Transport, error)
 }
 
 // The parts of an election timeout: a member waits for 12 to 24 ticks, and a leader gives a sign of life every three.
@@ -71,7 +75,7 @@ func (c *Config) group() (*host.Group, error) {
 	}
 	g := &host.Group{
 		Listen: c.Listen, Advertise: c.Advertise, URL: c.URL, JoinTimeout: c.JoinTimeout, TLS: c.TLS, Log: c.Log,
-		Leads: c.Leads, ElectionTicks: electionTicks, HeartbeatTicks: heartbeatTicks,
+		Leads: c.Leads, ElectionTicks: electionTicks, HeartbeatTicks: heartbeatTicks, Network: c.network,
 	}
 	election := c.ElectionTimeout
 	if election == 0 {

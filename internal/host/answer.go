@@ -14,6 +14,9 @@ import (
 // answer answers a question, or has the leader answer it.
 func (r *Replica) answer(ctx context.Context, q *question) (a answer) {
 	now := r.loop.now().Wall / 1e6
+	if q.Kind != questionWhere {
+		r.awaitLeader(ctx)
+	}
 	here := r.loop.here()
 	a.Joined, a.Wall, a.Leader, a.Highest = r.base.joined(), now, here.leader, here.members.Highest()
 	a.Members = here.members.List()
@@ -31,6 +34,13 @@ func (r *Replica) answer(ctx context.Context, q *question) (a answer) {
 		err = r.lead(ctx, q, &a)
 	}
 	return a.with(err)
+}
+
+// awaitLeader waits while an election is under way, and until who is elected here can do what is asked for.
+func (r *Replica) awaitLeader(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 3*r.links.group.election())
+	defer cancel()
+	_ = r.loop.awaitHere(ctx, func(h *here) bool { return h.leading || h.leader != 0 && h.leader != h.self }) // or it's said
 }
 
 // with is the answer with the outcome.
@@ -175,11 +185,28 @@ func (s *GroupStatus) bears(without consensus.Member) error {
 	return nil
 }
 
+// changeAgain is between attempts to change members, and changePatience how long another change is waited for: mostly a
+// newcomer that is about to vote.
+const (
+	changeAgain    = 20 * time.Millisecond
+	changePatience = 5 * time.Second
+)
+
 // change proposes a change of members and waits until it is done.
 func (r *Replica) change(ctx context.Context, ch consensus.Change) error {
-	err := r.loop.change(ctx, ch)
-	if errors.Is(err, fault.ErrUnknown) {
-		return fmt.Errorf("change members: %w", err)
+	wait, cancel := context.WithTimeout(ctx, changePatience)
+	defer cancel()
+	again := time.NewTicker(changeAgain)
+	defer again.Stop()
+	for {
+		err := r.loop.change(ctx, ch)
+		if !errors.Is(err, fault.ErrChanging) {
+			return err
+		}
+		select {
+		case <-again.C:
+		case <-wait.Done():
+			return err
+		}
 	}
-	return err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/tidaldb/tidal/internal/consensus"
 	"github.com/tidaldb/tidal/internal/fault"
@@ -52,6 +51,18 @@ func (r *Replica) Leader() (number uint64, address, url string) {
 
 // Leading reports whether this replica takes writes.
 func (r *Replica) Leading() bool { return r.loop != nil && r.loop.here().leading }
+
+// Reign is the term in which this replica takes writes, 0 if it doesn't.
+func (r *Replica) Reign() uint64 {
+	if r.loop == nil {
+		return 0
+	}
+	h := r.loop.here()
+	if !h.leading {
+		return 0
+	}
+	return h.term
+}
 
 // Status says how the group is, as seen from here. Without a group it's of one member.
 func (r *Replica) Status(ctx context.Context) (GroupStatus, error) {
@@ -207,12 +218,17 @@ func (r *Replica) transfer(ctx context.Context, to uint64) error {
 	}
 }
 
-// HandOver gives leadership away before Close, which then doesn't, if there is somebody to take it. It ends with ctx at the
-// latest; the others elect somebody if nobody took over.
+// HandOver gives leadership away before Close, which then doesn't, if there is somebody to take it. It ends with ctx, or
+// after two election timeouts; the others elect somebody if nobody took over.
 func (r *Replica) HandOver(ctx context.Context) {
 	r.handed.Store(true)
+	if r.links == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*r.links.group.election())
+	defer cancel()
 	h := r.loop.here()
-	if r.links == nil || !h.leading || len(h.members.Voters()) < 2 {
+	if !h.leading || len(h.members.Voters()) < 2 {
 		return
 	}
 	status, err := r.status(ctx)
@@ -226,9 +242,6 @@ func (r *Replica) HandOver(ctx context.Context) {
 		}
 	}
 }
-
-// handOverBound is how long Close takes for that at most.
-const handOverBound = 3 * time.Second
 
 // Ended waits until the replica does no work any more, or ctx ends.
 func (r *Replica) Ended(ctx context.Context) {

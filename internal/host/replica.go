@@ -271,9 +271,7 @@ func (r *Replica) Close() error {
 		r.copies.end()
 		if r.loop != nil {
 			if r.links != nil && !r.handed.Load() {
-				ctx, cancel := context.WithTimeout(context.Background(), handOverBound)
-				r.HandOver(ctx)
-				cancel()
+				r.HandOver(context.Background())
 			}
 			r.tends.stop()
 			if r.closed = r.loop.stop(); r.closed == nil {
