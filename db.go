@@ -12,7 +12,6 @@ import (
 	"github.com/tidaldb/tidal/internal/engine"
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/host"
-	"github.com/tidaldb/tidal/internal/ranker"
 	"github.com/tidaldb/tidal/internal/record"
 	"github.com/tidaldb/tidal/internal/replica"
 	"github.com/tidaldb/tidal/internal/retention"
@@ -32,9 +31,7 @@ type DB struct {
 
 	sessions sessions
 
-	// Of queries: what is kept beside the engine, guarded as that is; how many are under way, and from how many on less is
-	// done for each; hidden items that a finished list held.
-	views    *ranker.Views
+	// Of queries: how many are under way, and from how many on less is done for each; hidden items that a finished list held.
 	ranking  atomic.Int64
 	turns    chan struct{} // a list holds a place in it while it's made
 	degrade  [3]int
@@ -73,9 +70,8 @@ func Open(dir string, s *schema.Schema, opts *Options) (*DB, error) {
 	if err := o.Exports.check(); err != nil {
 		return nil, fmt.Errorf("open %s: %w", dir, err)
 	}
-	views := ranker.NewViews()
 	db := &DB{
-		now: o.Now, views: views, degrade: o.Degrade.levels(), opened: time.Now(), staleAfter: o.Exports.StaleAfter,
+		now: o.Now, degrade: o.Degrade.levels(), opened: time.Now(), staleAfter: o.Exports.StaleAfter,
 		turns: make(chan struct{}, listsAtOnce*runtime.GOMAXPROCS(0)),
 	}
 	var leads func(bool)
@@ -90,7 +86,7 @@ func Open(dir string, s *schema.Schema, opts *Options) (*DB, error) {
 		Retention: retention.Policy{
 			Retention: o.Retention.Milliseconds(), PinAlarm: o.Exports.AlarmBytes, PinLimit: o.Exports.MaxBytes,
 		},
-		RangeBytes: o.CheckpointBytes, LagBytes: o.CheckpointLag, Views: views, SessionDue: db.sessions.remember,
+		RangeBytes: o.CheckpointBytes, LagBytes: o.CheckpointLag, Views: newViews, SessionDue: db.sessions.remember,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", dir, err)
@@ -336,7 +332,7 @@ func (db *DB) Stats() Stats {
 				Resident: m.Resident, Cold: m.Cold, Bytes: m.Bytes, Queued: m.QueuedBytes, Budget: m.Budget,
 				Evicted: m.Evicted, Warmed: m.Warmed,
 			},
-			ViewBytes: db.views.Memory(),
+			ViewBytes: viewsOf(e).Memory(),
 		}
 		if c.HasNewest {
 			s.Newest = time.UnixMilli(c.Newest).UTC()

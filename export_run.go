@@ -216,8 +216,8 @@ func (r *exportRun) typeName(version schema.Hash, index uint16) (string, error) 
 func (r *exportRun) judge(from int) error {
 	some := r.found[from:min(from+exportAtOnce, len(r.found))]
 	r.judged = from + len(some)
+	r.retractions = r.db.host.Retractions() // before: what comes meanwhile is looked up again
 	return r.db.host.Read(func(e *engine.Engine) error {
-		r.retractions = e.Retractions()
 		for i := range some {
 			f := &some[i]
 			f.withdrawn = e.Withdrawn(f.user())

@@ -86,7 +86,7 @@ func (db *DB) rankOnce(ctx context.Context, q *query.Query) (*Answer, error) {
 		return nil, fmt.Errorf("rank: %w", err)
 	}
 	a := &Answer{db: db, keys: keys}
-	job := &ranker.Job{Views: db.views, Ask: askOf(plan), Effort: db.effort(), Clock: db.sinceOpen()}
+	job := &ranker.Job{Ask: askOf(plan), Effort: db.effort(), Clock: db.sinceOpen()}
 	if err := a.begin(db, plan, job); err != nil {
 		return nil, err
 	}
@@ -103,7 +103,7 @@ func (db *DB) rankOnce(ctx context.Context, q *query.Query) (*Answer, error) {
 		if now, _ := e.Schema(); now != s {
 			return errSchemaGrew
 		}
-		job.Engine = e
+		job.Engine, job.Views = e, viewsOf(e)
 		list, err = r.Run(job)
 		if err != nil {
 			return err
@@ -239,7 +239,7 @@ func (db *DB) QueryPlan(ctx context.Context, q *query.Query) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	job := &ranker.Job{Views: db.views, Ask: askOf(plan), At: db.millis(plan.At)}
+	job := &ranker.Job{Ask: askOf(plan), At: db.millis(plan.At)}
 	if err := db.program(s, plan, plan.Version, job); err != nil {
 		return "", err
 	}
@@ -252,7 +252,7 @@ func (db *DB) QueryPlan(ctx context.Context, q *query.Query) (string, error) {
 	}
 	var r ranker.Ranker
 	err = db.readUser(ctx, plan.User, func(e *engine.Engine) error {
-		job.Engine = e
+		job.Engine, job.Views = e, viewsOf(e)
 		return r.Plan(job, &b)
 	})
 	return b.String(), err
@@ -263,3 +263,9 @@ func (db *DB) Profiles() []schema.Profile {
 	s := db.Schema()
 	return append(rank.Builtins(s), s.Profiles...)
 }
+
+// newViews makes what lists are found by, for an engine; a replica that takes over another's state makes another one.
+func newViews() engine.Views { return ranker.NewViews() }
+
+// viewsOf returns what lists are found by beside an engine, guarded as that is.
+func viewsOf(e *engine.Engine) *ranker.Views { return e.Views().(*ranker.Views) }

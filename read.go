@@ -132,11 +132,12 @@ func (db *DB) Suggest(ctx context.Context, field, prefix string, limit int) ([]S
 		return nil, fault.Refuse("limit", "is %d; it must be from 1 to 100", limit)
 	}
 	var out []Suggestion
-	err := db.read(ctx, func(*engine.Engine) error {
-		if _, ok := db.views.Index.Keyword(field); !ok {
+	err := db.read(ctx, func(e *engine.Engine) error {
+		x := viewsOf(e).Index
+		if _, ok := x.Keyword(field); !ok {
 			return fault.Refuse("field", "%q is no keyword or tags field of items", field)
 		}
-		for _, s := range db.views.Index.Suggest(field, prefix, limit) {
+		for _, s := range x.Suggest(field, prefix, limit) {
 			out = append(out, Suggestion{s.Text, s.Items})
 		}
 		return nil
@@ -146,7 +147,7 @@ func (db *DB) Suggest(ctx context.Context, field, prefix string, limit int) ([]S
 
 // top takes the best from a head, where there is one.
 func (db *DB) top(e *engine.Engine, signal string, halfLife, q int64, limit int) ([]engine.Scored, error) {
-	items, ok := db.views.Top(signal, halfLife, limit)
+	items, ok := viewsOf(e).Top(signal, halfLife, limit)
 	if !ok {
 		return e.Top(signal, halfLife, q, limit)
 	}

@@ -207,7 +207,7 @@ func (s *Session) Token() string {
 
 // taste is what a user likes most now, in signed bytes; nil if that isn't known.
 func (db *DB) taste(e *engine.Engine, user string, now int64) ([]byte, error) {
-	v, err := ranker.Taste(e, db.views, user, now)
+	v, err := ranker.Taste(e, viewsOf(e), user, now)
 	if err != nil || len(v) == 0 {
 		return nil, err
 	}

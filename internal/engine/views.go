@@ -29,6 +29,9 @@ type Views interface {
 	Applied(e *Engine) error
 }
 
+// Views returns what the engine tells about items, nil if nobody listens.
+func (e *Engine) Views() Views { return e.items.views }
+
 // raiseItem raises an item's generation, and tells views when that dropped its cells.
 func (h *half) raiseItem(n state.Ord, gen hlc.Timestamp) bool {
 	if h.views != nil && gen != 0 && gen > h.table.Generation(id.KindItem, n) {

@@ -36,13 +36,25 @@ type Base struct {
 
 	// The checkpoint: what it said at open, the store if there is one by now, and what will follow the log for it.
 	checkpointed consensus.Restored
-	store        atomic.Pointer[store.Store]
-	loaded       uint64 // signals that the checkpoint held
-	makeStore    func() (*store.Store, error)
-	fold         *engine.Fold // nil while there is no store
-	makeFold     func() *engine.Fold
-	segments     map[string]retention.Segment // what sealed files of the log hold, as far as it was looked at
-	pins         pins
+	materialiser *Materialiser
+	snapshots    *Snapshots
+	// latest is the checkpoint that the store holds, nil for none. wanted says that some member needs a newer one, and keep is
+	// the first entry that members who get a snapshot need, 0 for none.
+	latest    atomic.Pointer[consensus.Restored]
+	wanted    atomic.Bool
+	keep      atomic.Uint64
+	store     atomic.Pointer[store.Store]
+	loaded    uint64 // signals that the checkpoint held
+	makeStore func() (*store.Store, error)
+	making    sync.Mutex   // held while the store is made
+	fold      *engine.Fold // nil while there is no store
+	makeFold  func() *engine.Fold
+	segments  map[string]retention.Segment // what sealed files of the log hold, as far as it was looked at
+	pins      pins
+	// place is where the engine is in the log: Applied, AppliedTerm and Members; guarded as the engine is.
+	place consensus.Restored
+	// retracted is what engines of before had for [engine.Engine.Retractions]; guarded as the engine is.
+	retracted uint64
 	// applied is the last entry applied. The bytes of the entries applied and of those stored count from open.
 	applied atomic.Uint64
 	// configured counts the changes of members that were applied.
@@ -94,6 +106,9 @@ func (b *Base) open() error {
 	}
 	if b.checkpointed, err = b.checkpoint(); err != nil {
 		return err
+	}
+	if b.checkpointed.Applied > 0 {
+		b.latest.Store(&b.checkpointed)
 	}
 	b.loaded = b.Engine.Counters().Signals
 	b.Restored, err = b.replay()
@@ -158,8 +173,13 @@ func (b *Base) Original(p id.Position) (record.Compensation, error) {
 // Close releases the log and the directory, and returns the first failure.
 func (b *Base) Close() error {
 	var first error
+	if b.snapshots != nil {
+		first = b.snapshots.Close()
+	}
 	if s := b.store.Load(); s != nil {
-		first = s.Close()
+		if err := s.Close(); first == nil {
+			first = err
+		}
 	}
 	if b.Log != nil {
 		if err := b.Log.Close(); first == nil {

@@ -36,12 +36,8 @@ func (b *Base) checkpoint() (consensus.Restored, error) {
 	if err != nil {
 		return out, err
 	}
-	cfg := engine.Config{Origin: b.Origin()}
-	b.makeFold = func() *engine.Fold { return engine.NewFold(cfg) }
-	whole := cfg
-	whole.Both, whole.UserMemory, whole.Views = b.opts.both, max(0, b.opts.UserMemory), b.opts.Views
-	whole.SessionDue = b.opts.SessionDue
-	b.Engine = engine.New(whole)
+	b.makeFold = func() *engine.Fold { return engine.NewFold(engine.Config{Origin: b.Origin()}) }
+	b.Engine = b.makeEngine()
 	b.makeStore = func() (*store.Store, error) { return b.opts.Store(who, true) }
 	s, err := b.opts.Store(who, false)
 	if b.opts.ReadOnly && errors.Is(err, fault.ErrNotFound) {
@@ -53,6 +49,12 @@ func (b *Base) checkpoint() (consensus.Restored, error) {
 	if err != nil {
 		return out, err
 	}
+	if s != nil {
+		b.store.Store(s)
+	}
+	if err := b.mendInstall(s); err != nil {
+		return out, err
+	}
 	if s == nil {
 		// State is rebuilt from the log alone, so the log must reach back to the first entry.
 		if first := b.Log.FirstIndex(); first > 1 {
@@ -62,8 +64,6 @@ func (b *Base) checkpoint() (consensus.Restored, error) {
 		}
 		return out, nil
 	}
-	b.store.Store(s)
-	b.fold = b.makeFold()
 	m := s.Meta()
 	term, err := b.Log.Term(m.Applied)
 	if err != nil {
@@ -72,20 +72,64 @@ func (b *Base) checkpoint() (consensus.Restored, error) {
 	if err := s.CheckLog(b.Log.FirstIndex(), b.Log.LastIndex(), term); err != nil {
 		return out, err
 	}
-	out.Applied, out.AppliedTerm = m.Applied, m.Term
-	if len(m.Configuration) > 0 {
-		if out.Members, err = consensus.DecodeMembers(m.Configuration); err != nil {
-			return out, err
-		}
+	made, err := b.load(s, b.Engine)
+	if err != nil {
+		return out, err
 	}
-	if err := b.load(s); err != nil {
-		return out, fmt.Errorf("load checkpoint of entry %d: %w", m.Applied, err)
-	}
-	return out, nil
+	b.fold = made.fold
+	return made.place, nil
 }
 
-// load makes the engine of the store's records. They are read on one goroutine and entered on another.
-func (b *Base) load(s *store.Store) error {
+// madeStore returns the store, which is made if there is none.
+func (b *Base) madeStore() (*store.Store, error) {
+	b.making.Lock()
+	defer b.making.Unlock()
+	if s := b.store.Load(); s != nil {
+		return s, nil
+	}
+	s, err := b.makeStore()
+	if err == nil {
+		b.store.Store(s)
+	}
+	return s, err
+}
+
+// makeEngine returns an engine without any events.
+func (b *Base) makeEngine() *engine.Engine {
+	cfg := engine.Config{
+		Origin: b.Origin(), Both: b.opts.both, UserMemory: max(0, b.opts.UserMemory), SessionDue: b.opts.SessionDue,
+	}
+	if b.opts.Views != nil {
+		cfg.Views = b.opts.Views()
+	}
+	return engine.New(cfg)
+}
+
+// loaded is what a checkpoint amounts to in memory.
+type loaded struct {
+	engine *engine.Engine
+	fold   *engine.Fold
+	place  consensus.Restored // Applied, AppliedTerm and Members
+}
+
+// load makes an engine, which is new, and a fold of what a store holds.
+func (b *Base) load(s *store.Store, e *engine.Engine) (*loaded, error) {
+	m := s.Meta()
+	l := &loaded{engine: e, fold: b.makeFold(), place: consensus.Restored{Applied: m.Applied, AppliedTerm: m.Term}}
+	if len(m.Configuration) > 0 {
+		var err error
+		if l.place.Members, err = consensus.DecodeMembers(m.Configuration); err != nil {
+			return nil, err
+		}
+	}
+	if err := l.read(s); err != nil {
+		return nil, fmt.Errorf("load checkpoint of entry %d: %w", m.Applied, err)
+	}
+	return l, nil
+}
+
+// read enters the store's records. They are read on one goroutine and entered on another.
+func (l *loaded) read(s *store.Store) error {
 	chunks, free := make(chan *chunk, loadAhead), make(chan *chunk, loadAhead)
 	for range loadAhead {
 		free <- &chunk{}
@@ -99,7 +143,7 @@ func (b *Base) load(s *store.Store) error {
 	var err error
 	for c := range chunks {
 		for i := range c.records {
-			if err = b.enter(c.records[i]); err != nil {
+			if err = l.enter(c.records[i]); err != nil {
 				break
 			}
 		}
@@ -116,28 +160,28 @@ func (b *Base) load(s *store.Store) error {
 	}
 	locals, ended := s.Locals()
 	for key, value := range locals {
-		if err := b.Engine.LoadLocal(key, value); err != nil {
+		if err := l.engine.LoadLocal(key, value); err != nil {
 			return err
 		}
-		if err := b.fold.LoadLocal(key, value); err != nil {
+		if err := l.fold.LoadLocal(key, value); err != nil {
 			return err
 		}
 	}
 	v := s.Meta().Vector
-	b.Engine.Loaded(v)
-	b.Engine.Stored(s.Meta().Applied)
-	b.fold.Loaded(v)
+	l.engine.Loaded(v)
+	l.engine.Stored(s.Meta().Applied)
+	l.fold.Loaded(v)
 	if err := ended(); err != nil {
 		return err
 	}
-	return b.Engine.Show()
+	return l.engine.Show()
 }
 
-func (b *Base) enter(r engine.Record) error {
-	if err := b.Engine.Load(r); err != nil {
+func (l *loaded) enter(r engine.Record) error {
+	if err := l.engine.Load(r); err != nil {
 		return err
 	}
-	return b.fold.Load(r)
+	return l.fold.Load(r)
 }
 
 // chunk is a part of a store's records, with their values in one piece.

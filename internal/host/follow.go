@@ -119,7 +119,7 @@ var errStopped = fmt.Errorf("checkpoint: %w", fault.ErrClosed)
 // is, or users take too much memory.
 func (f *follower) due(bytes int64) bool {
 	behind := f.m.Behind()
-	return bytes > 0 && behind >= bytes || behind > 0 && f.urgent()
+	return bytes > 0 && behind >= bytes || behind > 0 && (f.urgent() || f.base.wanted.Load())
 }
 
 // urgent reports whether writes may soon have to wait for the checkpoint.

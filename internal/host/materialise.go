@@ -37,15 +37,22 @@ type Materialiser struct {
 // foldBytes is how much of the log is folded at a time.
 const foldBytes = 1 << 20
 
-// Materialiser returns the directory's one. It begins behind the checkpoint.
+// Materialiser returns the directory's one. It begins behind the checkpoint, also behind one that is installed later.
 func (b *Base) Materialiser() *Materialiser {
-	m := &Materialiser{base: b, fold: b.fold, members: b.checkpointed.Members}
-	if m.fold == nil {
-		m.fold = b.makeFold()
+	if b.materialiser == nil {
+		b.materialiser = &Materialiser{base: b}
+		b.materialiser.begin(b.fold, b.checkpointed)
 	}
-	m.index, m.term = b.checkpointed.Applied, b.checkpointed.AppliedTerm
+	return b.materialiser
+}
+
+// begin forgets everything and goes on behind a checkpoint, without one if fold is nil.
+func (m *Materialiser) begin(fold *engine.Fold, at consensus.Restored) {
+	if fold == nil {
+		fold = m.base.makeFold()
+	}
+	*m = Materialiser{base: m.base, fold: fold, members: at.Members, index: at.Applied, term: at.AppliedTerm}
 	m.committed, m.flushed, m.until = m.index, m.index, m.index
-	return m
 }
 
 // Behind is how much of the log, in bytes, is applied and not yet committed to the store.
@@ -104,13 +111,9 @@ func (m *Materialiser) Commit() error {
 	if m.failed != nil || m.index == m.committed {
 		return m.failed
 	}
-	s := m.base.store.Load()
-	if s == nil {
-		var err error
-		if s, err = m.base.makeStore(); err != nil {
-			return m.fail(fmt.Errorf("make a checkpoint: %w", ofDisk(err)))
-		}
-		m.base.store.Store(s)
+	s, err := m.base.madeStore()
+	if err != nil {
+		return m.fail(fmt.Errorf("make a checkpoint: %w", ofDisk(err)))
 	}
 	if planted.MaterialiseWithoutIndex && m.index > m.committed+1 {
 		behind := m.meta()
@@ -128,6 +131,8 @@ func (m *Materialiser) Commit() error {
 		return m.fail(err)
 	}
 	m.fold.Reset()
+	m.base.latest.Store(&consensus.Restored{Applied: m.index, AppliedTerm: m.term, Members: m.members})
+	m.base.wanted.Store(false)
 	m.base.storedBytes.Add(m.bytes)
 	m.committed, m.until, m.bytes = m.index, m.index, 0
 	m.base.stored(m.committed)

@@ -31,6 +31,7 @@ func (b *Base) replay() (consensus.Restored, error) {
 			"hard state says that entry %d is committed, the log ends at %d", commit, last)
 	}
 	b.applied.Store(out.Applied)
+	b.place = consensus.Restored{Applied: out.Applied, AppliedTerm: out.AppliedTerm, Members: out.Members}
 	for next := out.Applied + 1; next <= b.Log.LastIndex(); {
 		entries, err := b.Log.Entries(next, b.Log.LastIndex()+1, replayBytes)
 		if err != nil {
@@ -55,35 +56,48 @@ func (b *Base) replay() (consensus.Restored, error) {
 }
 
 func (b *Base) replayEntry(out *consensus.Restored, e consensus.Entry) error {
-	var err error
-	switch e.Kind {
-	case consensus.Batch:
-		_, err = b.Engine.Apply(e.Data)
+	if e.Kind == consensus.Batch {
+		if _, err := b.Engine.Apply(e.Data); err != nil {
+			return err
+		}
 		if planted.ApplyTwice && e.Index == b.Log.HardState().Commit {
 			_, _ = b.Engine.Apply(e.Data)
 		}
-	case consensus.Configuration:
-		out.Members, err = out.Members.After(e)
 	}
-	out.Applied, out.AppliedTerm = e.Index, e.Term
-	b.now(e)
+	err := b.now(e)
+	out.Applied, out.AppliedTerm, out.Members = b.place.Applied, b.place.AppliedTerm, b.place.Members
 	return err
 }
 
 // now notes that an entry is applied.
-func (b *Base) now(e consensus.Entry) {
+func (b *Base) now(e consensus.Entry) error {
+	if e.Kind == consensus.Configuration {
+		members, err := b.place.Members.After(e)
+		if err != nil {
+			return err
+		}
+		b.place.Members = members
+	}
+	b.place.Applied, b.place.AppliedTerm = e.Index, e.Term
 	bytes := b.appliedBytes.Add(int64(len(e.Data)))
 	b.applied.Store(e.Index)
 	if e.Kind == consensus.Configuration {
 		b.configured.Add(1)
 	}
 	if b.opts.ReadOnly {
-		return // nothing follows
+		return nil // nothing follows
 	}
 	pressed := b.remember(e)
 	if pressed || b.opts.RangeBytes > 0 && bytes-b.storedBytes.Load() >= b.opts.RangeBytes {
 		b.wake()
 	}
+	return nil
+}
+
+// wantCheckpoint has the checkpoint follow soon: a member needs a snapshot.
+func (b *Base) wantCheckpoint() {
+	b.wanted.Store(true)
+	b.wake()
 }
 
 // wake tells the follower that there is something to do.

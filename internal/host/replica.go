@@ -57,6 +57,9 @@ type Options struct {
 	// when Checkpoint is called. While writes keep the loop
 	// busy it waits, until LagBytes have gathered; 0 is 512 MiB. What a restart replays is at most about that and a range.
 	RangeBytes, LagBytes int64
+	// KeepBytes is up to how much of the log stays for members of the group who are given a snapshot, until they have what
+	// lies behind that; beyond it they begin anew. 0 is 1 GiB.
+	KeepBytes int64
 	// UserMemory is how many bytes users may take in memory, beyond which those that nobody touches are left in the
 	// checkpoint; 0 is 1 GiB, less than 0 is no bound. When an eighth of it is what the checkpoint lacks, that follows
 	// early.
@@ -67,8 +70,9 @@ type Options struct {
 	// Retention says how long the log is kept behind the checkpoint; the zero value is seven days.
 	Retention retention.Policy
 
-	// Views follow what is applied about items, guarded as the engine is; nil is nobody.
-	Views engine.Views
+	// Views makes what follows what is applied about items, guarded as the engine is, for a new engine; nil is nobody.
+	// [engine.Engine.Views] returns it.
+	Views func() engine.Views
 
 	// SessionDue is engine.Config's: it is told when sessions end by themselves. nil is nobody.
 	SessionDue func(user, session string, due int64)
@@ -122,6 +126,9 @@ func (o *Options) complete() {
 	}
 	if o.UserMemory == 0 {
 		o.UserMemory = 1 << 30
+	}
+	if o.KeepBytes == 0 {
+		o.KeepBytes = 1 << 30
 	}
 	if o.FinalBytes == 0 {
 		o.FinalBytes = 1 << 20
@@ -339,8 +346,8 @@ func (r *Replica) ReadUser(ctx context.Context, user string, f func(*engine.Engi
 // Effort is how much of its time the goroutine of writes works, in percent; what can wait gives way to it.
 func (r *Replica) Effort() int64 { return r.base.effort.percent.Load() }
 
-// Retractions is [engine.Engine.Retractions].
-func (r *Replica) Retractions() uint64 { return r.base.Engine.Retractions() }
+// Retractions is [Base.Retractions].
+func (r *Replica) Retractions() uint64 { return r.base.Retractions() }
 
 // Digest is [Base.Digest].
 func (r *Replica) Digest() (state.Digest, error) { return r.base.Digest() }

@@ -15,7 +15,7 @@ func (b *Base) releasable(flushed uint64) (below uint64, err error) {
 	b.pins.mu.Lock() // who pins comes before all of it, or learns what goes
 	defer b.pins.mu.Unlock()
 	defer func() { b.pins.going = max(b.pins.going, below) }()
-	facts := retention.Facts{Now: b.opts.Now().UnixMilli(), Flushed: flushed, Needed: b.pins.first(flushed + 1)}
+	facts := retention.Facts{Now: b.opts.Now().UnixMilli(), Flushed: flushed, Needed: b.pins.first(b.kept(flushed + 1))}
 	named, err := b.named()
 	if err != nil {
 		return 0, nil // as long as nobody knows what exports need, nothing goes
@@ -44,6 +44,16 @@ func (b *Base) releasable(flushed uint64) (below uint64, err error) {
 	d := retention.Plan(policy, facts)
 	b.note(&d)
 	return d.Release + 1, nil
+}
+
+// kept is the first entry that stays for members who get a snapshot, or a later one if none does. When that is too much of
+// the log, they begin anew.
+func (b *Base) kept(later uint64) uint64 {
+	first := b.keep.Load()
+	if first == 0 || first >= later || b.Log.BytesFrom(first) > b.opts.KeepBytes {
+		return later
+	}
+	return first
 }
 
 // note keeps what a decision says of exports. What is given up is counted once, however long it takes to go.

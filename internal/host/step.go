@@ -19,6 +19,9 @@ type Edge struct {
 	Send    func(replica.Packet)
 	Read    func(replica.ReadReply)
 	Changed func(replica.ChangeReply)
+	// Snapshot hands out work on snapshots, which [Snapshots.Do] does, one after the other; [Stepper.Snapped] takes it back. nil
+	// does it at once.
+	Snapshot func(replica.SnapWork)
 }
 
 // Ticks are Raft's times, in ticks of its clock.
@@ -46,17 +49,35 @@ type Stepper struct {
 	// Core is stepped by the caller, who then calls [Stepper.Settle].
 	Core *replica.Core
 
-	base   *Base
-	edge   Edge
-	life   life
-	inDisk int // appends that the disk has not answered
-	led    bool
-	fenced error
+	base    *Base
+	edge    Edge
+	life    life
+	courier *replica.Courier
+	ticked  int    // ticks that the courier has seen
+	told    uint64 // the last checkpoint that the core was told of
+	inDisk  int    // appends that the disk has not answered
+	led     bool
+	fenced  error
 }
 
 // NewStepper returns a stepper with a new core on an opened directory.
 func NewStepper(b *Base, edge Edge) (*Stepper, error) {
 	s := &Stepper{base: b, edge: edge, life: newLife(b.opts.Tracer)}
+	ticks := b.opts.Ticks
+	ticks.complete()
+	b.Snapshots() // made here, where nobody else asks for it
+	s.courier = replica.NewCourier(b.identity.Replica, ticks.Election)
+	var err error
+	s.Core, err = s.newCore(false)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// newCore returns a core on what the directory holds. resumed tells that another one was there in this process.
+func (s *Stepper) newCore(resumed bool) (*replica.Core, error) {
+	b := s.base
 	ticks := b.opts.Ticks
 	ticks.complete()
 	core, err := replica.New(replica.Config{
@@ -70,12 +91,12 @@ func NewStepper(b *Base, edge Edge) (*Stepper, error) {
 		SkewBound:  b.opts.SkewBound.Milliseconds(),
 		MaxWaiting: b.opts.MaxWaiting,
 		Tracer:     b.opts.Tracer,
-	}, b.Engine, edge.Now())
+		Resumed:    resumed,
+	}, b.Engine, s.edge.Now())
 	if err != nil {
 		return nil, fmt.Errorf("start replica: %w", err)
 	}
-	s.Core = core
-	return s, nil
+	return core, nil
 }
 
 // Led reports whether the core has begun to stamp, now or earlier.
@@ -135,7 +156,11 @@ func (s *Stepper) Perform() error {
 		s.answer(&out)
 		s.led = s.led || s.Core.Leading()
 		s.fenced = out.Fenced
-		if len(out.Apply) == 0 && len(out.Persist) == 0 && !s.Core.Ripe() {
+		told, err := s.carry(&out)
+		if err != nil {
+			return err
+		}
+		if len(out.Apply) == 0 && len(out.Persist) == 0 && !told && !s.Core.Ripe() {
 			return nil
 		}
 	}
@@ -199,7 +224,9 @@ func (b *Base) apply(entries []consensus.Entry) error {
 				return fmt.Errorf("apply entry %d: %w", e.Index, err)
 			}
 		}
-		b.now(e)
+		if err := b.now(e); err != nil {
+			return fmt.Errorf("apply entry %d: %w", e.Index, err)
+		}
 	}
 	return nil
 }

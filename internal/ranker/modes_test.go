@@ -127,7 +127,7 @@ func filled(t *testing.T, rng *rand.Rand, s *schema.Schema) *filledHost {
 	h := &filledHost{views: NewViews(), now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
 	var err error
 	h.r, err = host.Open(context.Background(), host.Options{
-		Dir: t.TempDir(), Now: func() time.Time { return h.now }, Views: h.views, RangeBytes: -1,
+		Dir: t.TempDir(), Now: func() time.Time { return h.now }, Views: func() engine.Views { return h.views }, RangeBytes: -1,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -38,8 +38,9 @@ type Config struct {
 	// StallTicks is how many ticks a leader's write may go without an answer before it hands over, where there is another
 	// voter; 0 is for ever.
 	StallTicks int
-	// Tracer receives every transition; nil is off.
-	Tracer lifecycle.Tracer
+	// Tracer receives every transition; nil is off. Resumed tells that it knows the log already, from another core.
+	Tracer  lifecycle.Tracer
+	Resumed bool
 }
 
 // Request is one client request: records that are written whole or not at all.
@@ -181,7 +182,7 @@ func New(cfg Config, e *engine.Engine, now Now) (*Core, error) {
 		heard:   map[uint64]int{},
 	}
 	c.clock.Observe(e.Highest(), now.millis())
-	c.created.index = c.life.replayed(now, cfg.Consensus.Restored)
+	c.created.index = c.life.replayed(now, &cfg)
 	c.pump()
 	return c, nil
 }

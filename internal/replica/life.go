@@ -117,11 +117,14 @@ func (l life) applied(now Now, e consensus.Entry) {
 
 // replayed marks the log's tail of an earlier life: stored, and not yet applied. It returns the last index. Without a
 // hard state there was no such life: the entry that founds the group is created again.
-func (l life) replayed(now Now, r consensus.Restored) (last uint64) {
+func (l life) replayed(now Now, cfg *Config) (last uint64) {
+	r := &cfg.Consensus.Restored
 	if r.HardState == (consensus.HardState{}) {
 		return 0
 	}
-	l.entries(now, r.Tail, lifecycle.Stored)
+	if !cfg.Resumed {
+		l.entries(now, r.Tail, lifecycle.Stored)
+	}
 	return r.Applied + uint64(len(r.Tail))
 }
 

@@ -12,7 +12,7 @@ import (
 
 // Installer takes the chunks of a [Snapshot] in and, when all are there, puts them in the place of everything that the
 // store holds: durably, and in one step. Until then the store is as it was and goes on; after a crash before that step
-// it is what it was. It is one goroutine's, the one that writes to the store.
+// it is what it was. It is one goroutine's; [Store.Commit] and [Store.Flush] may run beside all of it but Finish.
 type Installer struct {
 	store    *Store
 	next     form
@@ -58,15 +58,45 @@ func (in *Installer) Add(chunk []byte) error {
 	case in.progress.Chunks == 0:
 		err = in.head(payload)
 	case last:
-		in.complete = true
+		err = in.seal()
 	default:
 		err = in.records(payload)
 	}
 	if err != nil {
 		return err
 	}
-	in.progress = moved
+	in.progress, in.complete = moved, last
 	return nil
+}
+
+// Complete reports whether the last chunk is there.
+func (in *Installer) Complete() bool { return in.complete }
+
+// seal says in the new form what it's the state after, once all is in it.
+func (in *Installer) seal() error {
+	b := NewBatch(in.cp.meta)
+	b.addRaw(opSet, metaKey, in.cp.append(nil))
+	if err := in.next.commit(b); err != nil {
+		return in.store.fail("install into", err)
+	}
+	return nil
+}
+
+// Staged returns what was received as a store to read from, so that what is made of it is ready when it is installed, and
+// makes it durable, so that [Installer.Finish] has less to wait for. It fails with fault.ErrGap while chunks are missing.
+// Nobody writes to it or closes it, and it's read no more once the installer has ended.
+func (in *Installer) Staged() (*Store, error) {
+	if !in.complete {
+		return nil, in.missing()
+	}
+	if err := in.next.flush(); err != nil {
+		return nil, in.store.fail("install into", err)
+	}
+	return &Store{dir: in.store.dir, identity: in.store.identity, held: &held{form: in.next}, meta: in.cp.meta}, nil
+}
+
+func (in *Installer) missing() error {
+	return fmt.Errorf("install of %d chunks, the last of which isn't there: %w", in.progress.Chunks, fault.ErrGap)
 }
 
 func (in *Installer) head(payload []byte) error {
@@ -124,7 +154,7 @@ func checkPair(p pair) error {
 // Finish replaces what the store holds. It fails with fault.ErrGap, and without effect, while chunks are missing.
 func (in *Installer) Finish() error {
 	if !in.complete {
-		return fmt.Errorf("install of %d chunks, the last of which isn't there: %w", in.progress.Chunks, fault.ErrGap)
+		return in.missing()
 	}
 	s := in.store
 	f, err := s.writable()
@@ -135,12 +165,7 @@ func (in *Installer) Finish() error {
 		return errors.Join(fmt.Errorf("store went on to entry %d, beyond the snapshot's %d: %w",
 			now.Applied, in.cp.meta.Applied, fault.ErrOutOfStep), in.Abort())
 	}
-	b := NewBatch(in.cp.meta)
-	b.addRaw(opSet, metaKey, in.cp.append(nil))
-	if err = in.next.commit(b); err == nil {
-		err = f.adopt(in.next)
-	}
-	if err != nil {
+	if err = f.adopt(in.next); err != nil {
 		return errors.Join(s.fail("install into", err), in.next.close())
 	}
 	return s.retire(in.next, in.cp.meta)

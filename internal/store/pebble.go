@@ -102,8 +102,13 @@ func prepare(o Options) (manifest, error) {
 		return m, m.write(o.FS, o.Dir)
 	}
 	path := m.database(o.FS, o.Dir)
-	if _, err := o.FS.Stat(path); m.Current > 1 && errors.Is(err, fs.ErrNotExist) {
-		return m, fault.Damaged(path, 0, "the database that %s names is missing", manifestName)
+	if _, err := o.FS.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		switch {
+		case m.Current > 1:
+			return m, fault.Damaged(path, 0, "the database that %s names is missing", manifestName)
+		case o.ReadOnly:
+			return m, fmt.Errorf("%s holds no store yet: %w", o.Dir, fault.ErrNotFound)
+		}
 	}
 	return m, nil
 }
@@ -133,8 +138,12 @@ func openForm(o Options, m manifest) (*pebbleForm, error) {
 	})
 	if err != nil {
 		f.cache.Unref()
-		if vfs.Held(err) {
+		switch {
+		case vfs.Held(err):
 			return nil, fmt.Errorf("%w: %s (%w)", fault.ErrLocked, f.dir, err)
+		case o.ReadOnly && m.Current == 1 && errors.Is(err, pebble.ErrDBDoesNotExist):
+			// A process ended when it had written the manifest and not its first database.
+			return nil, fmt.Errorf("%s holds no store yet: %w", o.Dir, fault.ErrNotFound)
 		}
 		return nil, f.damage("open", err)
 	}

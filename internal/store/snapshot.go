@@ -61,6 +61,9 @@ func (s *Store) Snapshot() (*Snapshot, error) {
 // Meta returns what the snapshot is the state after.
 func (x *Snapshot) Meta() Meta { return x.cp.meta }
 
+// Head returns the hash of the first chunk, which names the instant: see [Progress].
+func (x *Snapshot) Head() [32]byte { return hashOf(seal(nil, 0, 0, x.cp.append(nil))) }
+
 // Close gives the instant up.
 func (x *Snapshot) Close() error { return x.done() }
 
