@@ -67,6 +67,31 @@ func (n *links) joinAt(ctx context.Context, address string, now func() time.Time
 	return &a.Joined, nil
 }
 
+// lookBound is how long an existing directory's owner looks whether the members that it was told to join know it.
+const lookBound = time.Second
+
+// known asks the members that the group names whether this one is of their group. Only a clear no is an error: they may be
+// down, or it may be them who are waited for.
+func (n *links) known(ctx context.Context, now time.Time) error {
+	ctx, cancel := context.WithTimeout(ctx, lookBound)
+	defer cancel()
+	who := n.who.Load()
+	q := question{Kind: questionWhere, Incarnation: who.Incarnation, Number: who.Replica, Wall: now.UnixMilli()}
+	for _, address := range n.group.Join {
+		a, err := n.ask(ctx, address, q)
+		if err == nil {
+			err = a.err()
+		}
+		if err = foreign(err); errors.Is(err, fault.ErrForeign) || errors.Is(err, fault.ErrRemoved) {
+			return fmt.Errorf("ask %s, which this member was told to join: %w", address, err)
+		}
+		if err == nil {
+			return nil
+		}
+	}
+	return nil
+}
+
 // makeJoined writes who a directory belongs to, durably. The caller holds the directory's lock.
 func makeJoined(fsys vfs.FS, dir string, j *Joined) (identity, error) {
 	made := j.identity()

@@ -183,6 +183,9 @@ func (r *Replica) open(ctx context.Context, opts Options) (err error) {
 		return err
 	}
 	if r.links != nil {
+		if err := r.links.known(ctx, r.base.opts.Now()); err != nil {
+			return err
+		}
 		r.links.know(r.base.known())
 	}
 	if r.loop, err = startLoop(r.base, r.links); err != nil {
