@@ -35,6 +35,3 @@ func Overlap(number uint64, first, second string) *Refusal {
 		"replica %d runs at %s already and answers; the one at %s runs on a copied directory: empty it, and let it join",
 		number, first, second)}
 }
-
-// maxAddress is the longest address in bytes that a hello carries.
-const maxAddress = 255

@@ -147,14 +147,18 @@ func (t *Transport) Ask(ctx context.Context, address string, request []byte) ([]
 	if to == nil {
 		return nil, fmt.Errorf("ask %s: %w", address, transport.ErrDown)
 	}
-	who := t.m.Identity()
-	answer, err := to.answer(ctx, who, slices.Clone(request))
+	inner, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(t.ctx, cancel)()
+	answer, err := to.answer(inner, t.m.Identity(), slices.Clone(request))
 	var refused *transport.Refusal
 	switch {
 	case errors.As(err, &refused):
 		return nil, &transport.Refusal{Reason: refused.Reason, Text: refused.Text, Remote: true}
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
+	case t.ctx.Err() != nil:
+		return nil, transport.ErrClosed
 	case err != nil:
 		return nil, &transport.AnswerError{Text: err.Error()}
 	case len(answer) > t.net.o.MaxFrame:

@@ -1,0 +1,117 @@
+package transport
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+)
+
+// claim is what one process has connected under one number. Its fields are guarded by the transport's mu.
+type claim struct {
+	process uint64
+	conns   map[class]*inbound
+}
+
+// claim makes a connection the one of its number and class. An older one of the same process has been given up by its
+// dialler; it is closed, and what it has delivered is worked off first, so that order holds. One of another process is
+// either dead and nobody has noticed, or lives: then two processes claim one number, and the second is refused.
+func (t *TCP) claim(ctx context.Context, in *inbound) error {
+	number := in.from.Replica
+	for {
+		var before []*inbound
+		t.mu.Lock()
+		c := t.claims[number]
+		switch {
+		case t.closed:
+			t.mu.Unlock()
+			return ErrClosed
+		case c == nil:
+			t.claims[number] = &claim{process: in.process, conns: map[class]*inbound{in.class: in}}
+		case c.process != in.process:
+			before = slices.Collect(maps.Values(c.conns))
+		case c.conns[in.class] != nil:
+			before = []*inbound{c.conns[in.class]}
+		default:
+			c.conns[in.class] = in
+		}
+		t.mu.Unlock()
+		if before == nil {
+			return nil
+		}
+		if before[0].process != in.process && t.lives(ctx, before) {
+			return Overlap(number, before[0].w.RemoteAddr().String(), in.w.RemoteAddr().String())
+		}
+		for _, old := range before {
+			_ = old.w.Close()
+			select {
+			case <-old.done:
+			case <-ctx.Done():
+				return &Refusal{Reason: ReasonBusy, Text: "what came on the connection before is still being worked on"}
+			}
+		}
+	}
+}
+
+// lives says whether something new arrives on one of the connections. A process sends signs of life in any case, so two
+// of its intervals tell; what comes in the first may have lain in buffers when the process died.
+func (t *TCP) lives(ctx context.Context, conns []*inbound) bool {
+	look := func(d time.Duration) (frames uint64, open bool) {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		for _, in := range conns {
+			select {
+			case <-in.done:
+				continue
+			default:
+			}
+			select { // all have ended, or the time has
+			case <-in.done:
+			case <-timer.C:
+				timer.Reset(0)
+			case <-ctx.Done():
+			}
+		}
+		for _, in := range conns {
+			select {
+			case <-in.done:
+			default:
+				open = true
+				frames += in.frames.Load()
+			}
+		}
+		return frames, open
+	}
+	first, open := look(t.o.KeepAlive)
+	if !open {
+		return false
+	}
+	then, open := look(t.o.KeepAlive + t.o.KeepAlive/2)
+	return open && then > first
+}
+
+// release takes a connection out of its claim, after its last frame was worked off.
+func (t *TCP) release(in *inbound) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	c := t.claims[in.from.Replica]
+	if c == nil || c.conns[in.class] != in {
+		return
+	}
+	if delete(c.conns, in.class); len(c.conns) == 0 {
+		delete(t.claims, in.from.Replica)
+	}
+}
+
+// lookAgain asks whether connections that stand may stay.
+func (t *TCP) lookAgain(c *claim) {
+	t.mu.Lock()
+	conns := slices.Collect(maps.Values(c.conns))
+	t.mu.Unlock()
+	for _, in := range conns {
+		if why := in.admitted(); why != nil {
+			in.why.Store(why)
+			in.w.interrupt() // its goroutine says why, and ends
+		}
+	}
+}
