@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/tidaldb/tidal/internal/transport"
@@ -63,7 +64,9 @@ func questionsEnd(t *testing.T, w World) {
 	// The asker gives up, and the handler learns it.
 	ctx, cancel := context.WithCancel(t.Context())
 	failed := make(chan error, 2)
-	go func() { _, err := a.Ask(ctx, to, []byte("q")); failed <- err }()
+	var askers sync.WaitGroup
+	defer askers.Wait()
+	askers.Go(func() { _, err := a.Ask(ctx, to, []byte("q")); failed <- err })
 	<-asked
 	cancel()
 	if err := <-failed; !errors.Is(err, context.Canceled) {
@@ -72,7 +75,7 @@ func questionsEnd(t *testing.T, w World) {
 	<-ended
 
 	// The asker closes.
-	go func() { _, err := a.Ask(t.Context(), to, []byte("q")); failed <- err }()
+	askers.Go(func() { _, err := a.Ask(t.Context(), to, []byte("q")); failed <- err })
 	<-asked
 	if err := a.Close(); err != nil {
 		t.Error(err)
@@ -84,7 +87,7 @@ func questionsEnd(t *testing.T, w World) {
 
 	// The answering side closes.
 	c := w.Join("c", Member{Identity: Who(3), Handler: &inbox{}})
-	go func() { _, err := c.Ask(t.Context(), w.Route("c", "b"), []byte("q")); failed <- err }()
+	askers.Go(func() { _, err := c.Ask(t.Context(), w.Route("c", "b"), []byte("q")); failed <- err })
 	<-asked
 	if err := b.Close(); err != nil {
 		t.Error(err)
