@@ -204,8 +204,11 @@ func (c *Core) Tick(now Now) {
 	if c.fenced != nil {
 		return
 	}
-	c.node.Tick()
-	c.pump()
+	// Who can't write isn't to lead: the others' votes would be enough to elect it.
+	if c.node.Role().Leader || !c.isOverdue() {
+		c.node.Tick()
+		c.pump()
+	}
 	c.watch()
 	c.patience()
 	c.promote()

@@ -45,8 +45,9 @@ func (r *rig) assent(limit uint64) {
 		busy = false
 		mail := r.mail
 		r.mail = nil
-		for _, m := range mail {
-			if m.GetTo() != 2 {
+		for _, p := range mail {
+			m := p.Raft
+			if p.To != 2 {
 				continue
 			}
 			answer := zeroOf(m)

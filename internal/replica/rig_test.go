@@ -7,6 +7,7 @@ import (
 
 	"github.com/tidaldb/tidal/internal/consensus"
 	"github.com/tidaldb/tidal/internal/engine"
+	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/hlc"
 	"github.com/tidaldb/tidal/internal/id"
 	"github.com/tidaldb/tidal/internal/record"
@@ -61,6 +62,31 @@ func (d *disk) write(a *consensus.Append, torn bool) {
 	}
 }
 
+// FirstIndex, Entries and Term make a disk what followers that lag are served from.
+
+func (d *disk) FirstIndex() uint64 { return 1 }
+
+func (d *disk) Entries(lo, hi uint64, _ int) ([]consensus.Entry, error) {
+	for i, e := range d.entries {
+		if e.Index == lo {
+			return d.entries[i:min(len(d.entries), i+int(hi-lo), i+2)], nil
+		}
+	}
+	return nil, fault.ErrNotFound
+}
+
+func (d *disk) Term(index uint64) (uint64, error) {
+	for _, e := range d.entries {
+		if e.Index == index {
+			return e.Term, nil
+		}
+	}
+	if index == 0 {
+		return 0, nil
+	}
+	return 0, fault.ErrNotFound
+}
+
 // rig drives one core by hand: its disk and its state machine finish their work when they are told to.
 type rig struct {
 	tb     failer
@@ -74,7 +100,10 @@ type rig struct {
 
 	appends []*consensus.Append
 	applies []*consensus.Apply
-	mail    []consensus.Message
+	mail    []replica.Packet
+	reads   map[uint64]replica.ReadReply
+	changes map[uint64]replica.ChangeReply
+	fenced  error
 	tickets uint64
 	open    map[uint64]bool
 	replies map[uint64]replica.Reply
@@ -85,11 +114,13 @@ type rig struct {
 
 func newRig(tb failer, change func(*replica.Config)) *rig {
 	r := &rig{tb: tb, wall: 1000, open: map[uint64]bool{}, replies: map[uint64]replica.Reply{}}
+	r.reads, r.changes = map[uint64]replica.ReadReply{}, map[uint64]replica.ChangeReply{}
 	r.cfg = replica.Config{
 		Origin:    origin,
 		Consensus: consensus.Config{Replica: 1, ElectionTicks: 10, HeartbeatTicks: 2, MaxUncommitted: 1 << 20},
 		SkewBound: 2000, MaxWaiting: 100, Tracer: &r.events,
 	}
+	r.cfg.Consensus.Older = &r.disk
 	if change != nil {
 		change(&r.cfg)
 	}
@@ -164,9 +195,14 @@ func (r *rig) take() {
 		r.replies[reply.Ticket] = reply
 	}
 	r.appends, r.applies = append(r.appends, out.Persist...), append(r.applies, out.Apply...)
-	for _, p := range out.Send {
-		r.mail = append(r.mail, p.Raft)
+	r.mail = append(r.mail, out.Send...)
+	for _, x := range out.Reads {
+		r.reads[x.Ticket] = x
 	}
+	for _, x := range out.Changes {
+		r.changes[x.Ticket] = x
+	}
+	r.fenced = out.Fenced
 	if r.quiet {
 		r.said.Reset()
 	} else {

@@ -15,7 +15,7 @@ import (
 	"github.com/tidaldb/tidal/schema"
 )
 
-// TestScripts runs the stories of testdata: commands, and the picture that each of them gives. -rewrite writes the
+// TestScripts runs the stories of testdata/one: commands, and the picture that each of them gives. -rewrite writes the
 // pictures anew. After every command the lifecycle must be legal.
 //
 //	new     [max-uncommitted=n] [max-waiting=n] [follower]  a group of one that leads and has a schema
@@ -31,7 +31,7 @@ import (
 // Records: view|like|hide USER ITEM [@ms] [by=creator]; put|patch ITEM [creator=c] [title=t]; delete KIND ID;
 // erase USER; mute USER CREATOR [off]; unhide USER ITEM; mark|unmark USER ITEM; undo SEQ.
 func TestScripts(t *testing.T) {
-	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
+	datadriven.Walk(t, "testdata/one", func(t *testing.T, path string) {
 		s := &script{}
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			if s.rig != nil {

@@ -23,10 +23,14 @@ func (c *Core) watch() {
 		if !role.Leader || c.handover > c.cfg.Consensus.ElectionTicks {
 			c.fence()
 		}
-	case c.cfg.StallTicks > 0 && role.Leader && len(c.persisting) > 0 &&
-		c.ticks-c.persisting[0] >= c.cfg.StallTicks && len(c.node.Members().Voters()) > 1:
+	case role.Leader && c.isOverdue() && len(c.node.Members().Voters()) > 1:
 		c.stall()
 	}
+}
+
+// isOverdue reports whether the disk has owed an answer for too long.
+func (c *Core) isOverdue() bool {
+	return c.cfg.StallTicks > 0 && len(c.persisting) > 0 && c.ticks-c.persisting[0] >= c.cfg.StallTicks
 }
 
 // stall ends what waits and hands leadership to who is furthest. What was stamped may be durable elsewhere, and is
@@ -53,7 +57,7 @@ func (c *Core) overdue() error {
 func (c *Core) fence() {
 	err := fmt.Errorf("%w: it is to be started anew from its disk", fault.ErrStalled)
 	c.end(err, fmt.Errorf("%w: %w", fault.ErrNotLeader, err))
-	c.unread(&fault.NotLeader{})
+	c.unread(c.noLeader())
 	c.fenced = err
 	c.out = Output{Replies: c.out.Replies, Reads: c.out.Reads, Changes: c.out.Changes, Persist: c.out.Persist}
 }
