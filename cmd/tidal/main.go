@@ -71,7 +71,7 @@ func (a *app) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usagef(c, "%v", err) })
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "end standard output with one JSON object")
 	root.AddCommand(
-		a.demoCommand(), a.demoChildCommand(), a.importCommand(), a.getCommand(), a.topCommand(), a.verifyCommand(),
+		a.demoCommand(), a.demoChildCommand(), a.simChildCommand(), a.importCommand(), a.getCommand(), a.topCommand(), a.verifyCommand(),
 		a.walCommand(), a.schemaCommand(), a.versionCommand(), a.benchCommand(), a.benchChildCommand(),
 	)
 	root.AddCommand(

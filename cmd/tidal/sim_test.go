@@ -1,6 +1,8 @@
 package main
 
 import (
+	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -13,6 +15,31 @@ func TestSimCountsWhatItRan(t *testing.T) {
 	}
 	if o := good(t, "sim", "--seeds", "1..3", "--seconds", "2"); !strings.Contains(o.stdout, "Every promise was kept") {
 		t.Errorf("%s", o.stdout)
+	}
+}
+
+// TestSeedsOfAGroupAreSharedAmongProcesses: two processes come to what one does.
+func TestSeedsOfAGroupAreSharedAmongProcesses(t *testing.T) {
+	t.Setenv(asProgram, "1")
+	var results [2]simResult
+	for i := range results {
+		args := []string{"sim", "--nodes", "3", "--seeds", "1..4", "--seconds", "2", "--workers", strconv.Itoa(i + 1), "--json"}
+		r := answer[simResult](t, good(t, args...))
+		if r.Nodes != 3 || r.Seeds != 4 || r.Violations != 0 || r.Ops < 100 || r.Acked == 0 || r.StrongReads == 0 || r.Joined < 12 {
+			t.Errorf("%+v", r)
+		}
+		r.Seconds, r.SimPerSecond, r.Workers = 0, 0, 0
+		results[i] = r
+	}
+	if !reflect.DeepEqual(results[0], results[1]) {
+		t.Errorf("one process: %+v\ntwo: %+v", results[0], results[1])
+	}
+	if o := good(t, "sim", "--nodes", "3", "--seeds", "1", "--seconds", "2"); !strings.Contains(o.stdout, "Every promise was kept") {
+		t.Errorf("%s", o.stdout)
+	}
+	story := good(t, "sim", "--nodes", "3", "--seeds", "2", "--seconds", "2", "--story")
+	if strings.Count(story.stdout, "\n") < 100 || !strings.Contains(story.stdout, "m2") {
+		t.Errorf("%s", story.stdout)
 	}
 }
 
@@ -30,7 +57,8 @@ func TestASeedTellsTheSameStoryAgain(t *testing.T) {
 
 func TestSimRefusesWhatItCantRun(t *testing.T) {
 	for _, args := range [][]string{
-		{"--nodes", "3"},
+		{"--nodes", "2"},
+		{"--nodes", "10"},
 		{"--seeds", "x"},
 		{"--seeds", "5..1"},
 		{"--seeds", "1..x"},

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"github.com/tidaldb/tidal/internal/hlc"
+	"github.com/tidaldb/tidal/internal/planted"
 )
 
 // MaxPair is a switch that many may turn: a hide, mute, block or follow and its undoing. It keeps the latest stamp of
@@ -17,7 +18,12 @@ type MaxPair struct {
 }
 
 // Holds reports whether the switch is on.
-func (p MaxPair) Holds() bool { return p.On != 0 && p.On >= p.Off }
+func (p MaxPair) Holds() bool {
+	if planted.WallUnhide {
+		return p.On != 0 && p.On.Millis() >= p.Off.Millis()
+	}
+	return p.On != 0 && p.On >= p.Off
+}
 
 // Merge returns the pairwise maximum.
 func (p MaxPair) Merge(o MaxPair) MaxPair {

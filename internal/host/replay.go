@@ -22,6 +22,10 @@ func (b *Base) replay() (consensus.Restored, error) {
 	hs := b.Log.HardState()
 	out := b.checkpointed
 	out.HardState = consensus.HardState{Term: hs.Term, Vote: hs.Vote, Commit: hs.Commit}
+	if planted.ForgetVote {
+		out.HardState.Vote = 0
+		out.HardState.Term, _ = b.Log.Term(b.Log.LastIndex())
+	}
 	commit := hs.Commit
 	if b.opts.ReadOnly {
 		commit = b.Log.LastIndex()

@@ -386,6 +386,9 @@ func (c *Core) pump() {
 	if c.leading && (!role.Leader || role.Term != c.term) {
 		c.stepDown()
 	}
+	if planted.StampEarly && role.Leader && !c.leading && !c.stalled && c.fenced == nil {
+		c.lead(role.Term)
+	}
 	if len(c.reads.waiting) > 0 {
 		c.ask()
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/tidaldb/tidal/internal/consensus"
 	"github.com/tidaldb/tidal/internal/fault"
+	"github.com/tidaldb/tidal/internal/planted"
 )
 
 // ReadReply answers a [Core.ReadIndex].
@@ -35,6 +36,10 @@ func (c *Core) ReadIndex(now Now, ticket uint64) {
 	c.now = now
 	if c.fenced != nil {
 		c.out.Reads = append(c.out.Reads, ReadReply{Ticket: ticket, Err: &fault.NotLeader{}})
+		return
+	}
+	if planted.StaleRead {
+		c.out.Reads = append(c.out.Reads, ReadReply{Ticket: ticket, Index: c.node.Status().Applied})
 		return
 	}
 	if len(c.reads.asked)+len(c.reads.waiting) >= c.cfg.MaxWaiting {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/tidaldb/tidal/internal/fault"
+	"github.com/tidaldb/tidal/internal/planted"
 )
 
 // The watchdog of a leader's disk, and the end of what a deposed leader can't tell.
@@ -37,6 +38,14 @@ func (c *Core) isOverdue() bool {
 // never acknowledged here.
 func (c *Core) stall() {
 	c.stalled = true
+	if planted.AckStalled {
+		for _, p := range c.stamped {
+			for _, w := range p.requests {
+				c.answer(w, p)
+			}
+		}
+		c.stamped = nil
+	}
 	cause := c.overdue()
 	c.end(cause, fmt.Errorf("%w: %w", fault.ErrNotLeader, cause))
 	to := c.furthest()

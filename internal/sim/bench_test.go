@@ -19,3 +19,18 @@ func BenchmarkNode(b *testing.B) {
 	}
 	b.ReportMetric(float64(simulated)/1e9/b.Elapsed().Seconds(), "sim-s/s")
 }
+
+// BenchmarkCluster runs a group of three for 20 simulated seconds, a seed an iteration, on one thread.
+func BenchmarkCluster(b *testing.B) {
+	simulated, seed := int64(0), uint64(0)
+	var room sim.Room
+	for b.Loop() {
+		seed++
+		r, err := room.Cluster(seed, sim.ClusterOptions{Nodes: 3, Seconds: 20})
+		if err != nil {
+			b.Fatal(err)
+		}
+		simulated += r.Simulated
+	}
+	b.ReportMetric(float64(simulated)/1e9/b.Elapsed().Seconds(), "sim-s/s")
+}

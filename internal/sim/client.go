@@ -28,6 +28,13 @@ type op struct {
 	receipt  replica.Receipt
 	over     bool // answered for good: no more attempts
 
+	// In runs of a group: when it was sent last, and whether that may still be answered; when it was sent first and
+	// accepted, as [fleet.moment]; and what to do when it is over.
+	asked     int64
+	trying    bool
+	call, ret int64
+	told      func()
+
 	// In the log, as of the last audit.
 	by              *attempt // the attempt that counted
 	logged, audited id.Position
@@ -52,8 +59,11 @@ type attempt struct {
 	number uint64
 	op     *op
 	end    ending
-	client *client // nil for the admin
+	client listener // nil for the admin
 }
+
+// listener is told how its requests went.
+type listener interface{ heard(o *op) }
 
 // ending is how an attempt ended.
 type ending uint8
@@ -187,7 +197,9 @@ func (w *world) send(c *client, o *op) {
 		return // whoever has neither lane nor key can't ask again
 	}
 	a := w.ledger.try(o)
-	a.client = c
+	if c != nil {
+		a.client = c
+	}
 	p := w.process
 	current, hash := p.base.Engine.Schema()
 	req := &replica.Request{
@@ -333,18 +345,7 @@ type admin struct {
 }
 
 func newAdmin(w *world) *admin {
-	a := &admin{w: w, versions: workload.Schemas()}
-	for n := range 3 {
-		last := a.versions[len(a.versions)-1]
-		next, err := last.Extend(func(s *schema.Schema) {
-			s.Signals = append(s.Signals, schema.SignalType{Name: fmt.Sprintf("later_%d", n), Permanent: true})
-		})
-		if err != nil {
-			panic(fmt.Sprintf("sim: extend the schema: %v", err))
-		}
-		a.versions = append(a.versions, next)
-	}
-	return a
+	return &admin{w: w, versions: versions()}
 }
 
 func (a *admin) schedule() {

@@ -11,6 +11,11 @@
 //
 //	report, err := sim.Node(seed, sim.NodeOptions{Seconds: 20})
 //
+// [Cluster] runs a group of members in the same way, over a simulated network between machines of which each has a disk
+// and a clock of its own:
+//
+//	report, err := sim.Cluster(seed, sim.ClusterOptions{Nodes: 3, Seconds: 20})
+//
 // The process is package host's, without its goroutines: [host.Base] opens, [host.Stepper] steps, [host.Journal]
 // writes. docs/simulator.md says what goes wrong in a run, what is checked, and how mistakes are planted to prove it.
 //

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"math/rand/v2"
 	"slices"
 
 	"github.com/tidaldb/tidal/internal/fixed"
@@ -9,8 +10,16 @@ import (
 	"github.com/tidaldb/tidal/schema"
 )
 
+// inventor makes up what clients write.
+type inventor struct {
+	rng    *rand.Rand
+	ledger *ledger
+	now    *int64 // simulated nanoseconds
+	types  int    // signal types of the first schema
+}
+
 // invent makes up one record. Few names, so that everything meets.
-func (w *world) invent(p *record.Proposed) {
+func (w *inventor) invent(p *record.Proposed) {
 	rng := w.rng
 	switch n := rng.IntN(100); {
 	case n < 63:
@@ -42,7 +51,7 @@ func (w *world) invent(p *record.Proposed) {
 	case n < 92:
 		p.Kind, p.Erase.User = record.KindErase, w.user()
 	default:
-		at, ok := w.ledger.original(w)
+		at, ok := w.ledger.original(rng)
 		if !ok {
 			w.inventSignal(p)
 			return
@@ -52,12 +61,11 @@ func (w *world) invent(p *record.Proposed) {
 }
 
 // inventSignal makes up a signal.
-func (w *world) inventSignal(p *record.Proposed) {
+func (w *inventor) inventSignal(p *record.Proposed) {
 	rng := w.rng
-	types := len(w.admin.versions[0].Signals)
 	p.Kind = record.KindSignal
 	s := &p.Signal
-	s.Type, s.Weight, s.Item = uint16(rng.IntN(types)), fixed.One, w.item()
+	s.Type, s.Weight, s.Item = uint16(rng.IntN(w.types)), fixed.One, w.item()
 	if rng.IntN(4) == 0 {
 		s.Weight = 1 + fixed.Weight(rng.Int64N(int64(fixed.MaxWeight)))
 	}
@@ -67,12 +75,12 @@ func (w *world) inventSignal(p *record.Proposed) {
 	s.Cohorts = append(s.Cohorts, cohorts[:rng.IntN(3)]...)
 	if rng.IntN(2) == 0 {
 		p.HasTime = true
-		p.Time = (epoch+w.now)/milli + w.between(-40*24*3600*1000, 5000)
+		p.Time = (epoch+*w.now)/milli + between(rng, -40*24*3600*1000, 5000)
 	}
 }
 
 // inventSession makes up something that happens in one of a few sessions.
-func (w *world) inventSession() *record.Session {
+func (w *inventor) inventSession() *record.Session {
 	rng := w.rng
 	s := &record.Session{
 		What: record.SessionWhat(1 + rng.IntN(5)), User: w.user(), ID: string("ab"[rng.IntN(2)]),
@@ -82,7 +90,7 @@ func (w *world) inventSession() *record.Session {
 	case record.SessionOpens:
 		s.Agent, s.Until, s.Taste = "helper", rng.Int64N(1000), []byte{1, 2}
 	case record.SessionWrites:
-		s.Signals = []record.SessionCount{{Type: uint16(rng.IntN(len(w.admin.versions[0].Signals))), N: 1}}
+		s.Signals = []record.SessionCount{{Type: uint16(rng.IntN(w.types)), N: 1}}
 		s.Refused = rng.Uint64N(9)
 	case record.SessionNotes:
 		s.Name = "mood"
@@ -107,11 +115,11 @@ var (
 	collections = [...]string{"collection-0", "collection-1"}
 )
 
-func (w *world) item() string    { return items[w.rng.IntN(len(items))] }
-func (w *world) user() string    { return users[w.rng.IntN(len(users))] }
-func (w *world) creator() string { return creators[w.rng.IntN(len(creators))] }
+func (w *inventor) item() string    { return items[w.rng.IntN(len(items))] }
+func (w *inventor) user() string    { return users[w.rng.IntN(len(users))] }
+func (w *inventor) creator() string { return creators[w.rng.IntN(len(creators))] }
 
-func (w *world) entity(kind record.Kind) record.Entity {
+func (w *inventor) entity(kind record.Kind) record.Entity {
 	x := record.Entity{Kind: id.KindItem, ID: w.item()}
 	if w.rng.IntN(5) == 0 {
 		x = record.Entity{Kind: id.KindUser, ID: w.user()}
@@ -141,13 +149,13 @@ func (l *ledger) accept(p *record.Proposed, at id.Position) {
 }
 
 // original picks a signal to take back: mostly a new one, and now and then one that was tried before.
-func (l *ledger) original(w *world) (id.Position, bool) {
+func (l *ledger) original(rng *rand.Rand) (id.Position, bool) {
 	if len(l.signals) == 0 {
 		return id.Position{}, false
 	}
-	i := w.rng.IntN(len(l.signals))
+	i := rng.IntN(len(l.signals))
 	at := l.signals[i]
-	if w.rng.IntN(8) > 0 {
+	if rng.IntN(8) > 0 {
 		l.signals = slices.Delete(l.signals, i, i+1)
 	}
 	l.tried[at]++

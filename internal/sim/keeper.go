@@ -22,13 +22,13 @@ type keeper struct {
 	retention retention.Policy
 	// userMemory is too small for all users in two runs of five.
 	userMemory int64
-	strikes    int // failures that weren't excused yet
-	report     *NodeReport
+	strikes    int     // failures that weren't excused yet
+	failures   *uint64 // counts them
 }
 
-func newKeeper(w *world, rng *rand.Rand) *keeper {
+func newKeeper(rng *rand.Rand, failures *uint64) *keeper {
 	k := &keeper{
-		rng: rng, report: &w.report, memory: store.NewMemory(), faulty: rng.IntN(3) == 0,
+		rng: rng, failures: failures, memory: store.NewMemory(), faulty: rng.IntN(3) == 0,
 		mean: []int64{0, 200 * milli, 800 * milli, 3 * second}[rng.IntN(4)],
 	}
 	// The log goes at once, after a while, or never.
@@ -57,7 +57,7 @@ func (k *keeper) fault(what string) error {
 		panic(disk.ErrPower)
 	}
 	k.strikes++
-	k.report.Faults.Store++
+	*k.failures++
 	return fmt.Errorf("%s: %w", what, fault.ErrDisk)
 }
 
@@ -71,43 +71,63 @@ func (k *keeper) struck() bool {
 // crash loses what wasn't flushed, or some of it.
 func (k *keeper) crash() { k.memory.Crash(k.rng.IntN(k.memory.Unflushed() + 1)) }
 
-// keep makes a checkpoint now and then while the process lives.
-func (p *process) keep() {
-	if p.w.keeper.mean > 0 {
-		p.nextCheckpoint(p.base.Materialiser())
+// owner is the process that checkpoints are made of.
+type owner interface {
+	// within does something after a while, if the process still lives.
+	within(d int64, do func())
+	// fail ends it.
+	fail(err error)
+	// releases is told that the log goes below an entry, before it does.
+	releases(below uint64) error
+}
+
+// checkpoints makes those of one process, now and then.
+type checkpoints struct {
+	*keeper
+	owner   owner
+	base    *host.Base
+	journal *host.Journal
+	m       *host.Materialiser // nil in runs without checkpoints
+	made    *uint64            // counts those that were committed
+}
+
+// begin makes a checkpoint now and then while the process lives.
+func (c *checkpoints) begin() {
+	if c.mean > 0 {
+		c.m = c.base.Materialiser()
+		c.next()
 	}
 }
 
-func (p *process) nextCheckpoint(m *host.Materialiser) {
-	p.materialiser = m
-	k := p.w.keeper
-	p.w.after(1+k.rng.Int64N(2*k.mean), p.life, func() { p.checkpoint(m) })
-}
+func (c *checkpoints) next() { c.owner.within(1+c.rng.Int64N(2*c.mean), c.make) }
 
-// checkpoint makes one in steps, between which other things happen.
-func (p *process) checkpoint(m *host.Materialiser) {
-	k := p.w.keeper
+// make makes one in steps, between which other things happen.
+func (c *checkpoints) make() {
+	m := c.m
 	steps := []func() error{
 		func() error { return foldAll(m) },
-		func() error { p.w.report.Checkpoints++; return m.Commit() },
+		func() error { *c.made++; return m.Commit() },
 		func() error {
-			if k.rng.IntN(3) == 0 {
+			if c.rng.IntN(3) == 0 {
 				return nil // the next one flushes both
 			}
-			return p.flush(m)
+			return c.flush(m)
 		},
 	}
 	var next func(i int)
 	next = func(i int) {
+		if c.m != m {
+			return // the process has begun anew meanwhile
+		}
 		if i == len(steps) {
-			p.nextCheckpoint(m)
+			c.next()
 			return
 		}
 		if err := steps[i](); err != nil {
-			p.fail(err)
+			c.owner.fail(err)
 			return
 		}
-		p.w.after(k.rng.Int64N(5*milli), p.life, func() { next(i + 1) })
+		c.owner.within(c.rng.Int64N(5*milli), func() { next(i + 1) })
 	}
 	next(0)
 }
@@ -120,8 +140,8 @@ func foldAll(m *host.Materialiser) error {
 	}
 }
 
-// flush makes the checkpoint durable, and lets the log go. The ledger looks at it first.
-func (p *process) flush(m *host.Materialiser) error {
+// flush makes the checkpoint durable, and lets the log go. The owner looks at it first.
+func (c *checkpoints) flush(m *host.Materialiser) error {
 	if err := m.Flush(); err != nil {
 		return err
 	}
@@ -129,22 +149,20 @@ func (p *process) flush(m *host.Materialiser) error {
 	if err != nil {
 		return err
 	}
-	if below <= p.base.Log.FirstIndex() {
+	if below <= c.base.Log.FirstIndex() {
 		return nil
 	}
-	if err := p.w.ledger.read(p.base.Log, p.base.Origin()); err != nil {
-		return fmt.Errorf("log: %w", err)
+	if err := c.owner.releases(below); err != nil {
+		return err
 	}
-	p.w.tell("release", below, 0, "")
-	p.w.report.Released++
-	p.journal.Release(below)
+	c.journal.Release(below)
 	return nil
 }
 
-// lastCheckpoint is what an orderly close makes, sometimes.
-func (p *process) lastCheckpoint() error {
-	m := p.materialiser
-	if m == nil || p.w.keeper.rng.IntN(2) == 0 {
+// last is what an orderly close makes, sometimes.
+func (c *checkpoints) last() error {
+	m := c.m
+	if m == nil || c.rng.IntN(2) == 0 {
 		return nil
 	}
 	err := foldAll(m)

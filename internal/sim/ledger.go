@@ -109,13 +109,18 @@ func (l *ledger) auditAfresh(b *host.Base, rng *rand.Rand) error {
 	if err := l.reconcile(b); err != nil {
 		return err
 	}
+	return l.foldAfresh(b, rng)
+}
+
+// foldAfresh compares the state with what the definition makes of all events at once, in any order.
+func (l *ledger) foldAfresh(b *host.Base, rng *rand.Rand) error {
 	events := slices.Clone(l.events)
 	rng.Shuffle(len(events), func(i, j int) { events[i], events[j] = events[j], events[i] })
 	var err error
 	if l.state, err = oracle.Fold(events, oracle.Definition()); err != nil {
 		return err
 	}
-	l.folded = len(events)
+	l.folded = len(l.events)
 	return l.fold(b)
 }
 

@@ -73,6 +73,7 @@ const epoch = 1_700_000_000 * second
 
 // world is one run: the clock, what is due, the disk, the process that runs on it, and those who use it.
 type world struct {
+	inventor
 	rng     *rand.Rand
 	end     int64 // when the clients stop
 	now     int64
@@ -113,10 +114,11 @@ func newWorld(seed uint64, o NodeOptions, r *room) *world {
 	if o.Story {
 		w.story.whole = &strings.Builder{}
 	}
-	w.keeper = newKeeper(w, rand.New(rand.NewPCG(seed, 0x6b656570)))
+	w.keeper = newKeeper(rand.New(rand.NewPCG(seed, 0x6b656570)), &w.report.Faults.Store)
 	w.trouble = newTrouble(w)
 	w.clients = newClients(w)
 	w.admin = newAdmin(w)
+	w.inventor = inventor{rng: rng, ledger: w.ledger, now: &w.now, types: len(w.admin.versions[0].Signals)}
 	return w
 }
 
@@ -168,7 +170,7 @@ func (w *world) breaks(err error) {
 }
 
 func (w *world) tell(what string, a, b uint64, note string) {
-	w.story.tell(happening{w.now, what, a, b, note})
+	w.story.tell(happening{w.now, "", what, a, b, note})
 }
 
 // after puts something on the agenda. With a life other than 0 it is meant for that process alone.
@@ -178,4 +180,6 @@ func (w *world) after(d int64, life uint64, do func()) {
 }
 
 // between draws a time.
-func (w *world) between(from, to int64) int64 { return from + w.rng.Int64N(to-from+1) }
+func (w *world) between(from, to int64) int64 { return between(w.rng, from, to) }
+
+func between(rng *rand.Rand, from, to int64) int64 { return from + rng.Int64N(to-from+1) }

@@ -1,9 +1,9 @@
 package sim
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/tidaldb/tidal/internal/consensus"
@@ -32,7 +32,7 @@ type process struct {
 	ready    bool                // it stamps, and what it recovered was checked
 	stopping bool                // it takes no requests any more
 
-	materialiser *host.Materialiser // nil in runs without checkpoints
+	checkpoints checkpoints
 }
 
 // before is what the last process left, for comparison with what the next one finds.
@@ -74,14 +74,31 @@ func (w *world) start() {
 	w.tell("open", r.LastIndex, uint64(r.TornBytes), "")
 	p.settle()
 	p.ticks()
-	p.keep()
+	p.checkpoints = checkpoints{
+		keeper: w.keeper, owner: p, base: p.base, journal: p.journal, made: &w.report.Checkpoints,
+	}
+	p.checkpoints.begin()
+}
+
+// within puts something on the agenda that ends with the process.
+func (p *process) within(d int64, do func()) { p.w.after(d, p.life, do) }
+
+// releases lets the ledger look at the log before it goes.
+func (p *process) releases(below uint64) error {
+	w := p.w
+	if err := w.ledger.read(p.base.Log, p.base.Origin()); err != nil {
+		return fmt.Errorf("log: %w", err)
+	}
+	w.tell("release", below, 0, "")
+	w.report.Released++
+	return nil
 }
 
 // options are those of every process.
 func (w *world) options() host.Options {
 	return host.Options{
 		FS: w.disk, Dir: directory, SegmentBytes: w.trouble.segment, MaxWaiting: w.trouble.waiting,
-		Random: bytes.NewReader([]byte("one simulated cluster")),
+		Random: strings.NewReader(clusterSecret),
 		Now:    func() time.Time { return time.Unix(0, w.clock().Wall) },
 		Store:  w.keeper.open, Retention: w.keeper.retention, UserMemory: w.keeper.userMemory,
 	}
@@ -270,7 +287,7 @@ func (p *process) stop() {
 	p.stopping = false
 	p.step.Stop(fault.ErrClosed)
 	p.journal.Finish()
-	err := p.lastCheckpoint()
+	err := p.checkpoints.last()
 	if cerr := p.base.Close(); err == nil {
 		err = cerr
 	}

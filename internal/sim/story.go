@@ -7,13 +7,17 @@ import (
 
 // happening is one line of a run's story, kept unformatted: most are never read.
 type happening struct {
-	at   int64 // simulated nanoseconds
+	at   int64  // simulated nanoseconds
+	who  string // the machine; empty where there is one, or when it is nobody's
 	what string
 	a, b uint64
 	note string
 }
 
 func (h happening) String() string {
+	if h.who != "" {
+		return fmt.Sprintf("%12.6fs %-4s %-10s %d %d %s", float64(h.at)/1e9, h.who, h.what, h.a, h.b, h.note)
+	}
 	return fmt.Sprintf("%12.6fs %-10s %d %d %s", float64(h.at)/1e9, h.what, h.a, h.b, h.note)
 }
 
@@ -32,7 +36,7 @@ func (s *story) tell(h happening) {
 	s.mix(uint64(h.at))
 	s.mix(h.a)
 	s.mix(h.b)
-	for _, text := range [...]string{h.what, h.note} {
+	for _, text := range [...]string{h.who, h.what, h.note} {
 		s.mix(uint64(len(text)))
 		for i := range len(text) {
 			s.mix(uint64(text[i]))

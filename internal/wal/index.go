@@ -3,6 +3,8 @@ package wal
 import (
 	"fmt"
 	"sort"
+
+	"github.com/tidaldb/tidal/internal/planted"
 )
 
 // index is the live view of the log: which entry is where, with what was superseded left out. It is built by adding
@@ -67,6 +69,10 @@ func (x *index) add(r record, offset int64) string {
 	case r.kind.entry():
 		if r.index < x.base || r.index > x.last+1 {
 			return fmt.Sprintf("entry %d comes where entries %d to %d may", r.index, x.base, x.last+1)
+		}
+		if planted.KeepConflict && r.index <= x.last {
+			x.truncate(r.index + 1)
+			return ""
 		}
 		x.truncate(r.index)
 		x.push(r.index, r.term, offset)

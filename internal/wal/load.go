@@ -9,6 +9,7 @@ import (
 
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/planted"
 	"github.com/tidaldb/tidal/internal/vfs"
 )
 
@@ -105,6 +106,9 @@ func loadHeaders(fsys vfs.FS, dir string, want *Identity) (segments []*segment, 
 		if err := neverUsed(fsys, fsys.PathJoin(dir, name), segments, longest, unreadable[i]); err != nil {
 			return nil, nil, err
 		}
+	}
+	if n := len(segments) - 1; planted.LoseSegment && n > 0 {
+		segments, unused = segments[:n], append(unused, segments[n].name)
 	}
 	return segments, unused, nil
 }

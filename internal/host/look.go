@@ -1,0 +1,16 @@
+package host
+
+import (
+	"github.com/tidaldb/tidal/internal/consensus"
+	"github.com/tidaldb/tidal/internal/wal"
+)
+
+// What package sim looks at, to hold replicas against each other.
+
+// Applied is the last entry that was applied.
+func (b *Base) Applied() uint64 { return b.applied.Load() }
+
+// EntryOf is an entry of the log as consensus has it.
+func EntryOf(e wal.Entry) consensus.Entry {
+	return consensus.Entry{Kind: fromLog(e.Kind), Term: e.Term, Index: e.Index, Data: e.Data}
+}
