@@ -53,6 +53,9 @@ func Start(c Config) (*Member, error) {
 // DB is the database, of which this member holds a copy. It's closed by [Member.Close], and by nobody else.
 func (m *Member) DB() *tidal.DB { return m.db }
 
+// Address is where other members reach this one, as "host:port".
+func (m *Member) Address() string { return m.replica.Address() }
+
 // Ready returns once this member has caught up with what the group had committed when it was called, and somebody leads:
 // reads are good then. ctx bounds how long that is waited for.
 func (m *Member) Ready(ctx context.Context) error {

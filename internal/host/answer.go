@@ -22,7 +22,7 @@ func (r *Replica) answer(ctx context.Context, q *question) (a answer) {
 	a.Members = here.members.List()
 	var err error
 	switch {
-	case q.Incarnation != 0 && q.Incarnation != a.Incarnation:
+	case q.Kind != questionJoin && q.Incarnation != a.Incarnation:
 		err = fmt.Errorf("replica %d is of incarnation %d of the group, which goes on as %d since it lost its majority; move its "+
 			"directory away and let it join anew: %w", q.Number, q.Incarnation, a.Incarnation, fault.ErrForeign)
 	case q.Kind == questionWhere:

@@ -125,6 +125,11 @@ func (b *Base) identify() error {
 		return fault.Refuse("dir", "is empty")
 	}
 	var err error
+	if !b.opts.recovering {
+		if err := refuseRecovering(fsys, dir); err != nil {
+			return err
+		}
+	}
 	if b.opts.ReadOnly || b.opts.MustExist {
 		if b.identity, err = readIdentity(fsys, dir); err != nil || b.opts.ReadOnly {
 			return err

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -53,15 +54,22 @@ func checkpointed(fsys vfs.FS, dir string, who identity) (index, term uint64, er
 	if err != nil {
 		return 0, 0, err
 	}
+	m, _, err := checkpointMeta(fsys, dir, group)
+	return m.Applied, m.Term, err
+}
+
+// checkpointMeta is what the checkpoint of a directory says of itself; found is false if there is none.
+func checkpointMeta(fsys vfs.FS, dir string, group store.Identity) (m store.Meta, found bool, err error) {
 	s, err := store.Open(store.Options{FS: fsys, Dir: fsys.PathJoin(dir, storeDir), Identity: group, ReadOnly: true})
 	if errors.Is(err, fault.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
-		return 0, 0, nil
+		return m, false, nil
 	}
 	if err != nil {
-		return 0, 0, fmt.Errorf("read the checkpoint: %w", err)
+		return m, false, fmt.Errorf("read the checkpoint: %w", err)
 	}
-	m := s.Meta()
-	return m.Applied, m.Term, s.Close()
+	m = s.Meta()
+	m.Configuration = bytes.Clone(m.Configuration)
+	return m, true, s.Close()
 }
 
 // goOn lets a log that ends before the checkpoint go on behind it.

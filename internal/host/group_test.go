@@ -23,7 +23,6 @@ type group struct {
 	net     *pair.Network
 	members map[string]*host.Replica // by address
 	disks   map[string]vfs.FS
-	tune    func(*host.Options) // changes every member's options, nil for nobody
 }
 
 func newGroup(t *testing.T) *group {
@@ -48,7 +47,7 @@ func (g *group) options(address string, join ...string) host.Options {
 		disk = pebblevfs.NewMem()
 		g.disks[address] = disk
 	}
-	o := host.Options{
+	return host.Options{
 		Dir: "db", FS: disk,
 		Group: &host.Group{
 			Listen: address, URL: "http://" + address, Join: join, JoinTimeout: 10 * time.Second,
@@ -57,10 +56,6 @@ func (g *group) options(address string, join ...string) host.Options {
 			},
 		},
 	}
-	if g.tune != nil {
-		g.tune(&o)
-	}
-	return o
 }
 
 // start opens a member.
@@ -77,7 +72,16 @@ func (g *group) start(address string, join ...string) *host.Replica {
 // found opens the first member and gives it the test schema.
 func (g *group) found(address string) *host.Replica {
 	g.t.Helper()
-	r := g.start(address)
+	return g.foundWith(address, g.options(address))
+}
+
+func (g *group) foundWith(address string, opts host.Options) *host.Replica {
+	g.t.Helper()
+	r, err := host.Open(context.Background(), opts)
+	if err != nil {
+		g.t.Fatalf("open %s: %v", address, err)
+	}
+	g.members[address] = r
 	g.await("somebody leads", r.Leading)
 	records := []record.Proposed{
 		{Kind: record.KindFormatLevel, Level: record.FormatLevel{Level: record.Level}},

@@ -49,6 +49,14 @@ func (r *Replica) Leader() (number uint64, address, url string) {
 	return h.leader, m.Address, m.URL
 }
 
+// Address is where other members reach this one, "" outside of groups.
+func (r *Replica) Address() string {
+	if r.links == nil {
+		return ""
+	}
+	return r.links.address()
+}
+
 // Leading reports whether this replica takes writes.
 func (r *Replica) Leading() bool { return r.loop != nil && r.loop.here().leading }
 
@@ -108,7 +116,7 @@ func (r *Replica) member(m consensus.Member, h *here, core *consensus.Status) Me
 	for _, p := range core.Peers {
 		if h.leading && p.Number == m.Number {
 			x.Known, x.Alive, x.Behind = true, p.Active, core.Last-min(core.Last, p.Match)
-			x.Snapshot = p.State == "snapshot"
+			x.Snapshot = p.State == "StateSnapshot"
 		}
 	}
 	return x

@@ -45,9 +45,6 @@ const (
 // packetsWaiting bounds the packets that wait for the loop. The largest is about as large as a batch.
 const packetsWaiting = 64
 
-// maxFrame bounds a frame: an entry, or a chunk of a snapshot, with the largest record there can be.
-const maxFrame = 32 << 20
-
 // connect opens the transport. Nobody is there to answer yet.
 func connect(g *Group) (*links, error) {
 	n := &links{
@@ -56,13 +53,16 @@ func connect(g *Group) (*links, error) {
 	n.clocks.of = map[uint64]clockOf{}
 	network := g.Network
 	if network == nil {
-		return nil, fault.Refuse("network", "is missing")
+		network = func(o transport.Options) (transport.Transport, error) { return transport.Listen(o) }
 	}
-	var err error
-	n.tr, err = network(transport.Options{
-		MaxFrame: maxFrame, Listen: g.Listen, Advertise: g.Advertise, Identity: n.identity, TLS: g.TLS, Handler: n, Admit: n.admit, Log: g.Log,
+	tr, err := network(transport.Options{
+		Listen: g.Listen, Advertise: g.Advertise, Identity: n.identity, TLS: g.TLS, Handler: n, Admit: n.admit, Log: g.Log,
 	})
-	return n, err
+	if err != nil {
+		return nil, err
+	}
+	n.tr = tr
+	return n, nil
 }
 
 // admit refuses who was removed.
@@ -98,9 +98,7 @@ func (n *links) close() error {
 }
 
 // know tells the transport where the others are.
-//
-// Whoever catches up reads of members of long ago first: those with higher numbers came later, and stay.
-func (n *links) know(members []consensus.Member, highest uint64) {
+func (n *links) know(members []consensus.Member) {
 	self := n.who.Load().Replica
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -116,7 +114,7 @@ func (n *links) know(members []consensus.Member, highest uint64) {
 		}
 	}
 	for number := range n.peers {
-		if !here[number] && number <= highest {
+		if !here[number] {
 			delete(n.peers, number)
 			n.tr.RemovePeer(number)
 			n.clocks.forget(number)

@@ -90,6 +90,8 @@ type Options struct {
 	// join is asked who a new directory is, and known told it; nil is nobody.
 	join  func() (*Joined, error)
 	known func(identity)
+	// recovering opens a directory that is being recovered.
+	recovering bool
 }
 
 // tick is how long a tick of Raft's clock is.
@@ -186,7 +188,7 @@ func (r *Replica) open(ctx context.Context, opts Options) (err error) {
 		if err := r.links.known(ctx, r.base.opts.Now()); err != nil {
 			return err
 		}
-		r.links.know(r.base.known(), 0)
+		r.links.know(r.base.known())
 	}
 	if r.loop, err = startLoop(r.base, r.links); err != nil {
 		return err
@@ -316,7 +318,7 @@ func (r *Replica) abandon() {
 	if r.loop != nil {
 		_ = r.loop.stop()
 	}
-	if r.links != nil && r.links.tr != nil {
+	if r.links != nil {
 		_ = r.links.close()
 	}
 	if r.base != nil {

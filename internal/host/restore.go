@@ -149,7 +149,7 @@ func (x *restorer) build(ctx context.Context, from io.Reader) (err error) {
 	}
 	h := x.in.Head()
 	x.who = identity{
-		Format: identityFormat, Cluster: hex.EncodeToString(h.Cluster[:]), Tenant: h.Tenant, Region: h.Region,
+		Format: 1, Cluster: hex.EncodeToString(h.Cluster[:]), Tenant: h.Tenant, Region: h.Region,
 		Shard: h.Shard, Replica: h.Replica, Incarnation: nextLife(h.Incarnation, x.opts.Now()),
 	}
 	if h.Replica == 0 {

@@ -1,0 +1,92 @@
+package host_test
+
+import (
+	"errors"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tidaldb/tidal/internal/fault"
+	"github.com/tidaldb/tidal/internal/host"
+	"github.com/tidaldb/tidal/internal/transport"
+	"github.com/tidaldb/tidal/internal/transport/pair"
+)
+
+// members are the numbers of those whom a member knows.
+func numbers(t *testing.T, r *host.Replica) (out []uint64) {
+	t.Helper()
+	s, err := r.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range s.Members {
+		out = append(out, m.Number)
+	}
+	return out
+}
+
+// pass lets time pass, which in a bubble takes none.
+func pass(d time.Duration) { <-time.After(d) }
+
+// nobody asks, and has no number.
+type nobody struct{ transport.Handler }
+
+// The answer to a newcomer is lost: a learner stands there that nobody is. The same newcomer gets another number when it asks
+// again, and the lost one goes; if it never asks again, it goes after a while.
+func TestANumberThatWasLostIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGroup(t)
+		a := g.found("a")
+		asker, err := g.net.Join("z", pair.Member{Identity: func() transport.Identity { return transport.Identity{} }, Handler: nobody{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if _, err := asker.Ask(t.Context(), "a", host.JoinQuestion("z", time.Now().UnixMilli())); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := numbers(t, a); len(got) != 2 || got[1] != 3 {
+			t.Errorf("asked twice, the members are %v", got)
+		}
+		pass(2 * time.Minute)
+		if got := numbers(t, a); len(got) != 1 {
+			t.Errorf("after two minutes the members are %v", got)
+		}
+	})
+}
+
+// A leader whose clock jumps stamps nothing any more, and somebody else leads.
+func TestALeaderWithAWrongClockGivesUpLeading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGroup(t)
+		var ahead atomic.Int64
+		opts := g.options("a")
+		opts.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+		a := g.foundWith("a", opts)
+		g.start("b", "a")
+		g.start("c", "a")
+		g.voters(3)
+		g.write("p", 1, "x")
+		pass(5 * time.Second) // clocks are compared
+		ahead.Store(int64(time.Hour))
+		pass(5 * time.Second)
+		if a.Leading() {
+			t.Errorf("it still leads\n%s", g.picture())
+		}
+		if s, err := a.Status(t.Context()); err != nil || !errors.Is(s.Clock, fault.ErrClock) {
+			t.Errorf("its status says %v, %v", s.Clock, err)
+		}
+		g.write("p", 2, "x")
+		if _, err := write(t.Context(), a, "q", 1, "y", 1); !errors.Is(err, fault.ErrClock) && !errors.Is(err, fault.ErrNotLeader) {
+			t.Errorf("a write through it: %v", err)
+		}
+		ahead.Store(0)
+		pass(5 * time.Second)
+		if s, err := a.Status(t.Context()); err != nil || s.Clock != nil {
+			t.Errorf("set right, its status says %v, %v", s.Clock, err)
+		}
+		g.same()
+	})
+}
