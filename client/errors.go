@@ -120,6 +120,7 @@ func meanings() []meaning {
 		{code: "unknown", is: ErrUnknown, unclear: true},
 		{code: "clock", is: ErrClock, elsewhere: true},
 		{code: "closed", is: ErrClosed, elsewhere: true},
+		{code: "starting", is: ErrUnavailable, elsewhere: true},
 		{code: "no_leader", is: ErrNotLeader, elsewhere: true},
 		{code: "changing", is: ErrChanging},
 		{code: codeNotLeader, is: ErrNotLeader, elsewhere: true},

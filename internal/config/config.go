@@ -3,6 +3,8 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -32,6 +34,13 @@ type Config struct {
 	RequestTimeout, StreamTimeout, HeaderTimeout, IdleTimeout time.Duration
 	DrainTimeout, DrainDelay                                  time.Duration
 	ReadyFree, ReadyLag                                       int64
+
+	ClusterListen, ClusterAdvertise, ClusterURL string
+	ClusterJoin                                 []string
+	ClusterJoinTimeout                          time.Duration
+	ClusterCA, ClusterCert, ClusterKey          string
+	ClusterElectionTimeout, ClusterStallTimeout time.Duration
+	ClusterReadyLag                             int
 
 	LogLevel, LogFormat                    string
 	AccessLog, Metrics, MetricsOpen, Pprof bool
@@ -113,7 +122,43 @@ func (c *Config) check() error {
 	if c.ExportAlarm == 0 {
 		errs = append(errs, fault.Refuse("export-alarm", "is 0; write -1 for never"))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.checkCluster()...)...)
+}
+
+// checkCluster looks at the settings of a replica of a group.
+func (c *Config) checkCluster() (errs []error) {
+	if files := []string{c.ClusterCA, c.ClusterCert, c.ClusterKey}; slices.Contains(files, "") && strings.Join(files, "") != "" {
+		errs = append(errs, fault.Refuse("cluster-cert", "cluster-key and cluster-ca are given together, or none of them"))
+	}
+	if c.ClusterStallTimeout < c.ClusterElectionTimeout {
+		errs = append(errs, fault.Refuse("cluster-stall-timeout", "is less than cluster-election-timeout"))
+	}
+	if c.ClusterListen == "" {
+		if c.ClusterAdvertise+c.ClusterURL+strings.Join(c.ClusterJoin, "")+c.ClusterCA != "" {
+			errs = append(errs, fault.Refuse("cluster-listen", "is empty, and other settings of a replica are given; name the address for the other replicas"))
+		}
+		return errs
+	}
+	if u, err := url.Parse(c.ClusterURL); c.ClusterURL != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
+		errs = append(errs, fault.Refuse("cluster-url", "%q is no URL of a server, such as https://db1.example.com:7878", c.ClusterURL))
+	}
+	for name, address := range map[string]string{"cluster-listen": c.ClusterListen, "cluster-advertise": c.ClusterAdvertise} {
+		if address != "" {
+			errs = append(errs, checkAddress(name, address))
+		}
+	}
+	for _, address := range c.ClusterJoin {
+		errs = append(errs, checkAddress("cluster-join", address))
+	}
+	return errs
+}
+
+// checkAddress refuses what isn't host:port.
+func checkAddress(name, address string) error {
+	if _, port, err := net.SplitHostPort(address); err != nil || port == "" {
+		return fault.Refuse(name, "%q is no address; write host:port, such as 10.0.0.1:7879", address)
+	}
+	return nil
 }
 
 func parseFlags(given map[string]string) (map[string]placed, error) {

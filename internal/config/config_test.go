@@ -26,6 +26,14 @@ func other(s config.Setting, n int) string {
 		return "json"
 	case s.Name == "tls-cert" || s.Name == "tls-key":
 		return fmt.Sprintf("both-%d.pem", n)
+	case s.Name == "cluster-listen" || s.Name == "cluster-advertise" || s.Name == "cluster-join":
+		return fmt.Sprintf("10.0.0.%d:7879", n+1)
+	case s.Name == "cluster-url":
+		return fmt.Sprintf("https://db%d:7878", n+1)
+	case s.Name == "cluster-election-timeout":
+		return fmt.Sprintf("%d00ms", n+4)
+	case s.Name == "cluster-stall-timeout":
+		return fmt.Sprintf("%dm", n+1)
 	case s.Name == "checkpoint-lag":
 		return fmt.Sprintf("%dGiB", n+1)
 	case s.Kind == config.Switch:
@@ -51,12 +59,18 @@ func TestTheFirstSourceRules(t *testing.T) {
 		var file strings.Builder
 		want, from := map[string]string{}, map[string]string{}
 		// A certificate without its key is refused, wherever the two are.
-		tls := rapid.Bool().Draw(t, "tls")
+		tls, grouped := rapid.Bool().Draw(t, "tls"), rapid.Bool().Draw(t, "grouped")
 		for _, s := range settings {
 			want[s.Name], from[s.Name] = s.Default, "default"
 			isTLS := strings.HasPrefix(s.Name, "tls-")
+			// So are settings of a replica that has no address.
+			isGroup := slices.Contains([]string{"cluster-ca", "cluster-cert", "cluster-key", "cluster-listen"}, s.Name)
+			if strings.HasPrefix(s.Name, "cluster-") && !grouped {
+				continue
+			}
 			for n, source := range []string{"file", "environment", "flag"} {
-				if isTLS && !(tls && n == 0) && !(tls && rapid.Bool().Draw(t, s.Name+source)) || !isTLS && !rapid.Bool().Draw(t, s.Name+source) {
+				always := isGroup && n == 0
+				if !always && isTLS && !(tls && n == 0) && !(tls && rapid.Bool().Draw(t, s.Name+source)) || !always && !isTLS && !rapid.Bool().Draw(t, s.Name+source) {
 					continue
 				}
 				text := other(s, n)
@@ -134,6 +148,12 @@ func TestWhatIsUnknownOrWrongIsRefusedWithItsPlace(t *testing.T) {
 		{"half of TLS", config.Sources{Flags: map[string]string{"tls-cert": "c"}}, "tls-cert", "together"},
 		{"lag", config.Sources{Flags: map[string]string{"checkpoint-bytes": "1GiB"}}, "checkpoint-lag", "less than"},
 		{"no memory", config.Sources{Flags: map[string]string{"user-memory": "0"}}, "user-memory", "-1 for no bound"},
+		{"half of the cluster's TLS", config.Sources{Flags: map[string]string{"cluster-listen": "a:1", "cluster-ca": "c"}}, "cluster-cert", "together"},
+		{"no address of its own", config.Sources{Flags: map[string]string{"cluster-join": "a:1"}}, "cluster-listen", "is empty"},
+		{"no port", config.Sources{Flags: map[string]string{"cluster-listen": "a"}}, "cluster-listen", "host:port"},
+		{"no port to join", config.Sources{Flags: map[string]string{"cluster-listen": "a:1", "cluster-join": "b:1,c"}}, "cluster-join", `"c" is no address`},
+		{"no URL", config.Sources{Flags: map[string]string{"cluster-listen": "a:1", "cluster-url": "a:1"}}, "cluster-url", "no URL"},
+		{"stall", config.Sources{Flags: map[string]string{"cluster-election-timeout": "5s"}}, "cluster-stall-timeout", "less than"},
 		{"nested", config.Sources{FileName: "t.yaml", File: []byte("listen:\n  port: 1\n")}, "t.yaml:1: listen", "one value"},
 		{"list", config.Sources{FileName: "t.yaml", File: []byte("listen: [a, b]\n")}, "t.yaml:1: listen", "one value"},
 		{"nothing", config.Sources{FileName: "t.yaml", File: []byte("listen:\n")}, "t.yaml:1: listen", "one value"},

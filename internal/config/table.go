@@ -31,7 +31,7 @@ const variablePrefix = "TIDAL_"
 
 // Settings returns the table, in the order in which it's shown.
 func Settings() []Setting {
-	return slices.Concat(whatIsServed(), where(), limits(), times(), whatIsSaid())
+	return slices.Concat(whatIsServed(), where(), group(), limits(), times(), whatIsSaid())
 }
 
 // Find returns the setting of a name.
@@ -70,6 +70,22 @@ func where() []Setting {
 		text("tls-key", "", "file with the certificate's private key, as PEM", func(c *Config) *string { return &c.TLSKey }),
 		text("keys", "", "file with the API keys; API_KEYS in the directory of the database if empty", func(c *Config) *string { return &c.Keys }),
 		yes("require-keys", "false", "refuse requests without a key on this machine, too, also as long as there are no keys", func(c *Config) *bool { return &c.RequireKeys }),
+	}
+}
+
+func group() []Setting {
+	return []Setting{
+		text("cluster-listen", "", "address for the other replicas of a group, host:port; empty keeps the database alone", func(c *Config) *string { return &c.ClusterListen }),
+		text("cluster-advertise", "", "address that the others are told; cluster-listen if empty", func(c *Config) *string { return &c.ClusterAdvertise }),
+		text("cluster-url", "", "URL that applications are told; made of listen if empty, where that names one address", func(c *Config) *string { return &c.ClusterURL }),
+		list("cluster-join", "addresses of replicas, with commas between them, of which a new directory asks for a place in their group", func(c *Config) *[]string { return &c.ClusterJoin }),
+		duration("cluster-join-timeout", "1m", time.Second, time.Hour, "how long a place is asked for before the server gives up", func(c *Config) *time.Duration { return &c.ClusterJoinTimeout }),
+		text("cluster-ca", "", "file with the certificate of the authority that signed those of all replicas, as PEM; without it only this machine can be reached", func(c *Config) *string { return &c.ClusterCA }),
+		text("cluster-cert", "", "file with this replica's certificate, as PEM; it may change while the server runs", func(c *Config) *string { return &c.ClusterCert }),
+		text("cluster-key", "", "file with its private key, as PEM", func(c *Config) *string { return &c.ClusterKey }),
+		duration("cluster-election-timeout", "300ms", 50*time.Millisecond, time.Minute, "how long without word from the leader before another one is elected; the same at all replicas", func(c *Config) *time.Duration { return &c.ClusterElectionTimeout }),
+		duration("cluster-stall-timeout", "2s", 100*time.Millisecond, 10*time.Minute, "how long a leader waits for its disk before it hands over", func(c *Config) *time.Duration { return &c.ClusterStallTimeout }),
+		reload(count("cluster-ready-lag", "10000", 1, 1<<30, "how many entries a replica may be behind to call itself ready", func(c *Config) *int { return &c.ClusterReadyLag })),
 	}
 }
 
@@ -114,6 +130,18 @@ func reload(s Setting) Setting {
 func text(name, standard, doc string, field func(*Config) *string) Setting {
 	return Setting{Name: name, Kind: Text, Default: standard, Doc: doc, set: func(c *Config, t string) error {
 		*field(c) = t
+		return nil
+	}}
+}
+
+func list(name, doc string, field func(*Config) *[]string) Setting {
+	return Setting{Name: name, Kind: Text, Doc: doc, set: func(c *Config, t string) error {
+		*field(c) = nil
+		for _, part := range strings.Split(t, ",") {
+			if part = strings.TrimSpace(part); part != "" {
+				*field(c) = append(*field(c), part)
+			}
+		}
 		return nil
 	}}
 }

@@ -62,6 +62,9 @@ type Started struct {
 	// Keys is how many API keys can be used now. Open reports that there are none, and none are needed.
 	Keys int  `json:"keys"`
 	Open bool `json:"open"`
+	// Replica is the number of a replica, and ClusterAddress where others reach it; a database alone has neither.
+	Replica        uint64 `json:"replica,omitempty"`
+	ClusterAddress string `json:"cluster_address,omitempty"`
 }
 
 // keysInterval is how often the file of the keys is looked at for changes.
@@ -74,6 +77,8 @@ type daemon struct {
 	dynamic dynamic
 	dir     string
 	db      *tidal.DB
+	late    atomic.Pointer[tidal.DB] // db, once it's open
+	replica *replica                 // nil for a database alone
 	ring    *access.Ring
 	gate    *access.Gate
 	keyFile string
@@ -88,7 +93,8 @@ type daemon struct {
 	local    bool // only this machine can reach the address
 	listener net.Listener
 	http     *http.Server
-	served   chan error // what Serve returned
+	front    atomic.Pointer[http.Handler] // what answers now
+	served   chan error                   // what Serve returned
 	cancel   context.CancelFunc
 }
 
@@ -120,16 +126,24 @@ func (d *daemon) open() error {
 	if err := d.openTLS(); err != nil {
 		return err
 	}
-	var err error
-	if d.db, err = openDatabase(c); err != nil {
+	o := metrics.Options{
+		DB: lateDatabase{&d.late}, DiskFree: d.diskFree,
+		Version: d.o.Version.Version, Commit: d.o.Version.Commit, Go: d.o.Version.Go,
+	}
+	if c.ClusterListen != "" {
+		o.Group, o.Expires = d.figures, d.expires
+		d.metrics = metrics.New(o)
+		if err := d.openGroup(c); err != nil {
+			return err
+		}
+		d.front.Store(d.handler())
+		return nil
+	}
+	d.metrics = metrics.New(o)
+	if err := d.openAlone(c); err != nil {
 		return err
 	}
-	d.metrics = metrics.New(metrics.Options{
-		DB: d.db, DiskFree: d.diskFree, Version: d.o.Version.Version, Commit: d.o.Version.Commit, Go: d.o.Version.Go,
-	})
-	if err := d.listen(c); err != nil {
-		return err
-	}
+	d.front.Store(d.handler())
 	d.serve()
 	return nil
 }
@@ -141,6 +155,7 @@ func (d *daemon) run(ctx context.Context) error {
 	}
 	keys := time.NewTicker(keysInterval)
 	defer keys.Stop()
+	removed := d.removed()
 	var alive <-chan time.Time
 	if d.o.Watchdog > 0 {
 		t := time.NewTicker(d.o.Watchdog)
@@ -154,6 +169,11 @@ func (d *daemon) run(ctx context.Context) error {
 		case err := <-d.served:
 			d.served <- err
 			return nil // close says so
+		case <-removed:
+			if err := d.replica.member.Err(); errors.Is(err, tidal.ErrRemoved) {
+				return err
+			}
+			removed = nil // what else ends its work is a check's to say; reads go on
 		case <-d.o.Hangup:
 			d.reload()
 		case <-keys.C:
@@ -169,11 +189,10 @@ func (d *daemon) started() error {
 	d.state.set(running)
 	d.metrics.Ready(true)
 	s := Started{
-		Address: d.listener.Addr().String(), URL: "http://" + d.listener.Addr().String(),
-		Keys: d.ring.Usable(d.o.Now()), Open: d.gate.Unlocked(),
+		Address: d.listener.Addr().String(), URL: d.url(), Keys: d.ring.Usable(d.o.Now()), Open: d.gate.Unlocked(),
 	}
-	if d.tls != nil {
-		s.URL = "https://" + s.Address
+	if d.replica != nil {
+		s.Replica, s.ClusterAddress = d.replica.self, d.replica.address
 	}
 	d.o.Log.Info("ready", "address", s.Address, "tls", d.tls != nil, "keys", s.Keys, "open", s.Open)
 	if d.o.Ready != nil {
@@ -183,6 +202,14 @@ func (d *daemon) started() error {
 	}
 	d.notify(notify.Ready, notify.Status("serving "+s.URL))
 	return nil
+}
+
+// url is where the server listens.
+func (d *daemon) url() string {
+	if d.tls != nil {
+		return "https://" + d.listener.Addr().String()
+	}
+	return "http://" + d.listener.Addr().String()
 }
 
 // notify speaks to the service manager. That it can't be reached is no reason to stop serving.
@@ -204,10 +231,15 @@ func (d *daemon) close() error {
 	} else if d.listener != nil {
 		errs = append(errs, d.listener.Close())
 	}
-	if d.db != nil {
-		if err := d.db.Close(); err != nil {
-			errs = append(errs, fmt.Errorf("close the database: %w", err))
-		}
+	var err error
+	switch {
+	case d.replica != nil:
+		err = d.replica.close()
+	case d.db != nil:
+		err = d.db.Close()
+	}
+	if err != nil {
+		errs = append(errs, fmt.Errorf("close the database: %w", err))
 	}
 	return errors.Join(errs...)
 }

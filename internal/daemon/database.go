@@ -19,24 +19,37 @@ func (d *daemon) diskFree() (uint64, error) {
 	return usage.AvailBytes, nil
 }
 
-// openDatabase opens the directory that the settings name, as they say.
-func openDatabase(c *config.Config) (*tidal.DB, error) {
+// databaseOf says what the settings want of the database: what it may have to be extended to, and how it is tuned.
+func databaseOf(c *config.Config) (*schema.Schema, *tidal.Options, error) {
 	if c.DataDir == "" {
-		return nil, fault.Refuse("data-dir", "is empty; name the directory of the database")
+		return nil, nil, fault.Refuse("data-dir", "is empty; name the directory of the database")
 	}
 	var s *schema.Schema
 	if c.Schema != "" {
 		var err error
 		if s, err = config.ReadSchema(c.Schema); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return tidal.Open(c.DataDir, s, &tidal.Options{
+	return s, &tidal.Options{
 		MaxWaiting: c.MaxWaiting, UserMemory: c.UserMemory, Retention: c.Retention,
 		CheckpointBytes: c.CheckpointBytes, CheckpointLag: c.CheckpointLag,
 		Exports: tidal.ExportLimits{AlarmBytes: c.ExportAlarm, MaxBytes: c.ExportLimit, StaleAfter: c.ExportStale},
 		Degrade: tidal.Degrade{
 			FewerCandidates: c.DegradeCandidates, CoarseCounts: c.DegradeCounts, NoMixing: c.DegradeMixing,
 		},
-	})
+	}, nil
+}
+
+// openAlone opens the directory that the settings name, as they say, and listens.
+func (d *daemon) openAlone(c *config.Config) error {
+	s, opts, err := databaseOf(c)
+	if err != nil {
+		return err
+	}
+	if d.db, err = tidal.Open(c.DataDir, s, opts); err != nil {
+		return err
+	}
+	d.late.Store(d.db)
+	return d.listen(c)
 }

@@ -13,6 +13,7 @@ import (
 // drain stops in order. Streams of writes, which would go on for ever, are told to end. Requests under way have the time of the setting; what is left then is cut off, which is an error
 // that says so.
 func (d *daemon) drain() error {
+	// A replica hands leadership over while it still accepts, and passes on what comes.
 	c := &d.config.Config
 	began := time.Now()
 	d.state.set(draining)
@@ -27,6 +28,7 @@ func (d *daemon) drain() error {
 			d.served <- err
 		}
 	}
+	d.handOver()
 	if api, ok := d.api.(interface{ Drain() }); ok {
 		api.Drain()
 	}

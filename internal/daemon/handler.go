@@ -12,22 +12,23 @@ import (
 )
 
 // handler puts what this package answers beside the API.
-func (d *daemon) handler() http.Handler {
+func (d *daemon) handler() *http.Handler {
 	c := &d.config.Config
-	d.api = d.o.API(server.Options{
+	o := server.Options{
 		DB: d.db, Authorize: d.authorize, Recorder: &recorder{d}, Keys: keys{d}, Now: d.o.Now,
 		Ready: func() bool { return d.state.is(running) },
 		Limits: server.Limits{
 			Body: c.BodyLimit, Request: c.RequestTimeout, Idle: c.StreamTimeout, Lists: c.MaxLists, Writes: c.MaxWrites,
 		},
-	})
+	}
+	if d.replica != nil {
+		o.Group, o.Forward = group{d.replica}, d.replica.forward
+	}
+	d.api = d.o.API(o)
 	h := health.New(d.trusted, d.checks()...)
 	mux := http.NewServeMux()
 	mux.Handle("/", d.counting(d.api))
-	mux.Handle("/livez", h.Live())
-	mux.Handle("/readyz", h.Ready())
-	mux.Handle("/healthz", h.Ready())
-	mux.HandleFunc("/version", d.version)
+	d.mountHealth(mux, h)
 	if c.Metrics {
 		h := promhttp.HandlerFor(d.metrics.Registry(), promhttp.HandlerOpts{
 			ErrorLog: quiet(d.o.Log), MaxRequestsInFlight: 4,
@@ -44,7 +45,16 @@ func (d *daemon) handler() http.Handler {
 			mux.Handle("/debug/pprof/"+path, d.only(server.Admin, h))
 		}
 	}
-	return mux
+	var out http.Handler = mux
+	return &out
+}
+
+// mountHealth puts what everybody may ask.
+func (d *daemon) mountHealth(mux *http.ServeMux, h *health.Health) {
+	mux.Handle("/livez", h.Live())
+	mux.Handle("/readyz", h.Ready())
+	mux.Handle("/healthz", h.Ready())
+	mux.HandleFunc("/version", d.version)
 }
 
 // counting counts requests under way.

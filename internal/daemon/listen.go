@@ -59,7 +59,8 @@ func (d *daemon) serve() {
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(d.tls == nil)
 	d.http = &http.Server{
-		Handler: d.handler(), Protocols: protocols, MaxHeaderBytes: maxHeader,
+		Handler:   http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*d.front.Load()).ServeHTTP(w, r) }),
+		Protocols: protocols, MaxHeaderBytes: maxHeader,
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: streamsPerConnection},
 		ReadHeaderTimeout: c.HeaderTimeout, IdleTimeout: c.IdleTimeout,
 		BaseContext: func(net.Listener) context.Context { return base },

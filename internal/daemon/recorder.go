@@ -19,6 +19,9 @@ type recorder struct{ d *daemon }
 func (r *recorder) Finished(f *server.Finished) {
 	m := r.d.metrics
 	m.Request(f.Route, f.Status, f.Took)
+	if f.Forwarded {
+		m.Forwarded()
+	}
 	overloaded := f.Code == "overloaded" || f.Code == "busy"
 	if overloaded {
 		m.Overloaded()

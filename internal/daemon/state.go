@@ -27,18 +27,27 @@ func (s *state) is(p phase) bool { return s.phase.Load() == int32(p) }
 
 // dynamic are the settings that a reload changes while requests read them.
 type dynamic struct {
-	accessLog           atomic.Bool
-	readyFree, readyLag atomic.Int64
+	accessLog                       atomic.Bool
+	readyFree, readyLag, clusterLag atomic.Int64
 }
 
 func (d *dynamic) set(c *config.Config) {
 	d.accessLog.Store(c.AccessLog)
 	d.readyFree.Store(c.ReadyFree)
 	d.readyLag.Store(c.ReadyLag)
+	d.clusterLag.Store(int64(c.ClusterReadyLag))
 }
 
 // checks are the conditions of being ready.
 func (d *daemon) checks() []health.Check {
+	all := d.checksAlone()
+	if d.replica != nil {
+		all = append(all, health.Check{Name: "group", Run: func() error { return d.replica.check(d.dynamic.clusterLag.Load()) }})
+	}
+	return all
+}
+
+func (d *daemon) checksAlone() []health.Check {
 	return []health.Check{
 		{Name: "running", Run: func() error {
 			switch {

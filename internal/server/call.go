@@ -90,6 +90,7 @@ func (c *call) finished() {
 	f := &Finished{
 		Route: c.route, Status: c.w.status, Code: c.code, Begun: c.begun, Took: c.server.now().Sub(c.begun),
 		In: c.body.count, Out: c.w.count, ID: c.id, Caller: c.caller, Remote: c.r.RemoteAddr, Err: c.err,
+		Forwarded: c.leader != "",
 	}
 	if f.Status == 0 {
 		f.Status = http.StatusOK // nothing was written, which HTTP makes a 200 of

@@ -76,6 +76,8 @@ type Finished struct {
 	Took   time.Duration
 	// In and Out count the bytes of the bodies as they went over the wire.
 	In, Out int64
+	// Forwarded reports that the leader was asked in the caller's place.
+	Forwarded bool
 	// ID is the request's id, Trace its trace id in hexadecimal digits.
 	ID, Trace string
 	Caller    Caller
@@ -126,7 +128,8 @@ type Key struct {
 
 // Options say what a server serves and how much. All but DB may be zero.
 type Options struct {
-	// DB is the database. Who makes the server closes it, after the last request.
+	// DB is the database. Who makes the server closes it, after the last request. nil answers everything with starting: it
+	// isn't open yet.
 	DB *tidal.DB
 	// Authorize says who may do what; nil lets everybody do everything.
 	Authorize Authorizer

@@ -40,6 +40,7 @@ var (
 	errBusy       = errors.New("as much as is allowed at once is under way")
 	errNotOffered = errors.New("this server doesn't offer it")
 	errGone       = errors.New("the log no longer reaches back to there")
+	errStarting   = errors.New("the server isn't there yet")
 	errInternal   = errors.New("the server made a mistake")
 )
 
@@ -76,6 +77,7 @@ func problems() []problemKind {
 		{tidal.ErrUnknown, "unknown", http.StatusGatewayTimeout, connect.CodeDeadlineExceeded, soon, "the write may or may not be durable; send it again under its lane or key"},
 		{tidal.ErrClock, "clock", http.StatusServiceUnavailable, connect.CodeUnavailable, later, "the server's clock is wrong"},
 		{tidal.ErrClosed, "closed", http.StatusServiceUnavailable, connect.CodeUnavailable, later, ""},
+		{errStarting, "starting", http.StatusServiceUnavailable, connect.CodeUnavailable, later / 2, ""},
 		{errNoLeader, "no_leader", http.StatusServiceUnavailable, connect.CodeUnavailable, soon / 2, ""},
 		{fault.ErrChanging, "changing", http.StatusConflict, connect.CodeAborted, later, ""},
 		{fault.ErrNotLeader, "not_leader", http.StatusMisdirectedRequest, connect.CodeFailedPrecondition, 0, ""},

@@ -150,6 +150,9 @@ func (s *Server) serve(c *call, e *endpoint) error {
 	if err := s.origins.Check(c.r); err != nil {
 		return &told{errOrigin, "a page of another origin may not send this"}
 	}
+	if s.db == nil {
+		return &told{errStarting, "the server is starting; nothing was done"}
+	}
 	c.role = e.role
 	if e.role != NoRole {
 		caller, err := s.authorize(c.r)
