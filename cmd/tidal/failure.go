@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tidaldb/tidal"
+	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/rows"
 	"github.com/tidaldb/tidal/query"
 )
@@ -95,6 +96,11 @@ var failings = []failing{
 	{tidal.ErrSessionClosed, "session_closed", exitRefused, "nothing was written. Begin another with `tidal session start`"},
 	{tidal.ErrSessionGap, "session_gap", exitRefused, "nothing was written. Without --seq the next number is taken"},
 	{tidal.ErrRateLimited, "rate_limited", exitRefused, "nothing was written. Wait as long as it says"},
+	{errUnhealthy, "unhealthy", exitFailure, "mend it, or pass --force"},
+	{errAlone, "not_offered", exitFailure, "a server is a replica where --cluster-listen is set"},
+	{tidal.ErrRemoved, "removed", exitFormat, "another replica may take its place: move the directory away and start with --cluster-join"},
+	{fault.ErrChanging, "changing", exitFailure, "wait for it, and run the command again"},
+	{fault.ErrNotLeader, "no_leader", exitFailure, "nothing was changed. See `tidal cluster status`, and try again"},
 	{tidal.ErrInput, "refused", exitRefused, ""},
 	{tidal.ErrOverloaded, "overloaded", exitFailure, "run the command again; what was counted isn't counted twice"},
 	{tidal.ErrUnknown, "unknown", exitFailure, "run the command again; what was counted isn't counted twice"},

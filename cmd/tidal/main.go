@@ -80,7 +80,7 @@ func (a *app) root() *cobra.Command {
 		a.sessionCommand(), a.backupCommand(), a.restoreCommand(),
 		a.completionCommand(),
 	)
-	root.AddCommand(a.exportCommand(), a.serveCommand(), a.keysCommand(), a.configCommand())
+	root.AddCommand(a.exportCommand(), a.serveCommand(), a.keysCommand(), a.configCommand(), a.clusterCommand())
 	completeFlags(root)
 	return root
 }

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *app) clusterCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "cluster",
+		Short: "Look at the replicas of a database, and change who they are",
+		Long: "cluster asks any server of a group who its replicas are, and has it take one out or lead in another's place. It makes\n" +
+			"the certificates by which replicas know each other, and recovers a group that lost most of them.",
+		Example: "  tidal cluster status --server http://db1:7878\n" +
+			"  tidal cluster cert ca --dir certs --cluster shop",
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.AddCommand(
+		a.clusterStatusCommand(), a.clusterAddCommand(), a.clusterRemoveCommand(), a.clusterTransferCommand(), a.clusterCertCommand(),
+	)
+	return c
+}
+
+// clusterStatus is what status prints with --json.
+type clusterStatus struct {
+	Cluster   string          `json:"cluster"`
+	Replica   uint64          `json:"replica"` // that answered
+	Leader    uint64          `json:"leader"`  // 0 if none is known
+	LeaderURL string          `json:"leader_url"`
+	Term      uint64          `json:"term"`
+	Commit    uint64          `json:"commit"`
+	Applied   uint64          `json:"applied"`
+	Changing  bool            `json:"changing"`
+	Members   []clusterMember `json:"members"`
+}
+
+type clusterMember struct {
+	Number  uint64 `json:"number"`
+	Address string `json:"address"`
+	URL     string `json:"url"`
+	Role    string `json:"role"`
+	// What follows only a leader knows.
+	Lag      *int64 `json:"lag,omitempty"`
+	Active   *bool  `json:"active,omitempty"`
+	Snapshot *bool  `json:"snapshot,omitempty"`
+}
+
+// status asks a server how its group is, and then its leader, who knows more.
+func (r *remote) status(ctx context.Context) (*clusterStatus, error) {
+	var st clusterStatus
+	if err := r.call(ctx, "GET", "/v1/cluster", nil, &st); err != nil {
+		return nil, err
+	}
+	if st.Leader == st.Replica || st.LeaderURL == "" {
+		return &st, nil
+	}
+	leader := *r
+	leader.server = strings.TrimSuffix(st.LeaderURL, "/")
+	var better clusterStatus
+	if leader.call(ctx, "GET", "/v1/cluster", nil, &better) == nil {
+		return &better, nil
+	}
+	return &st, nil
+}
+
+func (a *app) clusterStatusCommand() *cobra.Command {
+	var f remote
+	c := &cobra.Command{
+		Use:   "status --server URL",
+		Short: "Say who the replicas are, who leads, and how far each is",
+		Long: "status asks a server of the group, any of them, and through it the leader, who knows of each replica whether it was\n" +
+			"heard of lately and how many entries of the log it lacks.",
+		Example: "  tidal cluster status --server http://db1:7878\n  tidal cluster status --server https://db2:7878 --ca certs/ca.crt --json",
+		Args:    usageArgs(cobra.NoArgs),
+	}
+	f.register(c, "read")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if err := f.resolve(a, c); err != nil {
+			return err
+		}
+		st, err := f.status(c.Context())
+		if err != nil {
+			return err
+		}
+		return a.answer(st, st.print)
+	}
+	return c
+}
+
+func (st *clusterStatus) print(w io.Writer) {
+	leader := "nobody"
+	if st.Leader != 0 {
+		leader = fmt.Sprintf("replica %d", st.Leader)
+	}
+	fmt.Fprintf(w, "cluster %s, term %d, %s leads; told by replica %d\n", st.Cluster, st.Term, leader, st.Replica)
+	if st.Changing {
+		fmt.Fprintln(w, "A change of the members is under way.")
+	}
+	fmt.Fprintln(w)
+	var rows [][]string
+	for i := range st.Members {
+		m := &st.Members[i]
+		heard, behind := "?", "?"
+		if m.Active != nil {
+			heard = map[bool]string{true: "yes", false: "no"}[*m.Active]
+		}
+		if m.Lag != nil {
+			behind = thousands(*m.Lag)
+		}
+		if m.Snapshot != nil && *m.Snapshot {
+			behind += " (snapshot)"
+		}
+		rows = append(rows, []string{strconv.FormatUint(m.Number, 10), m.Role, heard, behind, m.Address, dash(m.URL)})
+	}
+	table(w, []string{">replica", "role", "heard", ">behind", "address", "url"}, rows)
+}
+
+// dash stands for what is empty.
+func dash(text string) string {
+	if text == "" {
+		return "–"
+	}
+	return text
+}
