@@ -35,6 +35,9 @@ type Config struct {
 	SkewBound int64
 	// MaxWaiting bounds the requests that are not stamped yet.
 	MaxWaiting int
+	// MaxStamped is how many batches may be stamped and not applied; 0 is 64. What comes beyond it waits and shares a batch,
+	// instead of making the quorum's work smaller and more.
+	MaxStamped int
 	// StallTicks is how many ticks a leader's write may go without an answer before it hands over, where there is another
 	// voter; 0 is for ever.
 	StallTicks int
@@ -105,8 +108,7 @@ type Output struct {
 // maxPersisting is how many appends with entries may be under way: one is being flushed while the next is stamped.
 const maxPersisting = 2
 
-// maxStamped is how many batches may be stamped and not applied. What comes beyond it waits and shares a batch, instead of
-// making the quorum's work smaller and more.
+// maxStamped is described with [Config].
 const maxStamped = 64
 
 // Core is the replica. Create it with [New]; it is not safe for concurrent use.
@@ -164,6 +166,9 @@ type proposal struct {
 
 // New returns a core on an engine that holds everything up to cfg.Consensus.Restored.Applied.
 func New(cfg Config, e *engine.Engine, now Now) (*Core, error) {
+	if cfg.MaxStamped == 0 {
+		cfg.MaxStamped = maxStamped
+	}
 	binary.LittleEndian.PutUint64(cfg.Consensus.Life[:], uint64(now.Wall))
 	binary.LittleEndian.PutUint64(cfg.Consensus.Life[8:], uint64(now.Mono))
 	node, err := consensus.New(cfg.Consensus)

@@ -24,7 +24,8 @@ func (c *Core) flush() error {
 // Ripe reports whether something waits that can be stamped now, and [Core.Flush] is due. After most inputs it was
 // done with them; a tick may end what held it back.
 func (c *Core) Ripe() bool {
-	return c.leading && !c.transferring && len(c.queue) > 0 && len(c.storing) < maxPersisting && len(c.stamped) < maxStamped
+	return c.leading && !c.transferring && len(c.queue) > 0 && len(c.storing) < maxPersisting &&
+		len(c.stamped) < c.cfg.MaxStamped
 }
 
 // stampBatch turns requests from the head of the queue into one batch and proposes it. Requests that turn out to be
