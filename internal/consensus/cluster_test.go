@@ -78,6 +78,23 @@ func TestReplicasApplyOneLogThroughStorms(t *testing.T) {
 }
 
 func runStorm(seed uint64) (*storm, error) {
+	s, err := newStorm(seed)
+	if err != nil {
+		return s, err
+	}
+	for range 3000 {
+		if err := s.step(); err != nil {
+			return s, err
+		}
+		if err := s.check(); err != nil {
+			return s, err
+		}
+	}
+	return s, s.settle()
+}
+
+// newStorm returns three replicas that have said nothing yet.
+func newStorm(seed uint64) (*storm, error) {
 	s := &storm{rng: rand.New(rand.NewPCG(seed, 0)), leaders: map[uint64]uint64{}, gone: map[uint64]bool{}}
 	base, err := group(1, 2, 3)
 	if err != nil {
@@ -94,15 +111,7 @@ func runStorm(seed uint64) (*storm, error) {
 		}
 		s.replicas = append(s.replicas, r)
 	}
-	for range 3000 {
-		if err := s.step(); err != nil {
-			return s, err
-		}
-		if err := s.check(); err != nil {
-			return s, err
-		}
-	}
-	return s, s.settle()
+	return s, nil
 }
 
 func (s *storm) step() error {
