@@ -16,8 +16,9 @@ type disk struct {
 	ended chan struct{}
 }
 
-// diskQueue bounds what may wait for the disk. The core has at most a few appends under way.
-const diskQueue = 64
+// diskQueue bounds what may wait for the disk: a leader has a few appends under way; a follower whose disk hangs has what its
+// leader may have on the way to it, and a few more.
+const diskQueue = 256
 
 func startDisk(j *Journal) *disk {
 	d := &disk{
