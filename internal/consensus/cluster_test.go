@@ -190,7 +190,7 @@ func (s *storm) change(r *replica) error {
 		}
 	case consensus.Promote:
 	}
-	if c.Member.Number > mostReplicas || r.Change(c) != nil {
+	if taken := c.Member.Number <= mostReplicas && r.Change(c) == nil; !taken {
 		return nil
 	}
 	s.count.changes++

@@ -246,7 +246,7 @@ func (c *Core) Flush(now Now) error {
 // Persisted takes back an append that is durable.
 func (c *Core) Persisted(now Now, a *consensus.Append) error {
 	c.now = now
-	if c.fenced != nil {
+	if c.silent() {
 		return nil
 	}
 	c.persisting = c.persisting[1:]
@@ -278,7 +278,7 @@ func (c *Core) stored(entries []consensus.Entry) {
 // Applied takes back entries that the engine has applied.
 func (c *Core) Applied(now Now, a *consensus.Apply) error {
 	c.now = now
-	if c.fenced != nil {
+	if c.silent() {
 		return nil
 	}
 	if err := c.node.Applied(a); err != nil {

@@ -11,7 +11,7 @@ import (
 // dropped and counted. An error means that this replica must not go on: its log isn't what the group knows of it.
 func (c *Core) Receive(now Now, p Packet) error {
 	c.now = now
-	if c.fenced != nil {
+	if c.silent() {
 		return nil
 	}
 	if c.strays(&p) {

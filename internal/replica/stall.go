@@ -71,6 +71,9 @@ func (c *Core) fence() {
 	c.out = Output{Replies: c.out.Replies, Reads: c.out.Reads, Changes: c.out.Changes, Persist: c.out.Persist}
 }
 
+// silent reports whether the replica is fenced.
+func (c *Core) silent() bool { return c.fenced != nil }
+
 // forget ends the requests of a deposed leader when nothing was heard of them for two election timeouts: they may have
 // become part of the log, and may not.
 func (c *Core) forget() {
