@@ -68,15 +68,15 @@ func NewStepper(b *Base, edge Edge) (*Stepper, error) {
 	b.Snapshots() // made here, where nobody else asks for it
 	s.courier = replica.NewCourier(b.identity.Replica, ticks.Election)
 	var err error
-	s.Core, err = s.newCore(false)
+	s.Core, err = s.newCore(nil)
 	if err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-// newCore returns a core on what the directory holds. resumed tells that another one was there in this process.
-func (s *Stepper) newCore(resumed bool) (*replica.Core, error) {
+// newCore returns a core on what the directory holds. before is the one whose place it takes, nil for none.
+func (s *Stepper) newCore(before *replica.Core) (*replica.Core, error) {
 	b := s.base
 	ticks := b.opts.Ticks
 	ticks.complete()
@@ -91,7 +91,7 @@ func (s *Stepper) newCore(resumed bool) (*replica.Core, error) {
 		SkewBound:  b.opts.SkewBound.Milliseconds(),
 		MaxWaiting: b.opts.MaxWaiting,
 		Tracer:     b.opts.Tracer,
-		Resumed:    resumed,
+		Before:     before,
 	}, b.Engine, s.edge.Now())
 	if err != nil {
 		return nil, fmt.Errorf("start replica: %w", err)

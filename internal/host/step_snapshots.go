@@ -123,6 +123,6 @@ func (s *Stepper) Reload() error {
 		return err
 	}
 	s.led, s.fenced, s.inDisk, s.ticked, s.told = false, nil, 0, 0, 0
-	s.Core, err = s.newCore(true)
+	s.Core, err = s.newCore(s.Core)
 	return err
 }

@@ -41,9 +41,10 @@ type Config struct {
 	// StallTicks is how many ticks a leader's write may go without an answer before it hands over, where there is another
 	// voter; 0 is for ever.
 	StallTicks int
-	// Tracer receives every transition; nil is off. Resumed tells that it knows the log already, from another core.
-	Tracer  lifecycle.Tracer
-	Resumed bool
+	// Tracer receives every transition; nil is off. Before is the core of the same process whose place this one takes, nil
+	// for none: the tracer knows the log from that one, and instances go on being numbered.
+	Tracer lifecycle.Tracer
+	Before *Core
 }
 
 // Request is one client request: records that are written whole or not at all.
@@ -179,7 +180,7 @@ func New(cfg Config, e *engine.Engine, now Now) (*Core, error) {
 		cfg:     cfg,
 		engine:  e,
 		node:    node,
-		life:    newLife(cfg.Tracer),
+		life:    newLife(&cfg),
 		now:     now,
 		clock:   hlc.NewClock(e.HighestOwn(), cfg.SkewBound),
 		builder: record.NewBuilder(),
@@ -188,6 +189,7 @@ func New(cfg Config, e *engine.Engine, now Now) (*Core, error) {
 	}
 	c.clock.Observe(e.Highest(), now.millis())
 	c.created.index = c.life.replayed(now, &cfg)
+	c.cfg.Before = nil
 	c.pump()
 	return c, nil
 }

@@ -11,7 +11,12 @@ import (
 // life marks the transitions of what a core holds. Every method is one branch when nobody listens.
 type life struct{ h *lifecycle.Handle }
 
-func newLife(t lifecycle.Tracer) life { return life{lifecycle.NewHandle(t)} }
+func newLife(cfg *Config) life {
+	if cfg.Before != nil {
+		return cfg.Before.life
+	}
+	return life{lifecycle.NewHandle(cfg.Tracer)}
+}
 
 func (l life) received(now Now, r *Request) lifecycle.Ref {
 	if !l.h.On() {
@@ -122,7 +127,7 @@ func (l life) replayed(now Now, cfg *Config) (last uint64) {
 	if r.HardState == (consensus.HardState{}) {
 		return 0
 	}
-	if !cfg.Resumed {
+	if cfg.Before == nil {
 		l.entries(now, r.Tail, lifecycle.Stored)
 	}
 	return r.Applied + uint64(len(r.Tail))

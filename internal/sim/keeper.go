@@ -89,6 +89,8 @@ type checkpoints struct {
 	journal *host.Journal
 	m       *host.Materialiser // nil in runs without checkpoints
 	made    *uint64            // counts those that were committed
+	round   int                // counts those that were begun, or given up
+	busy    bool               // one is being made
 }
 
 // begin makes a checkpoint now and then while the process lives.
@@ -99,11 +101,44 @@ func (c *checkpoints) begin() {
 	}
 }
 
-func (c *checkpoints) next() { c.owner.within(1+c.rng.Int64N(2*c.mean), c.make) }
+func (c *checkpoints) next() {
+	c.busy = false
+	if c.mean == 0 {
+		return
+	}
+	round := c.round
+	c.owner.within(1+c.rng.Int64N(2*c.mean), func() {
+		if c.round == round {
+			c.make()
+		}
+	})
+}
+
+// want makes one now, since somebody needs it.
+func (c *checkpoints) want() {
+	if c.busy {
+		return
+	}
+	if c.m == nil {
+		c.m = c.base.Materialiser()
+	}
+	c.make()
+}
+
+// stand gives up the one that is being made: the state was exchanged.
+func (c *checkpoints) stand() {
+	c.round++
+	if c.m != nil {
+		c.next()
+	}
+}
 
 // make makes one in steps, between which other things happen.
 func (c *checkpoints) make() {
 	m := c.m
+	c.round++
+	c.busy = true
+	round := c.round
 	steps := []func() error{
 		func() error { return foldAll(m) },
 		func() error { *c.made++; return m.Commit() },
@@ -116,8 +151,8 @@ func (c *checkpoints) make() {
 	}
 	var next func(i int)
 	next = func(i int) {
-		if c.m != m {
-			return // the process has begun anew meanwhile
+		if c.round != round {
+			return
 		}
 		if i == len(steps) {
 			c.next()

@@ -13,7 +13,6 @@ import (
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/host"
 	"github.com/tidaldb/tidal/internal/replica"
-	"github.com/tidaldb/tidal/internal/retention"
 	"github.com/tidaldb/tidal/internal/sim/disk"
 )
 
@@ -69,7 +68,6 @@ func (m *machine) wipe(seed uint64) {
 		m.f.lost[m.number] = &was
 	}
 	m.mirror, m.seen = mirror{}, strikes{}
-	m.keeper.retention = retention.Policy{} // until snapshots are sent, members need the whole log
 	m.number, m.joined, m.joins = 0, nil, nil
 	m.directories++
 }
@@ -135,6 +133,7 @@ func (m *machine) start() {
 	p.journal = host.NewJournal(p.base.Log, func() int64 { return f.now })
 	p.step, err = host.NewStepper(p.base, host.Edge{
 		Now: m.clock, Persist: p.persist, Reply: p.reply, Send: p.send, Read: p.strong, Changed: p.changed,
+		Snapshot: p.parcel,
 	})
 	if err != nil {
 		f.breaks(fmt.Errorf("%s: %w", m.name, err))
@@ -253,10 +252,11 @@ type resident struct {
 	answers bool                // a read may be answered
 	// acknowledges are requests that were accepted in the step that goes on.
 	acknowledges []*op
-	applied      uint64 // the last entry that was looked at
-	led          uint64 // the term that it was seen to lead, 0 if it doesn't
-	stopping     bool   // it takes nothing any more
-	silent       bool   // its core has fallen silent
+	parcels      []replica.SnapWork // work on snapshots, in order
+	applied      uint64             // the last entry that was looked at
+	led          uint64             // the term that it was seen to lead, 0 if it doesn't
+	stopping     bool               // it takes nothing any more
+	silent       bool               // its core has fallen silent
 
 	checkpoints checkpoints
 }
@@ -322,6 +322,12 @@ func (p *resident) nextTick() {
 // tick lets Raft's time pass.
 func (p *resident) tick() {
 	p.nextTick()
+	if p.base.Wanted() {
+		p.checkpoints.want()
+	}
+	if p.gone || p.step.Received() {
+		return
+	}
 	p.step.Core.Tick(p.m.clock())
 	p.settle()
 }
@@ -337,6 +343,8 @@ func (p *resident) settle() {
 		return
 	}
 	switch {
+	case p.step.Received():
+		p.install()
 	case p.step.Fenced() != nil:
 		p.fenced()
 	case p.stopping && p.step.InDisk() == 0 && len(p.open) == 0:

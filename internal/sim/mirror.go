@@ -26,6 +26,13 @@ func (x *mirror) at(i uint64) *consensus.Entry {
 	return &x.entries[i-x.before-1]
 }
 
+// begins notes that entries are about to be written: from here on what they take the place of may be gone.
+func (x *mirror) begins(entries []consensus.Entry) {
+	if len(entries) > 0 {
+		x.synced = min(x.synced, entries[0].Index-1)
+	}
+}
+
 // write appends entries; an index that is there voids it and what follows.
 func (x *mirror) write(entries []consensus.Entry) {
 	if len(entries) == 0 {
@@ -37,7 +44,6 @@ func (x *mirror) write(entries []consensus.Entry) {
 	}
 	if first <= x.last() {
 		x.entries = x.entries[:first-x.before-1]
-		x.synced = min(x.synced, first-1)
 	}
 	x.entries = append(x.entries, entries...)
 }

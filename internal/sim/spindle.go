@@ -36,6 +36,7 @@ func (p *resident) write() {
 			f.breaks(fmt.Errorf("%s: %w", m.name, err))
 			return
 		}
+		m.mirror.begins(a.Entries)
 		group[i] = p.journal.Write(a)
 		if group[i].Err == nil {
 			m.mirror.write(a.Entries)

@@ -88,7 +88,7 @@ func (f *fleet) arrive(w *work) {
 	w.wire.carries--
 	m := w.wire.to
 	p := m.process
-	if p == nil || m.number != w.packet.To || w.wire.cut > 0 {
+	if p == nil || p.step.Received() || m.number != w.packet.To || w.wire.cut > 0 {
 		f.report.Lost++
 		return
 	}

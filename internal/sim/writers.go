@@ -212,13 +212,15 @@ func (p *resident) request(c *writer, o *op) (*replica.Request, bool) {
 		}
 		original, err := p.base.Original(r.Compensation.Original)
 		if errors.Is(err, fault.ErrNotFound) && p.base.Log.FirstIndex() > 1 {
-			// The log let it go; it can't be taken back any more. Nobody proposed that: a log elsewhere may have it still.
+			// The log let it go; it can't be taken back any more. If it was before, nobody will say so.
+			f.tell(p.m, "too late", o.number, 0, "")
 			if o.attempts == 0 {
-				f.tell(p.m, "too late", o.number, 0, "")
 				f.report.Refused++
-				o.over = true
-				c.heard(o)
+			} else {
+				f.report.Unknown++
 			}
+			o.over = true
+			c.heard(o)
 			return nil, false
 		}
 		if err != nil {
@@ -289,7 +291,7 @@ func (p *resident) judge(a *attempt, r replica.Reply) error {
 	case r.Err == nil:
 		a.end = acked
 		f.tell(p.m, "ack", a.number, uint64(r.Receipt.First.Seq), "")
-		return p.accepted(o, r.Receipt)
+		return p.accepted(a, r.Receipt)
 	case errors.Is(r.Err, fault.ErrUnknown):
 		a.end = unknown
 		f.report.Unknown++
@@ -322,8 +324,8 @@ func (p *resident) judge(a *attempt, r replica.Reply) error {
 }
 
 // accepted takes a receipt: what it says is in the log, durable on a quorum, and visible where it was answered.
-func (p *resident) accepted(o *op, r replica.Receipt) error {
-	f := p.m.f
+func (p *resident) accepted(a *attempt, r replica.Receipt) error {
+	f, o := p.m.f, a.op
 	last := r.First
 	last.Seq += id.Seq(r.Count) - 1
 	switch {
@@ -333,7 +335,8 @@ func (p *resident) accepted(o *op, r replica.Receipt) error {
 		return fmt.Errorf("%v is accepted with %d records, it has %d", o, r.Count, len(o.request))
 	case r.Duplicate && o.attempts == 1:
 		return fmt.Errorf("%v was sent once, and is recognised as a retry", o)
-	case o.acked && (!r.Duplicate || o.receipt.First != r.First):
+	case o.acked && (o.receipt.First != r.First || !r.Duplicate && o.by != a):
+		// The attempt that counted may be answered behind one that was recognised elsewhere.
 		return fmt.Errorf("%v was accepted at %v, and again at %v", o, o.receipt.First, r.First)
 	case !p.base.Engine.Vector().Covers(last):
 		return fmt.Errorf("%v is answered at %v, and not visible", o, r.First)
