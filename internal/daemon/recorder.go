@@ -28,7 +28,7 @@ func (r *recorder) Finished(f *server.Finished) {
 	}
 	level, text := slog.LevelDebug, "request"
 	switch {
-	case f.Status >= 500 && !overloaded && f.Status != http.StatusNotImplemented:
+	case f.Status >= 500 && !overloaded && !passing(f.Code) && f.Status != http.StatusNotImplemented:
 		level = slog.LevelError
 	case f.Caller.Role == server.Admin && isAdministration(f.Route):
 		level, text = slog.LevelInfo, "admin"
@@ -57,6 +57,10 @@ func (r *recorder) Finished(f *server.Finished) {
 	}
 	r.d.o.Log.LogAttrs(context.Background(), level, text, attrs...)
 }
+
+// passing tells the failures that end by themselves, and that a readiness check or metric tells of: they would fill the log
+// while a group elects a leader.
+func passing(code string) bool { return code == "no_leader" || code == "starting" }
 
 // isAdministration tells the routes that change the server from those that use it.
 func isAdministration(route string) bool {
