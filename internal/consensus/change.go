@@ -141,8 +141,11 @@ func (n *Node) Change(c Change) error {
 // so it is on a quorum of the new members' disks once that entry is. Otherwise a crash could make them forget, and count on the
 // vote of somebody who was removed and is gone: the one that is left of a group of two would wait for ever.
 func (n *Node) confirm() {
+	if n.changing.stage != made {
+		return
+	}
 	role := n.Role()
-	if n.changing.stage != made || !role.Leader || n.changing.term != role.Term {
+	if !role.Leader || n.changing.term != role.Term {
 		return
 	}
 	if n.raw.Propose(nil) == nil { // else it is handing over, and this is tried again at the next tick

@@ -116,3 +116,52 @@ func TestChangesAreChecked(t *testing.T) {
 		t.Errorf("something was proposed: the log ends at %d, applied is %d", s.Last, s.Applied)
 	}
 }
+
+// TestASlowFollowerTakesABoundedShareOfMemory: of what a follower doesn't answer for, a leader sends so many messages and so
+// many bytes, however much there is.
+func TestASlowFollowerTakesABoundedShareOfMemory(t *testing.T) {
+	for _, size := range []int{10, 1 << 20} {
+		x := newTrio(t)
+		lead := x.replicas[0]
+		messages, bytes := 0, 0
+		for range 200 {
+			x.must(lead.Propose(make([]byte, size)))
+			lead.Tick() // heartbeats move what is stuck
+			for rounds := 0; rounds < 5; rounds++ {
+				for _, r := range x.replicas[:2] {
+					x.must(x.take(r))
+					for len(r.appends) > 0 {
+						x.must(r.persist())
+					}
+					for len(r.applies) > 0 {
+						x.must(x.apply(r))
+					}
+				}
+				mail := x.mail
+				x.mail = nil
+				for _, m := range mail {
+					if m.GetTo() != 3 {
+						x.must(x.step1(m))
+						continue
+					}
+					if n := len(m.GetEntries()); n > 0 {
+						messages++
+						for _, e := range m.GetEntries() {
+							bytes += len(e.GetData())
+						}
+					}
+				}
+			}
+		}
+		if s := lead.Status(); s.Commit != s.Last || s.Last < 200 {
+			t.Fatalf("the others committed %d of %d", s.Commit, s.Last)
+		}
+		if messages > 64 || bytes > consensus.MaxInflightBytes+1<<20 {
+			t.Errorf("entries of %d bytes: %d messages with %d bytes are on their way to a follower that doesn't answer", size,
+				messages, bytes)
+		}
+		if messages < 15 {
+			t.Errorf("only %d messages", messages)
+		}
+	}
+}
