@@ -13,6 +13,7 @@ type disk struct {
 	in    chan *consensus.Append // closed by the loop
 	out   chan []Written
 	tidy  chan struct{} // has room for one: the log has something to tidy, however idle it is
+	do    chan func()   // done between two groups
 	ended chan struct{}
 }
 
@@ -24,7 +25,7 @@ func startDisk(j *Journal) *disk {
 	d := &disk{
 		Journal: j,
 		in:      make(chan *consensus.Append, diskQueue), out: make(chan []Written, diskQueue),
-		tidy: make(chan struct{}, 1), ended: make(chan struct{}),
+		tidy: make(chan struct{}, 1), do: make(chan func()), ended: make(chan struct{}),
 	}
 	go d.run()
 	return d
@@ -40,6 +41,8 @@ func (d *disk) run() {
 			}
 		case <-d.tidy:
 			d.Tidy()
+		case f := <-d.do:
+			f()
 		}
 	}
 	d.Finish()
@@ -73,6 +76,13 @@ func (d *disk) tidied() {
 	case d.tidy <- struct{}{}:
 	default:
 	}
+}
+
+// reset is [Journal.Reset], done where the log is written.
+func (d *disk) reset(index, term uint64) error {
+	done := make(chan error, 1)
+	d.do <- func() { done <- d.Reset(index, term) }
+	return <-done
 }
 
 // close ends the goroutine once it has answered everything, and returns the disk's failure. The caller keeps

@@ -21,6 +21,8 @@ type follower struct {
 	rangeBytes, lagBytes, finalBytes int64
 
 	asked  chan wish     // who wants a checkpoint now
+	pauses chan pause    // who wants it to stand still
+	still  atomic.Bool   // somebody does
 	wishes atomic.Int32  // how many do
 	quit   chan struct{} // closed by stop
 	failed chan error    // receives at most one failure
@@ -33,6 +35,12 @@ type wish struct {
 	done  chan error // has room for one
 }
 
+// pause is a time for which the store isn't written to.
+type pause struct {
+	begun chan struct{} // closed when it's so
+	over  chan struct{} // closed when it needn't be any more
+}
+
 // upkeepInterval is how often a database that is hardly written is looked after: its checkpoint follows, and what is
 // old of its log goes.
 const upkeepInterval = time.Hour
@@ -40,7 +48,7 @@ const upkeepInterval = time.Hour
 func startFollower(b *Base, d *disk) *follower {
 	f := &follower{
 		m: b.Materialiser(), base: b, disk: d, rangeBytes: b.opts.RangeBytes, lagBytes: b.opts.LagBytes,
-		finalBytes: b.opts.FinalBytes, asked: make(chan wish), quit: make(chan struct{}), failed: make(chan error, 1), ended: make(chan struct{}),
+		finalBytes: b.opts.FinalBytes, asked: make(chan wish), pauses: make(chan pause), quit: make(chan struct{}), failed: make(chan error, 1), ended: make(chan struct{}),
 	}
 	go f.run()
 	return f
@@ -59,6 +67,9 @@ func (f *follower) run() {
 		select {
 		case <-f.quit:
 			return
+		case p := <-f.pauses:
+			f.rest(p)
+			continue
 		case w := <-f.asked:
 			err := f.follow(func() bool { return f.m.committed < w.entry }, false, f.quit)
 			w.done <- err
@@ -133,6 +144,13 @@ func (f *follower) follow(due func() bool, polite bool, quit <-chan struct{}) er
 			if f.giveWay(polite, quit) {
 				return errStopped
 			}
+			if f.still.Load() {
+				select {
+				case p := <-f.pauses:
+					f.rest(p)
+				case <-f.quit: // of who pauses nobody is left
+				}
+			}
 			var err error
 			if done, err = f.m.Fold(); err != nil {
 				return err
@@ -146,6 +164,30 @@ func (f *follower) follow(due func() bool, polite bool, quit <-chan struct{}) er
 		return err
 	}
 	return f.release()
+}
+
+// pause lets the checkpoint stand still, from when it returns until resume is called. It waits for a commit that is under way.
+func (f *follower) pause() (resume func()) {
+	f.still.Store(true)
+	p := pause{make(chan struct{}), make(chan struct{})}
+	select {
+	case f.pauses <- p:
+		<-p.begun
+	case <-f.ended:
+	}
+	return func() {
+		f.still.Store(false)
+		close(p.over)
+	}
+}
+
+// rest stands still.
+func (f *follower) rest(p pause) {
+	close(p.begun)
+	select {
+	case <-p.over:
+	case <-f.quit:
+	}
 }
 
 // release lets the log go as far as it may.

@@ -23,6 +23,7 @@ type group struct {
 	net     *pair.Network
 	members map[string]*host.Replica // by address
 	disks   map[string]vfs.FS
+	tune    func(*host.Options) // changes every member's options, nil for nobody
 }
 
 func newGroup(t *testing.T) *group {
@@ -47,7 +48,7 @@ func (g *group) options(address string, join ...string) host.Options {
 		disk = pebblevfs.NewMem()
 		g.disks[address] = disk
 	}
-	return host.Options{
+	o := host.Options{
 		Dir: "db", FS: disk,
 		Group: &host.Group{
 			Listen: address, URL: "http://" + address, Join: join, JoinTimeout: 10 * time.Second,
@@ -56,6 +57,10 @@ func (g *group) options(address string, join ...string) host.Options {
 			},
 		},
 	}
+	if g.tune != nil {
+		g.tune(&o)
+	}
+	return o
 }
 
 // start opens a member.

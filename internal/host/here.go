@@ -116,7 +116,7 @@ func (r *Replica) member(m consensus.Member, h *here, core *consensus.Status) Me
 	for _, p := range core.Peers {
 		if h.leading && p.Number == m.Number {
 			x.Known, x.Alive, x.Behind = true, p.Active, core.Last-min(core.Last, p.Match)
-			x.Snapshot = p.State == "StateSnapshot"
+			x.Snapshot = p.State == "snapshot"
 		}
 	}
 	return x

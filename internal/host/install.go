@@ -53,6 +53,7 @@ func (b *Base) exchange(in *store.Installer, l *loaded, reset func(index, term u
 	b.Engine, b.fold, b.place, b.checkpointed = l.engine, l.fold, l.place, l.place
 	b.latest.Store(&l.place)
 	b.applied.Store(l.place.Applied)
+	b.configured.Add(1)
 	b.storedBytes.Store(b.appliedBytes.Load())
 	b.memory.cuts, b.memory.bytes = nil, 0
 	b.memory.urgent.Store(0)

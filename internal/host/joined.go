@@ -51,11 +51,14 @@ func (b *Base) joined() Joined {
 	}
 }
 
-// known are the members that the directory tells of: by its checkpoint and log, or, before these say anything, by what it was
+// known are the members that the directory tells of: by its checkpoint and log, and, as far as these don't reach, by what it was
 // told when it joined.
 func (b *Base) known() []consensus.Member {
-	if b.Restored.Members.Highest() > 0 {
-		return b.Restored.Members.List()
+	out := b.Restored.Members.List()
+	for _, m := range b.identity.told() {
+		if m.Number > b.Restored.Members.Highest() {
+			out = append(out, m)
+		}
 	}
-	return b.identity.told()
+	return out
 }

@@ -45,6 +45,9 @@ const (
 // packetsWaiting bounds the packets that wait for the loop. The largest is about as large as a batch.
 const packetsWaiting = 64
 
+// maxFrame bounds a frame: an entry, or a chunk of a snapshot, with the largest record there can be.
+const maxFrame = 32 << 20
+
 // connect opens the transport. Nobody is there to answer yet.
 func connect(g *Group) (*links, error) {
 	n := &links{
@@ -57,6 +60,7 @@ func connect(g *Group) (*links, error) {
 	}
 	tr, err := network(transport.Options{
 		Listen: g.Listen, Advertise: g.Advertise, Identity: n.identity, TLS: g.TLS, Handler: n, Admit: n.admit, Log: g.Log,
+		MaxFrame: maxFrame,
 	})
 	if err != nil {
 		return nil, err
@@ -98,7 +102,9 @@ func (n *links) close() error {
 }
 
 // know tells the transport where the others are.
-func (n *links) know(members []consensus.Member) {
+//
+// Whoever catches up reads of members of long ago first: those with higher numbers came later, and stay.
+func (n *links) know(members []consensus.Member, highest uint64) {
 	self := n.who.Load().Replica
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -114,7 +120,7 @@ func (n *links) know(members []consensus.Member) {
 		}
 	}
 	for number := range n.peers {
-		if !here[number] {
+		if !here[number] && number <= highest {
 			delete(n.peers, number)
 			n.tr.RemovePeer(number)
 			n.clocks.forget(number)

@@ -31,10 +31,13 @@ type loop struct {
 	now    func() replica.Now
 	mono   func() int64
 
-	links *links // nil outside of a group
+	links  *links  // nil outside of a group
+	porter *porter // likewise
+	resume func()  // set while a snapshot waits to be installed: lets the checkpoint go on
 
 	requests chan *call
 	packets  <-chan replica.Packet // nil outside of a group
+	portered <-chan ported         // likewise
 	orders   chan func()           // run between two steps
 	quit     chan struct{}         // closed by stop
 	leading  chan struct{}         // closed when the core stamps for the first time
@@ -87,14 +90,18 @@ func startLoop(b *Base, links *links) (*loop, error) {
 		unreported: true,
 	}
 	var err error
-	l.step, err = NewStepper(b, Edge{
+	edge := Edge{
 		Now:     l.now,
 		Persist: l.persist,
 		Reply:   l.reply,
 		Send:    l.send,
 		Read:    l.read,
 		Changed: l.changed,
-	})
+	}
+	if links != nil {
+		edge.Snapshot = func(w replica.SnapWork) { l.porter.in <- w }
+	}
+	l.step, err = NewStepper(b, edge)
 	if err != nil {
 		return nil, err
 	}
@@ -105,6 +112,10 @@ func startLoop(b *Base, links *links) (*loop, error) {
 	l.seen.Store(&here{self: b.identity.Replica})
 	l.disk = startDisk(NewJournal(b.Log, mono))
 	l.follow = startFollower(b, l.disk)
+	if links != nil {
+		l.porter = startPorter(b, l.follow)
+		l.portered = l.porter.out
+	}
 	l.observe()
 	go l.run()
 	return l, nil
@@ -152,6 +163,9 @@ func (l *loop) round(ticks <-chan time.Time) (ended bool, err error) {
 	if len(l.backlog) > maxBacklog {
 		packets = nil // who sends them waits, too
 	}
+	if l.installing() {
+		requests, packets, ticks = nil, nil, nil
+	}
 	select {
 	case <-l.relieved():
 	case c := <-requests:
@@ -164,6 +178,8 @@ func (l *loop) round(ticks <-chan time.Time) (ended bool, err error) {
 	case group := <-l.disk.out:
 		l.step.base.effort.works(l.now().Mono)
 		return false, l.step.Persisted(group)
+	case d := <-l.portered:
+		return false, l.ported(&d)
 	case disk <- next:
 		l.backlog = l.backlog[1:]
 	case f := <-l.orders:
@@ -202,6 +218,9 @@ func (l *loop) relieved() <-chan struct{} { return l.step.base.memory.relieved }
 // settle performs, and says so when the core has begun to stamp.
 func (l *loop) settle() error {
 	err := l.step.Settle()
+	if err == nil {
+		err = l.install()
+	}
 	if err == nil {
 		err = l.observe()
 	}
@@ -268,6 +287,8 @@ func (l *loop) finish(ticks <-chan time.Time) error {
 			err = l.receive(&p)
 		case group := <-l.disk.out:
 			err = l.step.Persisted(group)
+		case d := <-l.portered:
+			err = l.ported(&d)
 		case disk <- next:
 			l.backlog = l.backlog[1:]
 		case <-ticks:
@@ -285,6 +306,7 @@ func (l *loop) shutdown(cause error) {
 	l.step.Stop(cause)
 	l.endOrders(cause)
 	l.follow.stop()
+	l.porter.close()
 	l.disk.close()
 	for open := true; open; {
 		select {

@@ -79,7 +79,7 @@ func (l *loop) observe() error {
 		now.members = l.step.Core.Status().Members
 		l.configured = configured
 		if l.links != nil && now.members.Highest() > 0 {
-			l.links.know(now.members.List())
+			l.links.know(now.members.List(), now.members.Highest())
 		}
 	}
 	l.seen.Store(now)

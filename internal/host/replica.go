@@ -188,7 +188,7 @@ func (r *Replica) open(ctx context.Context, opts Options) (err error) {
 		if err := r.links.known(ctx, r.base.opts.Now()); err != nil {
 			return err
 		}
-		r.links.know(r.base.known())
+		r.links.know(r.base.known(), 0)
 	}
 	if r.loop, err = startLoop(r.base, r.links); err != nil {
 		return err

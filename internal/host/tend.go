@@ -122,7 +122,7 @@ func (t *tending) seek(ctx context.Context) error {
 		return err
 	}
 	if r.loop.here().members.Highest() < a.Highest {
-		r.links.know(a.Members) // they moved while this one was away
+		r.links.know(a.Members, a.Highest) // they moved while this one was away
 	}
 	return nil
 }
