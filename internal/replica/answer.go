@@ -2,6 +2,7 @@ package replica
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/lifecycle"
@@ -40,19 +41,35 @@ func (c *Core) refuse(w *waiting, err error) {
 	c.reply(w, Receipt{}, err)
 }
 
-// lost ends a request that was proposed and will not be heard of again, and its retries. Unless the error says that
-// nobody knows, nothing of it was written.
+// lost ends a request that was proposed and of which nothing was written, and its retries.
 func (c *Core) lost(w *waiting, err error) {
-	end := lifecycle.Dropped
-	if errors.Is(err, fault.ErrUnknown) {
-		end = lifecycle.Unknown
-	}
-	c.life.ended(c.now, w.ref, end, err)
+	c.life.ended(c.now, w.ref, lifecycle.Dropped, err)
 	c.reply(w, Receipt{}, err)
+	c.lostRetries(w, err, err)
+}
+
+// doubt ends a request that was proposed and of which nobody knows here what became, and its retries.
+func (c *Core) doubt(w *waiting, cause error) {
+	err := doubtful(cause)
+	c.life.ended(c.now, w.ref, lifecycle.Unknown, cause)
+	c.reply(w, Receipt{}, err)
+	c.lostRetries(w, cause, err)
+}
+
+func (c *Core) lostRetries(w *waiting, cause, err error) {
 	for _, retry := range w.retries {
-		c.life.ended(c.now, retry.ref, lifecycle.Dropped, err)
+		c.life.ended(c.now, retry.ref, lifecycle.Dropped, cause)
 		c.reply(retry, Receipt{}, err)
 	}
+}
+
+// doubtful is [fault.ErrUnknown] with its cause. That may be why nothing else would have been written, [fault.ErrNotLeader], for
+// which it mustn't be taken: who is told so sends again, to somebody else.
+func doubtful(cause error) error {
+	if errors.Is(cause, fault.ErrNotLeader) {
+		return fmt.Errorf("%w: %v", fault.ErrUnknown, cause) //nolint:errorlint // on purpose: see above
+	}
+	return fmt.Errorf("%w: %w", fault.ErrUnknown, cause)
 }
 
 func (c *Core) reply(w *waiting, r Receipt, err error) {

@@ -299,6 +299,9 @@ func (s *squall) answered(r *rig, w *hope, reply replica.Reply) {
 	case errors.Is(reply.Err, fault.ErrUnknown):
 		s.count.unknown++
 		w.doubt = true
+		if errors.Is(reply.Err, fault.ErrNotLeader) {
+			s.breaks("whether %s was written isn't known, and its sender is told that it wasn't: %w", w.item, reply.Err)
+		}
 	case errors.Is(reply.Err, fault.ErrNotLeader), errors.Is(reply.Err, fault.ErrOverloaded),
 		errors.Is(reply.Err, fault.ErrClock):
 	case errors.Is(reply.Err, fault.ErrRetryTooOld) && !s.inWindow(w):

@@ -58,6 +58,8 @@ func (l life) ended(now Now, ref lifecycle.Ref, s lifecycle.State, err error) {
 
 func causeOf(err error) lifecycle.Cause {
 	switch {
+	case errors.Is(err, fault.ErrStalled):
+		return lifecycle.CauseDisk
 	case errors.Is(err, fault.ErrNotLeader):
 		return lifecycle.CauseLeadership
 	case errors.Is(err, fault.ErrOverloaded):

@@ -102,12 +102,12 @@ func (c *Core) unknown(cause error) {
 	for _, p := range c.stamped {
 		c.life.unknown(c.now, p, cause)
 		for _, w := range p.requests {
-			c.lost(w, fmt.Errorf("%w: %w", fault.ErrUnknown, cause))
+			c.doubt(w, cause)
 		}
 	}
 	c.stamped = nil
 	for _, ch := range c.changes {
-		c.changed(ch, fmt.Errorf("%w: %w", fault.ErrUnknown, cause))
+		c.changed(ch, doubtful(cause))
 	}
 	c.changes = nil
 }
