@@ -121,6 +121,8 @@ type GroupStatus struct {
 	// Joining says that this member doesn't vote yet. Failed is why it does no work any more, nil if it does.
 	Joining bool
 	Failed  error
+	// Stalled says that its disk doesn't answer, for which it gave up leading.
+	Stalled bool
 	// Clock is why it leaves writes to others, as far as its clock is concerned; nil if that is all right.
 	Clock error
 	// Peers are the connections to the others.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tidaldb/tidal/internal/consensus"
 	"github.com/tidaldb/tidal/internal/fault"
+	"github.com/tidaldb/tidal/internal/replica"
 )
 
 // here is what a loop last saw of its group. A value never changes.
@@ -81,15 +82,16 @@ func (r *Replica) Status(ctx context.Context) (GroupStatus, error) {
 }
 
 func (r *Replica) status(ctx context.Context) (GroupStatus, error) {
-	var core consensus.Status
+	var core replica.Status
 	out := GroupStatus{Failed: r.Failure()}
-	err := r.loop.do(ctx, func() { core = r.loop.step.Core.Status().Status })
+	err := r.loop.do(ctx, func() { core = r.loop.step.Core.Status() })
 	if err != nil && out.Failed == nil {
 		return out, err
 	}
 	h := r.loop.here()
 	out.Number, out.Leader, out.Leading, out.Term = h.self, h.leader, h.leading, h.term
 	out.Commit, out.Applied, out.Last, out.Raft = core.Commit, core.Applied, core.Last, core.Peers
+	out.Stalled = core.Stalled || core.Fenced
 	out.Cluster, out.Incarnation = r.base.identity.Cluster, uint32(r.base.identity.Incarnation)
 	if r.links != nil {
 		out.Peers, out.Address = r.links.tr.Stats(), r.links.address()
@@ -98,7 +100,7 @@ func (r *Replica) status(ctx context.Context) (GroupStatus, error) {
 	self, member := h.members.Get(h.self)
 	out.Joining = !member || self.Learner
 	for _, m := range h.members.List() {
-		out.Members = append(out.Members, r.member(m, h, &core))
+		out.Members = append(out.Members, r.member(m, h, &core.Status))
 	}
 	return out, nil
 }

@@ -225,7 +225,10 @@ func (l *loop) settle() error {
 		err = l.observe()
 	}
 	if err == nil && l.step.Fenced() != nil && l.step.InDisk() == 0 && len(l.backlog) == 0 {
-		err = l.step.Fenced()
+		// The disk answers again. What was stamped meanwhile ended with an outcome that nobody knows; the log says it.
+		if err = l.step.Reload(); err == nil {
+			err = l.step.Settle()
+		}
 	}
 	if l.unreported && l.step.Led() {
 		l.unreported = false
