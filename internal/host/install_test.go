@@ -101,6 +101,13 @@ func newSource(t *testing.T, memory int64) *source {
 	s.younger = mem.CrashClone(pebblevfs.CrashCloneCfg{})
 	s.r = mustOpen(t, s.opts) // and so its entries are of a later term
 	fill(t, s.r, 81, 400)
+	var wide []record.Proposed // so that it takes some chunks
+	for i := range 4000 {
+		wide = append(wide, views(fmt.Sprintf("user %d", i), fmt.Sprintf("wide %d", i), 1)...)
+	}
+	if _, err := write0(s.r, wide); err != nil {
+		t.Fatal(err)
+	}
 	keyed := views("ada 1", "keyed", 1)
 	keyed[0].Key = s.key
 	if _, err := write0(s.r, keyed); err != nil {

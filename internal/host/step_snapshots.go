@@ -103,7 +103,10 @@ func (s *Stepper) Install(reset func(index, term uint64) error) (installed bool,
 		s.courier.Tick(&status.Status, s.known()) // drops it, and tells the sender
 		return false, s.Perform()
 	}
-	s.Stop(fmt.Errorf("a snapshot of entry %d takes the place of this replica's state: %w", at.Index, fault.ErrNotLeader))
+	s.Core.Replace(s.edge.Now(),
+		fmt.Errorf("a snapshot of entry %d takes the place of this replica's state: %w", at.Index, fault.ErrNotLeader))
+	out := s.Core.Take()
+	s.answer(&out)
 	if err := s.base.Snapshots().install(reset); err != nil {
 		return false, err
 	}

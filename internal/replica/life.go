@@ -137,10 +137,18 @@ func (l life) replayed(now Now, cfg *Config) (last uint64) {
 
 // truncated marks the entries that another leader's take the place of.
 func (l life) truncated(now Now, first, last uint64) {
+	l.gone(now, lifecycle.Truncated, lifecycle.CauseLeadership, first, last)
+}
+
+// replaced marks the entries that a snapshot takes the place of.
+func (l life) replaced(now Now, first, last uint64) {
+	l.gone(now, lifecycle.Replaced, lifecycle.CauseSnapshot, first, last)
+}
+
+func (l life) gone(now Now, s lifecycle.State, cause lifecycle.Cause, first, last uint64) {
 	if l.h.On() {
 		l.h.Mark(lifecycle.Transition{
-			Machine: lifecycle.LogEntry, State: lifecycle.Truncated, Cause: lifecycle.CauseLeadership,
-			Time: now.Mono, First: first, Last: last,
+			Machine: lifecycle.LogEntry, State: s, Cause: cause, Time: now.Mono, First: first, Last: last,
 		})
 	}
 }

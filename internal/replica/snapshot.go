@@ -168,6 +168,15 @@ type SnapResult struct {
 	Last bool
 }
 
+// Replace ends the core: a snapshot takes the place of the replica's state, and of what isn't applied of its log. Requests
+// that are open end as in [Core.Stop].
+func (c *Core) Replace(now Now, cause error) {
+	if first := c.node.Status().Applied + 1; first <= c.created.index {
+		c.life.replaced(now, first, c.created.index)
+	}
+	c.Stop(now, cause)
+}
+
 // Ticks counts the ticks since the core was made.
 func (c *Core) Ticks() int { return c.ticks }
 

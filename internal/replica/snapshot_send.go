@@ -102,10 +102,12 @@ func (s *sender) want(to, index uint64) {
 func (s *sender) opened(r *SnapResult) {
 	x := s.find(r.Peer)
 	switch {
-	case x == nil || x.phase != opening: // it's over meanwhile
+	case x == nil || x.phase == catching || x.phase == refused: // it's over meanwhile
 		s.out.work = append(s.out.work, SnapWork{Kind: SnapClose, Peer: r.Peer})
 	case r.Err != nil:
 		s.end(x, false)
+	case x.at == r.Instant && x.phase != opening:
+		// Two were asked for, one after the other, and both answers came: the later one is held.
 	default:
 		x.at, x.phase, x.idle = r.Instant, offering, 0
 		s.offer(x)
