@@ -106,7 +106,7 @@ func (t *TCP) greeting(ctx context.Context, w *wire) (*inbound, error) {
 	if err != nil {
 		return nil, err
 	}
-	g, err := readGreeting(conn, isHello)
+	g, err := readGreeting(conn)
 	if err != nil {
 		if errors.Is(err, errTLS) {
 			err = &Refusal{Reason: ReasonPlain, Text: "it speaks TLS, and this end without; give both certificates"}
@@ -115,6 +115,9 @@ func (t *TCP) greeting(ctx context.Context, w *wire) (*inbound, error) {
 			return nil, err
 		}
 		return nil, greeted(err)
+	}
+	if why := g.refusal(); why != nil {
+		return nil, why
 	}
 	in, version, err := t.judge(ctx, &g, conn, w)
 	if err != nil {

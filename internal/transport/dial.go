@@ -50,7 +50,7 @@ func (t *TCP) greet(ctx context.Context, w *wire, address string, h hello) (net.
 	if _, err := conn.Write(h.append(nil)); err != nil {
 		return nil, greeted(err)
 	}
-	g, err := readGreeting(conn, isWelcome)
+	g, err := readGreeting(conn)
 	if err != nil {
 		return nil, greeted(err)
 	}
@@ -58,8 +58,8 @@ func (t *TCP) greet(ctx context.Context, w *wire, address string, h hello) (net.
 	if err != nil {
 		return nil, greeted(err)
 	}
-	if reply.reason != ReasonNone {
-		return nil, &Refusal{Reason: reply.reason, Text: reply.text, Remote: true}
+	if why := g.refusal(); why != nil {
+		return nil, why
 	}
 	var why *Refusal
 	switch {

@@ -122,12 +122,13 @@ var (
 
 // greeting is a hello or welcome whose checksum holds, its body not yet looked at.
 type greeting struct {
+	kind              uint8
 	min, max, version uint8
 	body              []byte
 }
 
-// readGreeting reads one from a connection; it takes memory for at most 64 KiB.
-func readGreeting(r io.Reader, kind uint8) (greeting, error) {
+// readGreeting reads one of either kind from a connection; it takes memory for at most 64 KiB.
+func readGreeting(r io.Reader) (greeting, error) {
 	head := make([]byte, greetingHeader, 256)
 	if _, err := io.ReadFull(r, head[:len(magic)]); err != nil {
 		return greeting{}, err
@@ -141,8 +142,8 @@ func readGreeting(r io.Reader, kind uint8) (greeting, error) {
 	if _, err := io.ReadFull(r, head[len(magic):]); err != nil {
 		return greeting{}, noEnd(err)
 	}
-	g := greeting{min: head[9], max: head[10], version: head[11]}
-	if head[8] != kind || g.min == 0 || g.min > g.max {
+	g := greeting{kind: head[8], min: head[9], max: head[10], version: head[11]}
+	if g.kind != isHello && g.kind != isWelcome || g.min == 0 || g.min > g.max {
 		return g, errDamaged
 	}
 	size := int(binary.LittleEndian.Uint16(head[12:]))
@@ -170,7 +171,7 @@ func noEnd(err error) error {
 func (g *greeting) hello() (hello, error) {
 	h := hello{min: g.min, max: g.max}
 	const fixed = 1 + identitySize + 8 + 8 + 1
-	if len(g.body) < fixed || g.version != 0 {
+	if len(g.body) < fixed || g.version != 0 || g.kind != isHello {
 		return h, errDamaged
 	}
 	h.class = class(g.body[0])
@@ -190,7 +191,7 @@ func (g *greeting) hello() (hello, error) {
 func (g *greeting) welcome() (welcome, error) {
 	w := welcome{min: g.min, max: g.max, version: g.version}
 	const fixed = 1 + identitySize + 2
-	if len(g.body) < fixed {
+	if len(g.body) < fixed || g.kind != isWelcome {
 		return w, errDamaged
 	}
 	w.reason = Reason(g.body[0])
@@ -204,6 +205,16 @@ func (g *greeting) welcome() (welcome, error) {
 	}
 	w.text = string(g.body[fixed:])
 	return w, nil
+}
+
+// refusal is what a welcome refuses for, nil if it doesn't or is none. Who has dialled sends one instead of a hello if it
+// can't trust whom it has reached.
+func (g *greeting) refusal() *Refusal {
+	w, err := g.welcome()
+	if err != nil || w.reason == ReasonNone {
+		return nil
+	}
+	return &Refusal{Reason: w.reason, Text: w.text, Remote: true}
 }
 
 // choose returns the version that two ends use, or why there is none.

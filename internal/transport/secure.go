@@ -52,7 +52,8 @@ func (t *TCP) dialled(ctx context.Context, w *wire, address string) (net.Conn, e
 	}
 	if err := conn.ConnectionState().PeerCertificates[0].VerifyHostname(host); err != nil {
 		why := &Refusal{Reason: ReasonCertificate, Text: err.Error() + "; make one that names this host too, or correct the address"}
-		_ = writeFrame(conn, kindBye, appendBye(why)) // it ends anyway
+		t.refuse(conn, why)
+		w.linger()
 		return nil, why
 	}
 	return conn, nil

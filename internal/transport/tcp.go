@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -262,7 +263,12 @@ func (t *TCP) warn(text string, where string, err error) {
 func gist(err error) string {
 	var refused *Refusal
 	if errors.As(err, &refused) {
-		return refused.Reason.String()
+		return strings.Map(func(r rune) rune {
+			if r >= '0' && r <= '9' {
+				return -1
+			}
+			return r
+		}, refused.Text)
 	}
 	for {
 		inner := errors.Unwrap(err)

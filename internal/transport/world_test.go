@@ -1,6 +1,7 @@
 package transport_test
 
 import (
+	"context"
 	"crypto/tls"
 	"os"
 	"path/filepath"
@@ -145,3 +146,10 @@ func TestConformanceTLS(t *testing.T) {
 	c := newAuthority(t, "shop").node(t, "127.0.0.1")
 	transporttest.Run(t, func(t *testing.T, l transporttest.Limits) transporttest.World { return newWorld(t, l, c) })
 }
+
+// receiver is a handler that answers nothing.
+type receiver func(from uint64, frame []byte)
+
+func (f receiver) Receive(from uint64, frame []byte) { f(from, frame) }
+
+func (f receiver) Answer(context.Context, uint64, []byte) ([]byte, error) { return nil, nil }
