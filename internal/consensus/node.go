@@ -291,7 +291,10 @@ func (n *Node) reconfigure(e *pb.Entry) error {
 	if err != nil {
 		return err
 	}
-	n.raw.ApplyConfChange(change)
+	// Raft keeps its own account, and they are one: of who votes there is one opinion.
+	if err := n.raw.ApplyConfChange(change).Equivalent(n.tail.members.state()); err != nil {
+		panic(fmt.Sprintf("consensus: entry %d: Raft's members are others: %v", e.GetIndex(), err))
+	}
 	return nil
 }
 

@@ -200,6 +200,9 @@ func (c *Core) Leading() bool { return c.leading }
 // Campaign stands for election now.
 func (c *Core) Campaign(now Now) error {
 	c.now = now
+	if c.silent() {
+		return nil
+	}
 	err := c.node.Campaign()
 	c.pump()
 	return err
@@ -305,7 +308,9 @@ func (c *Core) Applied(now Now, a *consensus.Apply) error {
 func (c *Core) Take() Output {
 	out := c.out
 	c.out = Output{}
-	out.Fenced = c.fenced
+	if c.silent() {
+		out = Output{Persist: out.Persist, Replies: out.Replies, Reads: out.Reads, Changes: out.Changes, Fenced: c.fenced}
+	}
 	return out
 }
 

@@ -68,7 +68,6 @@ func (c *Core) fence() {
 	c.end(err, fmt.Errorf("%w: %w", fault.ErrNotLeader, err))
 	c.unread(c.noLeader())
 	c.fenced = err
-	c.out = Output{Replies: c.out.Replies, Reads: c.out.Reads, Changes: c.out.Changes, Persist: c.out.Persist}
 }
 
 // silent reports whether the replica is fenced.
