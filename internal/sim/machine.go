@@ -42,6 +42,8 @@ type machine struct {
 	slow     int64  // until when the disk is slow
 	stalled  int64  // until when the disk answers nothing
 	down     int64  // until when no process starts
+	quick    int    // restarts that come at once
+	votes    bool   // it crashes when it has voted for somebody
 	leaving  bool   // the operator takes the member out
 	rots     uint64 // a bit of the log rots when the process has closed, unless it's 0
 	cutPower bool   // whether the cut in the disk takes the power, or the process alone
@@ -209,6 +211,9 @@ func (m *machine) newStrikes() (news strikes) {
 	return news
 }
 
+// betweenSteps is where a crash finds nothing half done.
+const betweenSteps = "between steps"
+
 // crash ends the process without warning.
 func (m *machine) crash(power bool, where string) {
 	f := m.f
@@ -219,7 +224,8 @@ func (m *machine) crash(power bool, where string) {
 	}
 	f.tell(m, "crash", n, 0, where)
 	if p := m.process; p != nil {
-		p.leave(m.rng.IntN(2) == 0)
+		// Within an operation, memory and store may be of two states.
+		p.leave(where == betweenSteps && m.rng.IntN(2) == 0)
 	}
 	m.off(power)
 }
@@ -235,7 +241,12 @@ func (m *machine) off(power bool) {
 
 // restart starts a process after a while.
 func (m *machine) restart() {
-	m.f.after(max(between(m.rng, 2*milli, 150*milli), m.down-m.f.now), m.start)
+	pause := between(m.rng, 2*milli, 150*milli)
+	if m.quick > 0 {
+		m.quick--
+		pause = between(m.rng, milli, 10*milli)
+	}
+	m.f.after(max(pause, m.down-m.f.now), m.start)
 }
 
 // resident is one run of the program on a machine: what package host drives with goroutines, driven step by step.

@@ -28,11 +28,12 @@ type ClusterFaults struct {
 	Weather   uint64 `json:"loss_and_repeat"` // packets are lost, repeated and late everywhere for a while
 	SlowWire  uint64 `json:"slow_link"`       //
 	Transfer  uint64 `json:"transfer"`        // of leadership, for no reason
-	Replace   uint64 `json:"replaced"`        // members that were taken out while they lived
-	DiskLost  uint64 `json:"disk_lost"`       // members whose directory was lost
-	Rot       uint64 `json:"bit_rot"`         // one bit of what is stored
-	Named     uint64 `json:"refused_named"`   // directories refused with file and offset after that
-	Grown     uint64 `json:"schema_version"`  // not a fault: versions that entered
+	Rivals    uint64 `json:"contested_election"`
+	Replace   uint64 `json:"replaced"`       // members that were taken out while they lived
+	DiskLost  uint64 `json:"disk_lost"`      // members whose directory was lost
+	Rot       uint64 `json:"bit_rot"`        // one bit of what is stored
+	Named     uint64 `json:"refused_named"`  // directories refused with file and offset after that
+	Grown     uint64 `json:"schema_version"` // not a fault: versions that entered
 }
 
 // Add adds another run's.
@@ -57,6 +58,7 @@ func (f *ClusterFaults) Add(g ClusterFaults) {
 	f.Weather += g.Weather
 	f.SlowWire += g.SlowWire
 	f.Transfer += g.Transfer
+	f.Rivals += g.Rivals
 	f.Replace += g.Replace
 	f.DiskLost += g.DiskLost
 	f.Rot += g.Rot
@@ -98,6 +100,8 @@ func (f *fleet) strike(i int) {
 			m.process.step.Core.Transfer(m.clock(), f.machines[x.b].number)
 			m.process.settle()
 		}
+	case rivals:
+		f.contest(x)
 	case replaced, diskLost, bitRot:
 		if f.whole() {
 			f.strikeMember(x, m)
@@ -147,7 +151,7 @@ func (m *machine) hit(count *uint64, power bool) {
 		return
 	}
 	*count++
-	m.crash(power, "between steps")
+	m.crash(power, betweenSteps)
 }
 
 // strikeDisk makes a disk fail, or wait.
@@ -183,7 +187,8 @@ func (m *machine) watched() {
 	}
 	term := p.led
 	p.within(maxStalled, func() {
-		if p.led == term && p.disk.busy && p.disk.since+maxStalled <= f.now+second {
+		alone := len(f.agreed.members().Voters()) < 2 // there is nobody to hand over to
+		if p.led == term && !alone && p.disk.busy && p.disk.since+maxStalled <= f.now+second {
 			f.breaks(fmt.Errorf("%s leads term %d still, its disk has answered nothing for %.1f s", m.name, term,
 				float64(f.now-p.disk.since)/1e9))
 		}

@@ -163,7 +163,7 @@ func (m *machine) join() {
 func (f *fleet) whole() bool {
 	voters := f.agreed.members().Voters()
 	for _, m := range f.machines {
-		if m.number == 0 || m.leaving || !slices.Contains(voters, m.number) {
+		if m.number == 0 || m.leaving || m.rots > 0 || !slices.Contains(voters, m.number) {
 			return false
 		}
 	}

@@ -47,6 +47,7 @@ const (
 	badWeather
 	slowWire
 	transfer
+	rivals
 	replaced
 	diskLost
 	bitRot
@@ -57,14 +58,14 @@ const (
 var often = [mishapKinds]int{
 	powerCut: 60, killed: 50, cutInDisk: 120, failSync: 50, failWrite: 25, fullDisk: 25, slowDisk: 50, stalledDisk: 25,
 	stalledLeader: 45, clockJump: 65, orderlyRestart: 50, rollingRestart: 15, leaderKilled: 60, outage: 50, blackout: 20,
-	split: 60, isolated: 30, leaderIsolated: 45, oneWay: 45, badWeather: 45, slowWire: 25, transfer: 35, replaced: 20,
+	split: 60, isolated: 30, leaderIsolated: 45, oneWay: 45, badWeather: 45, slowWire: 25, transfer: 35, rivals: 35, replaced: 20,
 	diskLost: 20, bitRot: 15,
 }
 
 var mishapNames = [mishapKinds]string{
 	"power cut", "killed", "cut in disk", "failed sync", "failed write", "full disk", "slow disk", "stalled disk",
 	"leader's disk stalls", "clock jumps", "orderly restart", "rolling restart", "leader killed", "outage", "blackout",
-	"network splits", "isolated", "leader isolated", "one way cut", "bad weather", "slow wire", "transfer", "replaced",
+	"network splits", "isolated", "leader isolated", "one way cut", "bad weather", "slow wire", "transfer", "rivals", "replaced",
 	"disk lost", "bit rot",
 }
 
@@ -118,7 +119,7 @@ func (x mishap) String() string {
 		return s + fmt.Sprintf(" m%d to m%d for %.3fs", x.a, x.b, float64(x.time)/1e9)
 	case stalledLeader, leaderIsolated, badWeather:
 		return s + fmt.Sprintf(" for %.3fs", float64(x.time)/1e9)
-	case leaderKilled, rollingRestart, blackout, transfer:
+	case leaderKilled, rollingRestart, blackout, transfer, rivals:
 		return s
 	case cutInDisk, failSync, failWrite:
 		return s + fmt.Sprintf(" m%d at operation %d", x.a, x.n)

@@ -74,6 +74,9 @@ func (p *resident) sync(group []host.Written) {
 		ok = ok && group[i].Err == nil
 		if ok && group[i].Sync {
 			m.mirror.sync()
+			if hs := group[i].HardState; hs != nil {
+				m.voted(hs.Vote)
+			}
 		}
 	}
 	// The answer is on its way when the disk goes on.
