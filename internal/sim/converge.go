@@ -60,7 +60,14 @@ func (f *fleet) waitsFor() string {
 		return f.admin.now.String()
 	}
 	if !f.whole() {
-		return fmt.Sprintf("the group has the voters %v", f.agreed.members().Voters())
+		why := fmt.Sprintf("the group has the voters %v", f.agreed.members().Voters())
+		for _, m := range f.machines {
+			why += fmt.Sprintf("; %s is %d", m.name, m.number)
+			if m.leaving {
+				why += " and leaves"
+			}
+		}
+		return why
 	}
 	if len(f.agreed.members().List()) != len(f.machines) {
 		return "the group has members without a machine"

@@ -232,7 +232,7 @@ func (m *machine) crash(power bool, where string) {
 
 // off is a machine without the process, or newly powered. It starts again after a while.
 func (m *machine) off(power bool) {
-	m.process = nil
+	m.process, m.rots = nil, 0
 	m.newStrikes()
 	m.keeper.crash()
 	m.disk.Crash(power)
@@ -448,6 +448,5 @@ func (p *resident) stop() {
 		m.rot()
 		return
 	}
-	m.rots = 0
 	m.off(m.rng.IntN(2) == 0)
 }
