@@ -11,7 +11,7 @@ BENCHTIME   ?= 1s
 PKG         ?= ./...
 export CGO_ENABLED ?= 0
 
-.PHONY: build test race lint proto sim planted kills fuzz bench drift full help
+.PHONY: build test race lint proto sim planted kills processes fuzz bench drift full help
 .DEFAULT_GOAL := help
 
 build: ## bin/tidal, and everything else compiles
@@ -48,6 +48,9 @@ planted: ## the simulator finds every planted mistake; takes minutes
 kills: build ## an import of ROWS (5000000) rows, killed KILLS (50) times; takes minutes
 	bin/tidal bench kills --rows $(ROWS) --kills $(KILLS) --json
 
+processes: ## three real servers, killed, stopped, cut off and starved, at length; takes an hour
+	$(GO) test ./test -long -timeout 3h -v
+
 fuzz: ## every fuzz target for FUZZTIME (10s)
 	scripts/fuzz.sh "$(FUZZTIME)"
 
@@ -62,8 +65,9 @@ full: ## everything above with long settings: what runs before a release
 	$(MAKE) sim SEEDS=5000
 	$(MAKE) planted
 	$(MAKE) kills
+	$(MAKE) processes
 	$(MAKE) fuzz FUZZTIME=2m
 	$(MAKE) bench drift
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

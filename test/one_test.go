@@ -36,5 +36,5 @@ func TestOneServerKeepsItsWord(t *testing.T) {
 	good(t, one.Stop(ctx))
 	good(t, one.Start(ctx))
 	good(t, patient.Progress(ctx, 5))
-	settled(ctx, t, f, patient, hasty)
+	compared(ctx, t, f, stopped(ctx, t, patient), stopped(ctx, t, hasty))
 }

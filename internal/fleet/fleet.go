@@ -99,7 +99,7 @@ func (f *Fleet) schema() string {
 // server that was killed comes back at the same ones.
 func (f *Fleet) newNode(i int) (*Node, error) {
 	n := &Node{Name: string(rune('a' + i)), f: f, founder: i == 0}
-	n.Dir = filepath.Join(f.o.Dir, "node-"+n.Name)
+	n.Dir = DirOf(f.o.Dir, n.Name)
 	host := loopback(i)
 	if len(f.o.Hosts) > 0 {
 		host = f.o.Hosts[i]
@@ -125,6 +125,9 @@ func (f *Fleet) newNode(i int) (*Node, error) {
 	n.URL = "http://" + n.listen
 	return n, nil
 }
+
+// DirOf is where a node's data will be, below the fleet's directory.
+func DirOf(dir, node string) string { return filepath.Join(dir, "node-"+node) }
 
 // loopback is an address of this machine that belongs to this process's node, where all of 127.0.0.0/8 is this machine.
 func loopback(i int) string {

@@ -19,6 +19,8 @@ type LoadOptions struct {
 	Writers int
 	// Batch is how many signals a request has; 0 is 8.
 	Batch int
+	// UserBytes is how long the users' names are; 0 is as short as they come. Long ones fill disks.
+	UserBytes int
 	// Pause is how long a writer thinks between two requests; 0 is not at all.
 	Pause time.Duration
 	// Attempt is how long one try of a client may take; 0 is the client's default.
@@ -156,7 +158,8 @@ func itemOf(lane string, number uint64) string {
 func (w *writer) request(number uint64) []client.Record {
 	records := make([]client.Record, w.l.o.Batch)
 	for i := range records {
-		records[i] = client.Signal{Type: "view", Item: itemOf(w.lane, number), User: fmt.Sprintf("user-%d", (int(number)+i)%997)}
+		user := fmt.Sprintf("user-%0*d", max(0, w.l.o.UserBytes-len("user-")), (int(number)+i)%997)
+		records[i] = client.Signal{Type: "view", Item: itemOf(w.lane, number), User: user}
 	}
 	return records
 }
@@ -185,6 +188,9 @@ func (l *Load) Progress(ctx context.Context, times int) error {
 	}
 	return nil
 }
+
+// Patient reports that clients try until they are answered.
+func (l *Load) Patient() bool { return l.o.GiveUp == 0 }
 
 // Acked counts the requests that were acknowledged.
 func (l *Load) Acked() int { return l.gaps.count() }

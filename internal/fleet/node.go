@@ -50,13 +50,16 @@ func (n *Node) Launch(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("node %s: %w", n.Name, err)
 	}
+	if n.f.o.Stalls {
+		if n.disk, err = stall.Command(cmd, n.f.o.Launcher...); err != nil {
+			return fmt.Errorf("node %s: %w", n.Name, err)
+		}
+	}
 	if n.f.o.Wrap != nil {
 		n.f.o.Wrap(n.Name, cmd)
 	}
-	if !n.f.o.Stalls {
-		n.process, err = spawn(cmd, &n.said)
-	} else if n.disk, err = stall.Command(cmd, n.f.o.Launcher...); err == nil {
-		n.process, err = spawn(cmd, &n.said)
+	n.process, err = spawn(cmd, &n.said)
+	if n.disk != nil {
 		err = n.disk.Started(err)
 	}
 	if err != nil {

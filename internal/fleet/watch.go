@@ -2,13 +2,14 @@ package fleet
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"time"
+
+	"github.com/tidaldb/tidal/internal/tidalpb"
+	"github.com/tidaldb/tidal/internal/tidalpb/tidalpbconnect"
 )
 
 // lookEvery is how often it's looked whether something has come true.
@@ -69,42 +70,58 @@ func (n *Node) Ready(ctx context.Context) error {
 }
 
 // Status is what a node says of its group.
-type Status struct {
-	Number  uint64   `json:"replica,string"`
-	Leader  uint64   `json:"leader,string"`
-	Term    uint64   `json:"term,string"`
-	Members []Member `json:"members"`
-}
+type Status = tidalpb.ClusterResponse
 
-// Member is a member of a group, as a node sees it.
-type Member struct {
-	Number  uint64 `json:"replica,string"`
-	Address string `json:"address"`
-	URL     string `json:"url"`
-	Learner bool   `json:"learner"`
-}
-
-// Status asks a node how its group is.
-func (n *Node) Status(ctx context.Context) (s Status, err error) {
-	text, err := n.get(ctx, "/v1/cluster")
-	if err != nil {
-		return s, err
+// Status asks a node how its group is. What it can't say now may come true later, as long as it runs.
+func (n *Node) Status(ctx context.Context) (*Status, error) {
+	if !n.Running() {
+		return nil, fmt.Errorf("node %s: it has ended: %s", n.Name, n.Log())
 	}
-	if err := json.Unmarshal(text, &s); err != nil {
-		return s, fmt.Errorf("node %s: its status is %s: %w", n.Name, text, err)
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	s, err := tidalpbconnect.NewTidalClient(n.f.http, n.URL).Cluster(ctx, &tidalpb.ClusterRequest{})
+	if err != nil {
+		return nil, fmt.Errorf("node %s: %w: its status: %w", n.Name, errNotYet, err)
 	}
 	return s, nil
 }
 
+// Number is what the group calls a node.
+func (n *Node) Number(ctx context.Context) (int64, error) {
+	s, err := n.Status(ctx)
+	return s.GetReplica(), err
+}
+
+// Remove has a node take a member out of the group.
+func (n *Node) Remove(ctx context.Context, number int64) error {
+	admin := tidalpbconnect.NewAdminClient(n.f.http, n.URL)
+	if _, err := admin.RemoveMember(ctx, &tidalpb.RemoveMemberRequest{Number: number}); err != nil {
+		return fmt.Errorf("node %s: remove member %d: %w", n.Name, number, err)
+	}
+	return nil
+}
+
+// Transfer has a node make another one lead.
+func (n *Node) Transfer(ctx context.Context, to int64) error {
+	admin := tidalpbconnect.NewAdminClient(n.f.http, n.URL)
+	if _, err := admin.TransferLeadership(ctx, &tidalpb.TransferLeadershipRequest{To: to}); err != nil {
+		return fmt.Errorf("node %s: have %d lead: %w", n.Name, to, err)
+	}
+	return nil
+}
+
 // Leader returns the node that leads, once one does and all that run say so.
-func (f *Fleet) Leader(ctx context.Context) (leader *Node, err error) {
+func (f *Fleet) Leader(ctx context.Context) (*Node, error) { return f.LeaderOf(ctx, f.Nodes) }
+
+// LeaderOf returns the one of some nodes that leads, once one does and all of them that run say so.
+func (f *Fleet) LeaderOf(ctx context.Context, nodes []*Node) (leader *Node, err error) {
 	if len(f.Nodes) == 1 {
 		return f.Nodes[0], nil
 	}
 	err = until(ctx, "wait for a leader", func(ctx context.Context) error {
 		leader = nil
-		var number uint64
-		for _, n := range f.Nodes {
+		var number int64
+		for _, n := range nodes {
 			if !n.Running() {
 				continue
 			}
@@ -112,23 +129,23 @@ func (f *Fleet) Leader(ctx context.Context) (leader *Node, err error) {
 			if err != nil {
 				return err
 			}
-			if s.Leader == 0 || number != 0 && s.Leader != number {
-				return fmt.Errorf("%w: node %s says that %d leads, another says %d", errNotYet, n.Name, s.Leader, number)
+			if s.GetLeader() == 0 || number != 0 && s.GetLeader() != number {
+				return fmt.Errorf("%w: node %s says that %d leads, another says %d", errNotYet, n.Name, s.GetLeader(), number)
 			}
-			number = s.Leader
-			if s.Number == number {
+			number = s.GetLeader()
+			if s.GetReplica() == number {
 				leader = n
 			}
 		}
 		if leader == nil {
-			return fmt.Errorf("%w: the leader, %d, isn't here", errNotYet, number)
+			return fmt.Errorf("%w: the leader, %d, isn't among them", errNotYet, number)
 		}
 		return nil
 	})
 	return leader, err
 }
 
-// Whole returns once there is a leader, all nodes that run are voters of its, and none else is.
+// Whole returns once there is a leader and all nodes that run are voters.
 func (f *Fleet) Whole(ctx context.Context) error {
 	if len(f.Nodes) == 1 {
 		return nil
@@ -142,18 +159,20 @@ func (f *Fleet) Whole(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		voters := map[string]bool{}
-		var learners []string
-		for _, m := range s.Members {
-			if m.Learner {
-				learners = append(learners, m.URL)
-			} else {
-				voters[strings.TrimSuffix(m.URL, "/")] = true
-			}
+		roles := map[int64]string{}
+		for _, m := range s.GetMembers() {
+			roles[m.GetNumber()] = m.GetRole()
 		}
 		for _, n := range f.Nodes {
-			if n.Running() && !voters[n.URL] {
-				return fmt.Errorf("%w: node %s is no voter; learners are %v", errNotYet, n.Name, learners)
+			if !n.Running() {
+				continue
+			}
+			number, err := n.Number(ctx)
+			if err != nil {
+				return err
+			}
+			if role := roles[number]; role == "" || role == "learner" {
+				return fmt.Errorf("%w: node %s is number %d, %q", errNotYet, n.Name, number, role)
 			}
 		}
 		return nil

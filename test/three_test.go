@@ -1,0 +1,297 @@
+package test
+
+import (
+	"context"
+	"math/rand/v2"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/tidaldb/tidal/internal/fleet"
+	"github.com/tidaldb/tidal/internal/stall"
+	"github.com/tidaldb/tidal/internal/testseed"
+)
+
+// trial is three servers under load: clients that try until they are answered, and some that give up soon and so don't
+// know what became of what they sent.
+type trial struct {
+	*testing.T
+	ctx     context.Context
+	f       *fleet.Fleet
+	patient *fleet.Load
+	hasty   *fleet.Load
+}
+
+func newTrial(t *testing.T, length time.Duration, o fleet.Options) *trial {
+	t.Helper()
+	ctx := within(t, length)
+	o.Nodes = 3
+	f := started(ctx, t, o)
+	return &trial{
+		T: t, ctx: ctx, f: f,
+		patient: loaded(ctx, t, f, fleet.LoadOptions{Writers: 6, Pause: time.Millisecond, Attempt: time.Second}),
+		hasty: loaded(ctx, t, f, fleet.LoadOptions{
+			Writers: 2, Pause: 5 * time.Millisecond, Attempt: 100 * time.Millisecond, GiveUp: 200 * time.Millisecond,
+		}),
+	}
+}
+
+// leader returns who leads, and the other two.
+func (x *trial) leader() (leader *fleet.Node, others []*fleet.Node) {
+	x.Helper()
+	leader, err := x.f.Leader(x.ctx)
+	good(x.T, err)
+	return leader, x.f.Others(leader)
+}
+
+// served returns once every patient client was answered again, and says how long that took.
+func (x *trial) served(what string) {
+	x.Helper()
+	good(x.T, x.patient.Progress(x.ctx, 3))
+	gap := x.patient.Gap()
+	x.Logf("%s: a client waited %v, nobody was answered for %v", what, gap.Client.Round(time.Millisecond), gap.Any.Round(time.Millisecond))
+	x.patient.Measure()
+}
+
+// whole returns once all three are voters again.
+func (x *trial) whole() {
+	x.Helper()
+	good(x.T, x.f.Whole(x.ctx))
+}
+
+// settle ends the load and compares, also with what other loads have left behind.
+func (x *trial) settle(others ...*fleet.Ledger) {
+	x.Helper()
+	x.whole()
+	compared(x.ctx, x.T, x.f, append(others, stopped(x.ctx, x.T, x.patient), stopped(x.ctx, x.T, x.hasty))...)
+}
+
+// times is how often something is done: few times with -short, many with -long.
+func times(short, usual, many int) int {
+	switch {
+	case *long:
+		return many
+	case testing.Short():
+		return short
+	}
+	return usual
+}
+
+// Whoever is killed, and all three at once, nothing that was acknowledged is lost and nothing counts twice.
+func TestServersThatAreKilled(t *testing.T) {
+	rng := rand.New(rand.NewPCG(testseed.Of(t), 1))
+	n := times(1, 2, 30)
+	x := newTrial(t, time.Minute+time.Duration(n)*10*time.Second, fleet.Options{})
+	for range n {
+		leader, _ := x.leader()
+		good(t, leader.Kill())
+		x.served("the leader is killed")
+		good(t, leader.Start(x.ctx))
+		x.whole()
+
+		_, others := x.leader()
+		follower := others[rng.IntN(2)]
+		good(t, follower.Kill())
+		x.served("a follower is killed")
+		good(t, follower.Start(x.ctx))
+		x.whole()
+
+		good(t, x.f.KillAll())
+		good(t, x.f.StartAll(x.ctx))
+		x.served("all three are killed")
+	}
+	x.settle()
+}
+
+// A leader that stands still for longer than an election wakes up deposed.
+func TestServersThatStandStill(t *testing.T) {
+	n := times(1, 2, 30)
+	x := newTrial(t, time.Minute+time.Duration(n)*10*time.Second, fleet.Options{})
+	for range n {
+		leader, _ := x.leader()
+		good(t, leader.Pause())
+		x.served("the leader stands still")
+		good(t, leader.Continue())
+		x.whole()
+
+		_, others := x.leader()
+		good(t, others[0].Pause())
+		x.served("a follower stands still")
+		good(t, others[0].Continue())
+		x.whole()
+	}
+	x.settle()
+}
+
+// Servers are restarted one after the other, as for an upgrade, the leader last, and no client is refused.
+func TestARollingRestart(t *testing.T) {
+	n := times(1, 1, 20)
+	x := newTrial(t, time.Minute+time.Duration(n)*15*time.Second, fleet.Options{})
+	careful := loaded(x.ctx, t, x.f, fleet.LoadOptions{Writers: 4, GiveUp: 10 * time.Second})
+	for range n {
+		leader, others := x.leader()
+		for _, node := range append(others, leader) {
+			good(t, node.Stop(x.ctx))
+			good(t, node.Start(x.ctx))
+			x.whole()
+		}
+		x.served("all three were restarted in turn")
+	}
+	ledger, err := careful.Stop(x.ctx)
+	good(t, err)
+	if failed := ledger.Count(fleet.Unknown) + ledger.Count(fleet.Refused); failed > 0 {
+		t.Errorf("%d of %d requests failed: %v", failed, failed+ledger.Count(fleet.Acked), ledger.Errors)
+	}
+	x.settle(ledger)
+}
+
+// A server whose disk is lost comes back under a new number, with everything.
+func TestAServerIsReplaced(t *testing.T) {
+	n := times(1, 1, 10)
+	x := newTrial(t, time.Minute+time.Duration(n)*20*time.Second, fleet.Options{})
+	for range n {
+		leader, others := x.leader()
+		for _, node := range []*fleet.Node{others[0], leader} {
+			number, err := node.Number(x.ctx)
+			good(t, err)
+			good(t, node.Kill())
+			x.served("a server is gone for good")
+			now, err := x.f.Leader(x.ctx)
+			good(t, err)
+			good(t, now.Remove(x.ctx, number))
+			good(t, node.Wipe())
+			good(t, node.Start(x.ctx))
+			x.whole()
+			again, err := node.Number(x.ctx)
+			good(t, err)
+			if again <= number {
+				t.Errorf("number %d was replaced by number %d", number, again)
+			}
+			x.served("it's replaced")
+		}
+	}
+	x.settle()
+}
+
+// A disk that stands still stops its server, and nobody else for long.
+func TestServersWhoseDiskStalls(t *testing.T) {
+	if err := stall.Supported(); err != nil {
+		t.Skip(err)
+	}
+	n := times(1, 1, 15)
+	x := newTrial(t, time.Minute+time.Duration(n)*30*time.Second, fleet.Options{Stalls: true})
+	for range n {
+		leader, _ := x.leader()
+		x.stalls("the leader's disk stalls", leader)
+		_, others := x.leader()
+		x.stalls("a follower's disk stalls", others[0])
+	}
+	x.settle()
+}
+
+// stalls has a disk stand still until clients are served in spite of it.
+func (x *trial) stalls(what string, node *fleet.Node) {
+	x.Helper()
+	disk := node.Disk()
+	disk.Stall()
+	select {
+	case <-disk.Bitten():
+	case <-x.ctx.Done():
+		x.Fatalf("node %s syncs nothing", node.Name)
+	}
+	x.served(what)
+	disk.Resume()
+	x.revive(node)
+}
+
+// revive returns once a server is well that may end rather than go on.
+func (x *trial) revive(node *fleet.Node) {
+	x.Helper()
+	err := node.Ready(x.ctx)
+	if !node.Running() {
+		x.Logf("node %s has ended, and is started again", node.Name)
+		err = node.Start(x.ctx)
+	}
+	good(x.T, err)
+	x.whole()
+}
+
+// A leader whose disk is full lets another one lead, and a follower leaves the others alone; each joins them again once
+// there's room.
+func TestServersWhoseDiskIsFull(t *testing.T) {
+	ctx := within(t, time.Minute)
+	dir := t.TempDir()
+	smallDisk(t, fleet.DirOf(dir, "a"), "160m")
+	f := startedIn(ctx, t, dir, fleet.Options{Nodes: 3})
+	x := &trial{
+		T: t, ctx: ctx, f: f,
+		patient: loaded(ctx, t, f, fleet.LoadOptions{Batch: 64, UserBytes: 500, Pause: 10 * time.Millisecond}),
+	}
+	node := f.Nodes[0]
+	for _, what := range []string{"the leader's disk is full", "a follower's disk is full"} {
+		file := fill(t, node.Dir)
+		for x.unharmed(node) { // it has allocated some room ahead
+			good(t, x.patient.Progress(ctx, 3))
+		}
+		x.served(what)
+		good(t, os.Remove(file))
+		x.revive(node)
+		x.served("there's room again")
+		if leader, _ := x.leader(); leader == node {
+			good(t, node.Transfer(ctx, 0))
+		}
+	}
+	compared(ctx, t, f, stopped(ctx, t, x.patient))
+}
+
+// unharmed reports that a server runs and says that it's ready.
+func (x *trial) unharmed(node *fleet.Node) bool {
+	x.Helper()
+	ctx, cancel := context.WithTimeout(x.ctx, 100*time.Millisecond)
+	defer cancel()
+	return node.Running() && node.Ready(ctx) == nil
+}
+
+// Peers whose cable is pulled, and peers that hear one another no longer while clients still reach both.
+func TestServersThatAreCutOff(t *testing.T) {
+	n := times(1, 1, 20)
+	w := newNetwork(t, 3)
+	x := newTrial(t, time.Minute+time.Duration(n)*30*time.Second, fleet.Options{
+		Hosts: w.hosts, Wrap: w.wrap, Settings: []string{"--insecure-listen"},
+	})
+	for range n {
+		at := x.place()
+		w.unplug(at)
+		x.served("the leader is off the network")
+		w.plug(at)
+		x.whole()
+
+		at = x.place()
+		for other := range 3 {
+			if other != at {
+				w.part(at, other)
+			}
+		}
+		x.served("the leader hears its peers no longer, and clients reach it")
+		for other := range 3 {
+			if other != at {
+				w.mend(at, other)
+			}
+		}
+		x.whole()
+
+		at = x.place()
+		w.part(at, (at+1)%3)
+		x.served("the leader hears one of its peers no longer")
+		w.mend(at, (at+1)%3)
+		x.whole()
+	}
+	x.settle()
+}
+
+// place is the leader's place among the nodes.
+func (x *trial) place() int {
+	x.Helper()
+	leader, _ := x.leader()
+	return int(leader.Name[0] - 'a')
+}
