@@ -69,7 +69,7 @@ func troubles() []trouble {
 	if stall.Supported() == nil {
 		all = append(all, trouble{
 			"has a disk that stalls", func(_ *trial, n *fleet.Node) error { n.Disk().Stall(); return nil },
-			func(x *trial, n *fleet.Node) error { n.Disk().Resume(); x.revive(n); return nil },
+			func(x *trial, n *fleet.Node) error { n.Disk().Resume(); return n.Ready(x.ctx) },
 		})
 	}
 	return all

@@ -155,7 +155,7 @@ func (d *daemon) run(ctx context.Context) error {
 	}
 	keys := time.NewTicker(keysInterval)
 	defer keys.Stop()
-	removed := d.removed()
+	stopped := d.stopped()
 	var alive <-chan time.Time
 	if d.o.Watchdog > 0 {
 		t := time.NewTicker(d.o.Watchdog)
@@ -169,11 +169,10 @@ func (d *daemon) run(ctx context.Context) error {
 		case err := <-d.served:
 			d.served <- err
 			return nil // close says so
-		case <-removed:
-			if err := d.replica.member.Err(); errors.Is(err, tidal.ErrRemoved) {
-				return err
-			}
-			removed = nil // what else ends its work is a check's to say; reads go on
+		case <-stopped:
+			// Others do its work better: what it has grows old, and clients that asked it to write would only learn that
+			// it can't. Started again it catches up, as soon as its disk lets it.
+			return d.replica.member.Err()
 		case <-d.o.Hangup:
 			d.reload()
 		case <-keys.C:

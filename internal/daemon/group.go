@@ -207,8 +207,9 @@ func (d *daemon) handOver() {
 	d.o.Log.Info("handed over", "leader", number, "url", url)
 }
 
-// removed receives once this replica was taken out of its group; nil, which never does, without one.
-func (d *daemon) removed() <-chan struct{} {
+// stopped receives once this replica does no work any more: it was taken out of its group, or its disk has failed. nil, which
+// never does, without a group: a database alone is still read when it can't be written.
+func (d *daemon) stopped() <-chan struct{} {
 	if d.replica == nil {
 		return nil
 	}

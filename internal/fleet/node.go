@@ -114,6 +114,26 @@ func (n *Node) end(how func() error) error {
 	return nil
 }
 
+// Ended returns once its process has ended by itself, with how it ended.
+func (n *Node) Ended(ctx context.Context) error {
+	p := n.process
+	if p == nil {
+		return fmt.Errorf("node %s: it doesn't run", n.Name)
+	}
+	select {
+	case <-p.ended:
+		n.process = nil
+		if n.disk != nil {
+			err := n.disk.Close()
+			n.disk = nil
+			return errors.Join(p.err, err)
+		}
+		return p.err
+	case <-ctx.Done():
+		return fmt.Errorf("wait until node %s has ended: %w", n.Name, context.Cause(ctx))
+	}
+}
+
 // Pause has its process stand still (SIGSTOP), Continue go on (SIGCONT).
 func (n *Node) Pause() error { return n.process.signal(syscall.SIGSTOP) }
 

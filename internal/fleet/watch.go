@@ -55,8 +55,11 @@ func (n *Node) get(ctx context.Context, path string) (text []byte, err error) {
 	}
 	defer func() { _ = res.Body.Close() }() // it was read
 	text, err = io.ReadAll(res.Body)
-	if err != nil || res.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("node %s: %w: %s answers %s: %s %w", n.Name, errNotYet, path, res.Status, text, errors.Join(err))
+	if err != nil {
+		return nil, fmt.Errorf("node %s: %w: %w", n.Name, errNotYet, err)
+	}
+	if res.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("node %s: %w: %s answers %s: %s", n.Name, errNotYet, path, res.Status, text)
 	}
 	return text, nil
 }
