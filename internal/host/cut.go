@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"github.com/tidaldb/tidal/internal/consensus"
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/id"
 	"github.com/tidaldb/tidal/internal/store"
@@ -29,6 +30,9 @@ func Cut(fsys vfs.FS, dir string) (loss wal.Loss, now id.Origin, err error) {
 	if err != nil {
 		return loss, now, err
 	}
+	if err := refuseMember(fsys, dir, who); err != nil {
+		return loss, now, err
+	}
 	path := fsys.PathJoin(dir, logDir)
 	if _, err := wal.Verify(fsys, path); errors.Is(err, fault.ErrCorrupt) {
 		// The incarnation comes first: one too many does no harm, a position used twice does.
@@ -46,6 +50,28 @@ func Cut(fsys vfs.FS, dir string) (loss wal.Loss, now id.Origin, err error) {
 		err = goOn(fsys, path, who, held, term)
 	}
 	return loss, who.origin(), err
+}
+
+// refuseMember refuses what is a member's of a group of many, as far as that can be told: what it lost is at the others.
+func refuseMember(fsys vfs.FS, dir string, who identity) error {
+	group, err := who.store()
+	if err != nil {
+		return err
+	}
+	m, _, err := checkpointMeta(fsys, dir, group)
+	if err != nil {
+		return err
+	}
+	members, err := consensus.DecodeMembers(m.Configuration)
+	if err != nil {
+		return err
+	}
+	voters := members.Voters()
+	if len(voters) > 1 || who.Joined && len(voters) == 0 {
+		return fault.Refuse("dir", "%s belongs to replica %d of a group; what its log lost the others have: remove that replica, move "+
+			"the directory away, and let it join anew; if the others are gone, too, see tidal cluster recover", dir, who.Replica)
+	}
+	return nil
 }
 
 // checkpointed returns the last entry that the checkpoint holds, and its term; zeros if there is none.

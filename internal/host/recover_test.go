@@ -1,11 +1,14 @@
 package host_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
+
+	pebblevfs "github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/host"
@@ -105,5 +108,67 @@ func TestThereIsNothingToRecoverFromAlone(t *testing.T) {
 	plan, err := host.Recover(t.Context(), host.RecoverOptions{FS: g.disks["a"], Dir: "db"})
 	if !errors.Is(err, fault.ErrInput) || !plan.Single {
 		t.Errorf("%+v, %v", plan, err)
+	}
+}
+
+// What is restored of a member's backup is a database of its own.
+func TestAMembersBackupIsADatabaseOfItsOwn(t *testing.T) {
+	g := three(t)
+	g.write("p", 1, "x")
+	g.same()
+	for _, m := range g.members { // the leader's and the others'
+		var b bytes.Buffer
+		if _, _, err := m.Backup(t.Context(), &b, host.BackupOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		disk := pebblevfs.NewMem()
+		if _, _, _, err := host.Restore(t.Context(), &b, "copy", host.RestoreOptions{FS: disk}); err != nil {
+			t.Fatal(err)
+		}
+		r, err := host.Open(t.Context(), host.Options{FS: disk, Dir: "copy"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := write(t.Context(), r, "p", 1, "x", 1); err != nil || !again.Duplicate {
+			t.Errorf("a retry: %+v, %v", again, err)
+		}
+		if _, err := write(t.Context(), r, "p", 2, "x", 1); err != nil || total(t, r, "x") != 2 {
+			t.Errorf("x counts %d, %v", total(t, r, "x"), err)
+		}
+		if digest(r) == digest(m) {
+			t.Error("the copy's write is the member's, too")
+		}
+		mustClose(t, r)
+	}
+}
+
+// A member's directory isn't cut: the others have what is missing.
+func TestAMembersLogIsNotCut(t *testing.T) {
+	g := three(t)
+	for address := range g.members {
+		if address == "a" {
+			continue
+		}
+		g.kill(address)
+		if _, _, err := host.Cut(g.disks[address], "db"); !errors.Is(err, fault.ErrInput) || !strings.Contains(err.Error(), "join anew") {
+			t.Errorf("%s: %v", address, err)
+		}
+		break
+	}
+}
+
+// Who only reads a member's directory sees what is known to be agreed upon, and no more.
+func TestAReaderOfAMemberSeesNoMoreThanWasAgreedUpon(t *testing.T) {
+	g, left := bereave(t)
+	r, err := host.Open(t.Context(), host.Options{FS: g.disks[left], Dir: "db", ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mustClose(t, r)
+	if got := total(t, r, "agreed 3"); got != 1 {
+		t.Errorf("agreed 3 counts %d times", got)
+	}
+	if got := total(t, r, "open 0"); got != 0 {
+		t.Errorf("what nobody acknowledged counts %d times", got)
 	}
 }

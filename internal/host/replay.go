@@ -17,7 +17,8 @@ const replayBytes = 4 << 20
 
 // replay applies the log behind the checkpoint up to its commit index, and returns what consensus must know. Entries
 // behind the commit index are handed to consensus, which commits them again or not. A reader, who can't ask consensus,
-// takes them as they are: in a group of one everything durable is committed.
+// takes them as they are in a group of one, where everything durable is committed; of a group of many it sees what is known
+// to be.
 func (b *Base) replay() (consensus.Restored, error) {
 	hs := b.Log.HardState()
 	out := b.checkpointed
@@ -27,9 +28,6 @@ func (b *Base) replay() (consensus.Restored, error) {
 		out.HardState.Term, _ = b.Log.Term(b.Log.LastIndex())
 	}
 	commit := hs.Commit
-	if b.opts.ReadOnly {
-		commit = b.Log.LastIndex()
-	}
 	if last := b.Log.LastIndex(); commit > last {
 		return out, fault.Damaged(b.opts.FS.PathJoin(b.opts.Dir, logDir), 0,
 			"hard state says that entry %d is committed, the log ends at %d", commit, last)
@@ -43,7 +41,7 @@ func (b *Base) replay() (consensus.Restored, error) {
 		}
 		for _, e := range entries {
 			entry := consensus.Entry{Kind: fromLog(e.Kind), Term: e.Term, Index: e.Index, Data: e.Data}
-			if e.Index > commit {
+			if e.Index > commit && !b.takesAll(out.Members) {
 				out.Tail = append(out.Tail, entry)
 				continue
 			}
@@ -57,6 +55,12 @@ func (b *Base) replay() (consensus.Restored, error) {
 		*b.Engine.Lanes() = *lane.New(lane.Options{})
 	}
 	return out, nil
+}
+
+// takesAll reports whether everything in the log is taken for committed: by who only reads, where nobody else votes.
+func (b *Base) takesAll(m consensus.Members) bool {
+	voters := len(m.Voters())
+	return b.opts.ReadOnly && (voters == 1 || voters == 0 && !b.identity.Joined)
 }
 
 func (b *Base) replayEntry(out *consensus.Restored, e consensus.Entry) error {

@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/tidaldb/tidal/internal/backup"
+	"github.com/tidaldb/tidal/internal/consensus"
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/store"
 	"github.com/tidaldb/tidal/internal/vfs"
@@ -136,11 +137,45 @@ func (p *restoring) finish(in *backup.Reader) error {
 			return fmt.Errorf("restore the checkpoint: %w", err)
 		}
 	}
-	if err := p.log.Append(nil, &wal.HardState{Term: m.Current, Commit: m.Applied}); err != nil {
+	alone, err := p.alone(m.Applied, m.Current)
+	if err != nil {
+		return fmt.Errorf("restore the log: %w", err)
+	}
+	err = p.log.Append(alone, &wal.HardState{Term: m.Current, Commit: m.Applied + uint64(len(alone))})
+	if err != nil {
 		return fmt.Errorf("restore the log: %w", err)
 	}
 	if err := p.log.Sync(); err != nil {
 		return fmt.Errorf("restore the log: %w", err)
 	}
 	return p.log.Release(p.head.After + 1) // the file with which it began holds nothing
+}
+
+// alone are the entries that leave out the other members of the group that the copy was made of: they go on with what they
+// have, or are gone, and what is restored is a database of its own.
+func (p *restoring) alone(applied, term uint64) ([]wal.Entry, error) {
+	var m consensus.Members
+	stored := uint64(0)
+	if p.store != nil {
+		meta := p.store.Meta()
+		stored = meta.Applied
+		var err error
+		if m, err = consensus.DecodeMembers(meta.Configuration); err != nil {
+			return nil, err
+		}
+	}
+	err := eachEntry(p.log, stored+1, func(e consensus.Entry) (err error) {
+		m, err = m.After(e)
+		return err
+	})
+	if err != nil || m.Highest() == 0 {
+		return nil, err
+	}
+	self, _ := m.Get(p.head.Replica)
+	changes, err := consensus.Alone(m, consensus.Member{Number: p.head.Replica, Address: self.Address, URL: self.URL}, applied, term)
+	out := make([]wal.Entry, len(changes))
+	for i, e := range changes {
+		out[i] = wal.Entry{Kind: toLog(e.Kind), Term: e.Term, Index: e.Index, Data: e.Data}
+	}
+	return out, err
 }
