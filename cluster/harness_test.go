@@ -32,6 +32,7 @@ type fleet struct {
 }
 
 func newFleet(t *testing.T) *fleet {
+	t.TempDir() // the first one decides when all of them go: behind the members
 	f := &fleet{t: t, net: pair.New(pair.Options{}), members: map[string]*Member{}, dirs: map[string]string{}}
 	t.Cleanup(func() {
 		for address := range f.members {
