@@ -30,6 +30,9 @@ func (t *TCP) begin(ctx context.Context, address string, c class, to uint64) (ne
 	})
 	if err != nil {
 		_ = w.Close()
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			err = fmt.Errorf("it was dialled, and didn't answer in time: %w", err)
+		}
 		return nil, nil, err
 	}
 	return conn, w, nil

@@ -280,21 +280,35 @@ func (l *link) writeQueue(out *bufio.Writer) error {
 	batch := l.queue
 	l.queue = nil
 	l.mu.Unlock()
-	for i, frame := range batch {
+	done, from := 0, 0 // written, and counted
+	count := func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		for i := from; i < done; i++ {
+			l.stats.QueuedBytes -= int64(len(batch[i]))
+			l.stats.SentBytes += uint64(len(batch[i]))
+			batch[i] = nil
+		}
+		l.stats.QueuedFrames -= done - from
+		l.stats.SentFrames += uint64(done - from)
+		from = done
+	}
+	since := 0
+	for _, frame := range batch {
 		if err := writeFrame(out, kindData, frame); err != nil {
+			count()
 			l.mu.Lock()
-			l.stats.DroppedLost += uint64(len(batch) - i)
+			l.stats.DroppedLost += uint64(len(batch) - done)
 			l.mu.Unlock()
 			return err
 		}
-		batch[i] = nil
-		l.mu.Lock()
-		l.stats.QueuedFrames--
-		l.stats.QueuedBytes -= int64(len(frame))
-		l.stats.SentFrames++
-		l.stats.SentBytes += uint64(len(frame))
-		l.mu.Unlock()
+		done++
+		if since += len(frame) + 1024; since >= 256<<10 { // a lock for every small frame would cost as much as the frame
+			count()
+			since = 0
+		}
 	}
+	count()
 	return nil
 }
 

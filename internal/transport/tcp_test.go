@@ -1,0 +1,238 @@
+package transport_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/tidaldb/tidal/internal/transport"
+	"github.com/tidaldb/tidal/internal/transport/faultproxy"
+	"github.com/tidaldb/tidal/internal/transport/transporttest"
+)
+
+// duo is a sender "a" whose frames go through a proxy to "b", which counts them.
+type duo struct {
+	*world
+	a    transport.Transport
+	got  atomic.Int64
+	hold func(frame []byte)
+}
+
+func newDuo(t *testing.T, change func(*transport.Options)) *duo {
+	t.Helper()
+	d := &duo{world: newWorld(t, transporttest.Limits{}, newAuthority(t, "shop").node(t, "127.0.0.1"))}
+	d.change = change
+	d.Join("b", transporttest.Member{Identity: transporttest.Who(2), Handler: receiver(func(_ uint64, frame []byte) {
+		if d.hold != nil {
+			d.hold(frame)
+		}
+		d.got.Add(1)
+	})})
+	d.a = d.Join("a", transporttest.Member{Identity: transporttest.Who(1), Handler: receiver(func(uint64, []byte) {})})
+	d.a.SetPeer(2, d.Route("a", "b"))
+	d.Until("a connection", func() bool { return !d.a.Stats()[0].Urgent.Connected.IsZero() })
+	return d
+}
+
+func TestACutNetworkIsNoticed(t *testing.T) {
+	for _, way := range []faultproxy.Direction{faultproxy.Up, faultproxy.Down, faultproxy.Both} {
+		d := newDuo(t, func(o *transport.Options) { o.Idle = 300 * time.Millisecond; o.Handshake = 200 * time.Millisecond })
+		d.proxy("a", "b").Cut(way)
+		d.Until("the cut is noticed", func() bool { return errors.Is(d.a.Send(2, []byte("x")), transport.ErrDown) })
+		if s := d.a.Stats()[0]; !s.Urgent.Connected.IsZero() || s.Urgent.QueuedFrames != 0 || s.LastError == "" {
+			t.Errorf("after a cut of %v: %+v", way, s)
+		}
+		d.proxy("a", "b").Mend()
+		before := d.got.Load()
+		d.Until("a frame comes", func() bool { _ = d.a.Send(2, []byte("x")); return d.got.Load() > before })
+	}
+}
+
+// TestAHandlerThatWaitsIsNoCut holds the handler for several times the idle time. The connection stays.
+func TestAHandlerThatWaitsIsNoCut(t *testing.T) {
+	gate := make(chan struct{})
+	d := newDuo(t, func(o *transport.Options) { o.KeepAlive, o.Idle = 20*time.Millisecond, 150*time.Millisecond })
+	d.hold = func([]byte) { <-gate }
+	if err := d.a.Send(2, []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	d.Until("several idle times", func() bool { return time.Since(began) > 500*time.Millisecond })
+	if s := d.a.Stats()[0].Urgent; s.Connected.IsZero() || s.Connects != 1 {
+		t.Errorf("while the handler waits: %+v", s)
+	}
+	close(gate)
+	d.Until("the frame", func() bool { return d.got.Load() == 1 })
+}
+
+// TestASlowWayIsNoCut sends bulk frames over 4 MiB/s, each of which takes longer than the idle time. Urgent frames aren't
+// held up by them.
+func TestASlowWayIsNoCut(t *testing.T) {
+	d := newDuo(t, func(o *transport.Options) {
+		o.MaxFrame, o.KeepAlive, o.Idle = 4<<20, 20*time.Millisecond, 250*time.Millisecond
+	})
+	var urgent atomic.Int64
+	d.hold = func(frame []byte) {
+		if len(frame) == 1 {
+			urgent.Add(1)
+		}
+	}
+	d.proxy("a", "b").SetWeather(faultproxy.Up, faultproxy.Weather{BytesPerSecond: 4 << 20})
+	for range 2 {
+		if err := d.a.SendBulk(2, make([]byte, 2<<20)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sent := int64(0)
+	slowest := time.Duration(0)
+	d.Until("the bulk frames", func() bool {
+		if d.got.Load()-urgent.Load() == 2 {
+			return true
+		}
+		began := time.Now()
+		if d.a.Send(2, []byte("u")) == nil {
+			sent++
+		}
+		d.Until("an urgent frame", func() bool { return urgent.Load() == sent })
+		slowest = max(slowest, time.Since(began))
+		return false
+	})
+	if s := d.a.Stats()[0]; s.Bulk.Connects != 1 || s.Urgent.Connects != 1 {
+		t.Errorf("connections were given up: %+v", s)
+	}
+	if slowest > 400*time.Millisecond { // 500 ms is what one bulk frame takes
+		t.Errorf("an urgent frame took %v beside bulk ones", slowest)
+	}
+}
+
+// TestWhoComesBackIsDialledAtOnce has long pauses: a peer that connects by itself ends them.
+func TestWhoComesBackIsDialledAtOnce(t *testing.T) {
+	w := newWorld(t, transporttest.Limits{}, nil)
+	w.change = func(o *transport.Options) { o.BackoffMin, o.BackoffMax = time.Hour, time.Hour }
+	var got atomic.Int64
+	count := receiver(func(uint64, []byte) { got.Add(1) })
+	b := w.Join("b", transporttest.Member{Identity: transporttest.Who(2), Handler: count})
+	a := w.Join("a", transporttest.Member{Identity: transporttest.Who(1), Handler: count})
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	a.SetPeer(2, w.address["b"])
+	w.Until("it is down", func() bool { return errors.Is(a.Send(2, []byte("x")), transport.ErrDown) })
+	b = w.Join("b", transporttest.Member{Identity: transporttest.Who(2), Handler: count})
+	b.SetPeer(1, w.address["a"])
+	w.Until("a frame comes", func() bool { _ = a.Send(2, []byte("x")); return got.Load() > 0 })
+}
+
+// TestADeadProcessIsReplaced starts a second process of one number while the first one's connection hangs, as after
+// a power failure. It is let in once the first has shown no sign of life.
+func TestADeadProcessIsReplaced(t *testing.T) {
+	d := newDuo(t, func(o *transport.Options) { o.Idle = 20 * time.Second })
+	if err := d.a.Send(2, []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	d.Until("its frame", func() bool { return d.got.Load() == 1 })
+	d.proxy("a", "b").Cut(faultproxy.Both) // the other end knows nothing of it for 20 s
+	second := d.Join("second", transporttest.Member{Identity: transporttest.Who(1), Handler: quiet{t}})
+	second.SetPeer(2, d.address["b"])
+	began := time.Now()
+	d.Until("the second one's frame", func() bool { _ = second.Send(2, []byte("y")); return d.got.Load() > 1 })
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
+func TestTooManyQuestionsAreRefused(t *testing.T) {
+	w := newWorld(t, transporttest.Limits{}, nil)
+	w.change = func(o *transport.Options) { o.MaxAsks, o.AskTime = 1, 10*time.Second }
+	asked, gate := make(chan struct{}, 1), make(chan struct{})
+	w.Join("b", transporttest.Member{Identity: transporttest.Who(2), Handler: asking(func(context.Context) error {
+		asked <- struct{}{}
+		<-gate
+		return nil
+	})})
+	a := w.Join("a", transporttest.Member{Identity: transporttest.Who(1), Handler: quiet{t}})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if _, err := a.Ask(t.Context(), w.address["b"], nil); err != nil {
+			t.Errorf("the first question: %v", err)
+		}
+	})
+	<-asked
+	_, err := a.Ask(t.Context(), w.address["b"], nil)
+	var why *transport.Refusal
+	if !errors.As(err, &why) || why.Reason != transport.ReasonBusy {
+		t.Errorf("the second question: %v", err)
+	}
+	close(gate)
+	wg.Wait()
+}
+
+// TestAnAnswerHasItsTime has a handler that would wait for ever.
+func TestAnAnswerHasItsTime(t *testing.T) {
+	w := newWorld(t, transporttest.Limits{}, nil)
+	w.change = func(o *transport.Options) { o.AskTime = 50 * time.Millisecond }
+	w.Join("b", transporttest.Member{Identity: transporttest.Who(2), Handler: asking(func(ctx context.Context) error {
+		<-ctx.Done()
+		return errors.New(strings.Repeat("too late ", 1000))
+	})})
+	a := w.Join("a", transporttest.Member{Identity: transporttest.Who(1), Handler: quiet{t}})
+	_, err := a.Ask(t.Context(), w.address["b"], nil)
+	var failed *transport.AnswerError
+	if !errors.As(err, &failed) || !strings.HasPrefix(failed.Text, "too late") || len(failed.Text) > 1024 {
+		t.Errorf("the question: %v", err)
+	}
+}
+
+// asking is a handler of questions.
+type asking func(context.Context) error
+
+func (f asking) Receive(uint64, []byte) {}
+
+func (f asking) Answer(ctx context.Context, _ uint64, _ []byte) ([]byte, error) { return nil, f(ctx) }
+
+// TestConnectionsAreBounded opens more than are allowed, none of which says anything.
+func TestConnectionsAreBounded(t *testing.T) {
+	w := newWorld(t, transporttest.Limits{}, nil)
+	var log book
+	w.change = func(o *transport.Options) { o.MaxConns, o.Handshake, o.Log = 3, 20*time.Second, log.logger() }
+	w.Join("b", transporttest.Member{Identity: transporttest.Who(2), Handler: quiet{t}})
+	for range 4 {
+		conn, err := net.Dial("tcp", w.address["b"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+	}
+	w.Until("the log says so", func() bool { return log.has("there are 3 connections already") })
+}
+
+// TestCloseEndsWhatHangs closes both ends while a writer is stuck, a greeting waits and a question is under way.
+func TestCloseEndsWhatHangs(t *testing.T) {
+	d := newDuo(t, func(o *transport.Options) { o.Idle, o.Handshake = time.Minute, time.Minute })
+	d.proxy("a", "b").Cut(faultproxy.Both)
+	for errors.Is(d.a.Send(2, make([]byte, 1<<20)), nil) {
+	}
+	d.a.SetPeer(3, d.Route("a", "b")) // its greeting hangs
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if _, err := d.a.Ask(t.Context(), d.Route("a", "b"), nil); !errors.Is(err, transport.ErrClosed) {
+			t.Errorf("the question: %v", err)
+		}
+	})
+	d.Until("all three hang", func() bool { return d.proxy("a", "b").Stats().Accepted == 3 })
+	began := time.Now()
+	for _, name := range []string{"a", "b"} {
+		if err := d.ends[name].Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("closing took %v", took)
+	}
+	wg.Wait()
+}
