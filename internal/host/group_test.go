@@ -45,7 +45,7 @@ func newGroup(t *testing.T) *group {
 func (g *group) options(address string, join ...string) host.Options {
 	disk := g.disks[address]
 	if disk == nil {
-		disk = pebblevfs.NewMem()
+		disk = pebblevfs.NewCrashableMem()
 		g.disks[address] = disk
 	}
 	o := host.Options{
