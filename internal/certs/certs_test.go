@@ -201,12 +201,13 @@ func TestCertificatesOutOfTheirTimeAreRefused(t *testing.T) {
 	clock := func() time.Time { return now }
 	a, b := source(t, ca, n, clock), source(t, ca, node(t, ca, "n2", "n2"), clock)
 	now = noon.AddDate(0, 0, 31)
-	c, s := meet(t, named(a.TLS(), "n2"), b.TLS())
+	c, _ := meet(t, named(a.TLS(), "n2"), b.TLS())
 	if c == nil || !strings.Contains(c.Error(), `"n2" was good until`) {
 		t.Errorf("at the client: %v", c)
 	}
 	blind := &tls.Config{InsecureSkipVerify: true, GetClientCertificate: a.TLS().GetClientCertificate}
-	if c, s = meet(t, blind, b.TLS()); !alerted(c, "expired certificate") || s == nil {
+	c, s := meet(t, blind, b.TLS())
+	if !alerted(c, "expired certificate") || s == nil {
 		t.Errorf("an expired client: at the client %v, at the server %v", c, s)
 	}
 }

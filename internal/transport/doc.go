@@ -1,6 +1,6 @@
 // Package transport carries opaque frames between the replicas of a cluster.
 //
-//	t, err := transport.Listen(transport.Options{Listen: ":7400", Identity: who, TLS: config, Handler: h})
+//	t, err := transport.Listen(transport.Options{Listen: "10.0.0.1:7400", Identity: who, TLS: config, Handler: h})
 //	t.SetPeer(2, "10.0.0.2:7400")
 //	err = t.Send(2, frame) // at most once, never blocks; h.Receive has what others send
 //

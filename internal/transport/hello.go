@@ -210,11 +210,10 @@ func (g *greeting) welcome() (welcome, error) {
 // refusal is what a welcome refuses for, nil if it doesn't or is none. Who has dialled sends one instead of a hello if it
 // can't trust whom it has reached.
 func (g *greeting) refusal() *Refusal {
-	w, err := g.welcome()
-	if err != nil || w.reason == ReasonNone {
-		return nil
+	if w, err := g.welcome(); err == nil && w.reason != ReasonNone {
+		return &Refusal{Reason: w.reason, Text: w.text, Remote: true}
 	}
-	return &Refusal{Reason: w.reason, Text: w.text, Remote: true}
+	return nil
 }
 
 // choose returns the version that two ends use, or why there is none.

@@ -169,8 +169,9 @@ func (t *TCP) answer(in *inbound) {
 		_, _, _ = readFrame(r, 0) // nothing comes any more but the end
 	}()
 	quiet := in.keep()
-	k, answer := kindAnswer, []byte(nil)
-	if answer, err = t.o.Handler.Answer(ctx, in.from.Replica, request); err == nil && len(answer) > t.o.MaxFrame {
+	k = kindAnswer
+	answer, err := t.o.Handler.Answer(ctx, in.from.Replica, request)
+	if err == nil && len(answer) > t.o.MaxFrame {
 		err = fmt.Errorf("the answer has %d bytes, at most %d: %w", len(answer), t.o.MaxFrame, ErrFrame)
 	}
 	if err != nil {

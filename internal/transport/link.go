@@ -29,6 +29,9 @@ type link struct {
 	queue [][]byte
 	down  bool // the last attempt failed, and none has succeeded since
 	conn  net.Conn
+	moves int                // how often the address has changed
+	abort context.CancelFunc // ends the attempt that is under way; nil if none is
+	tried time.Time          // when it began
 	stats ClassStats
 }
 
@@ -74,19 +77,28 @@ func signal(c chan struct{}) {
 func (l *link) moved() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.moves++
 	if l.conn != nil {
 		_ = l.conn.Close()
+	}
+	if l.abort != nil {
+		l.abort()
 	}
 	signal(l.now)
 }
 
-// heard is called when the peer has connected by itself: it is there again.
+// heard is called when the peer has connected by itself: it is there again. An attempt that already takes long hangs where
+// nobody was, and is begun anew.
 func (l *link) heard() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.down {
-		signal(l.now)
+	if !l.down {
+		return
 	}
+	if l.abort != nil && time.Since(l.tried) > l.t.o.BackoffMin {
+		l.abort()
+	}
+	signal(l.now)
 }
 
 func (l *link) snapshot() ClassStats {
@@ -102,10 +114,13 @@ func (l *link) run() {
 	for l.wanted() {
 		began := time.Now()
 		conn, w, err := l.dial()
-		if err == nil {
+		switch {
+		case errors.Is(err, errAgain):
+			continue
+		case err == nil:
 			began = time.Now()
 			err = l.serve(conn, w)
-		} else {
+		default:
 			l.drop(err)
 		}
 		if l.ctx.Err() != nil {
@@ -198,21 +213,41 @@ func (l *link) drop(err error) {
 	l.down = err != nil
 }
 
+// errAgain ends an attempt that isn't wanted any more; another one is.
+var errAgain = errors.New("dial again")
+
 func (l *link) dial() (net.Conn, *wire, error) {
 	ctx, cancel := context.WithTimeout(l.ctx, l.t.o.Handshake)
 	defer cancel()
-	select { // an address that is set while we dial is dialled next
+	aborted := false
+	l.mu.Lock()
+	moves := l.moves
+	l.abort, l.tried = func() { aborted = true; cancel() }, time.Now()
+	l.mu.Unlock()
+	select { // from here on a change of the address aborts
 	case <-l.now:
 	default:
 	}
 	conn, w, err := l.t.begin(ctx, l.address(), l.class, l.peer.number)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.abort = nil
+	switch {
+	case err == nil && moves != l.moves:
+		_ = w.Close()
+		return nil, nil, errAgain
+	case err == nil:
+		l.conn = w
+	case aborted && l.ctx.Err() == nil:
+		return nil, nil, errAgain
+	}
 	return conn, w, err
 }
 
 // serve writes what is queued until the connection ends, and returns why.
 func (l *link) serve(conn net.Conn, w *wire) error {
 	l.mu.Lock()
-	l.conn, l.down = w, false
+	l.down = false
 	l.stats.Connected = time.Now()
 	l.stats.Connects++
 	l.mu.Unlock()

@@ -16,8 +16,9 @@ type Options struct {
 	// end.
 	Listen   string
 	Listener net.Listener
-	// Advertise is the "host:port" under which others reach this end, told to them with every hello; zero: where it
-	// listens. A peer whose address nobody has set is answered there.
+	// Advertise is the "host:port" under which others reach this end, told to them with every hello: somebody to whom
+	// nobody has said where this replica is answers there. Zero: where it listens, which must then be one address and not
+	// all of the machine.
 	Advertise string
 	// Identity says who this end is; called for every connection, so that a newcomer gets its number while it listens.
 	Identity func() Identity

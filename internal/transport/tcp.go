@@ -8,9 +8,12 @@ import (
 	"math/rand/v2"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/tidaldb/tidal/internal/fault"
 )
 
 // TCP is the transport between processes: frames over TCP and TLS 1.3. It is made by [Listen].
@@ -64,9 +67,15 @@ func Listen(o Options) (*TCP, error) {
 		}
 	}
 	if o.TLS == nil {
-		if err := checkPlain(l.Addr()); err != nil {
-			return nil, errors.Join(err, l.Close())
-		}
+		err = checkPlain(l.Addr())
+	}
+	if err == nil {
+		o.Advertise, err = advertised(&o, l.Addr())
+	}
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	if o.TLS == nil {
 		o.Log.Warn("replicas talk without TLS: everybody on this machine can read and write everything", "address", l.Addr().String())
 	}
 	t := &TCP{
@@ -78,13 +87,29 @@ func Listen(o Options) (*TCP, error) {
 	return t, nil
 }
 
-// Address returns where others reach this end: Advertise, or where it listens.
-func (t *TCP) Address() string {
-	if t.o.Advertise != "" {
-		return t.o.Advertise
+// advertised returns under which address others reach this end. A name in Listen stays a name: certificates may know
+// it alone.
+func advertised(o *Options, a net.Addr) (string, error) {
+	tcp, ok := a.(*net.TCPAddr)
+	switch {
+	case o.Advertise != "" || !ok && a.String() == "":
+		return o.Advertise, nil
+	case !ok:
+		return a.String(), nil
+	case tcp.IP.IsUnspecified():
+		return "", fault.Refuse("Advertise", "is missing: %s is every address of this machine; say under which one others reach it", a)
 	}
-	return t.listener.Addr().String()
+	host := tcp.IP.String()
+	if o.Listener == nil {
+		if name, _, err := net.SplitHostPort(o.Listen); err == nil && name != "" {
+			host = name
+		}
+	}
+	return net.JoinHostPort(host, strconv.Itoa(tcp.Port)), nil
 }
+
+// Address returns where others reach this end: Advertise, or where it listens.
+func (t *TCP) Address() string { return t.o.Advertise }
 
 // SetPeer says where a replica is. This end's own number is passed over.
 func (t *TCP) SetPeer(number uint64, address string) { t.setPeer(number, address, false) }

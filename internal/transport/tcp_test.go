@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/transport"
 	"github.com/tidaldb/tidal/internal/transport/faultproxy"
 	"github.com/tidaldb/tidal/internal/transport/transporttest"
@@ -235,4 +236,70 @@ func TestCloseEndsWhatHangs(t *testing.T) {
 		t.Errorf("closing took %v", took)
 	}
 	wg.Wait()
+}
+
+// TestAnAddressThatIsChangedWhileDialling moves a peer away from an address at which greetings hang.
+func TestAnAddressThatIsChangedWhileDialling(t *testing.T) {
+	d := newDuo(t, func(o *transport.Options) { o.Handshake, o.Idle = time.Minute, 2*time.Minute })
+	hung := d.proxy("x", "b")
+	hung.Cut(faultproxy.Both)
+	d.a.SetPeer(2, hung.Address())
+	d.Until("it dials there", func() bool { return hung.Stats().Accepted > 0 })
+	d.a.SetPeer(2, d.address["b"])
+	d.Until("a frame comes", func() bool { _ = d.a.Send(2, []byte("x")); return d.got.Load() > 0 })
+}
+
+// TestAHungAttemptEndsWhenThePeerIsHeard: whoever connects is there, though what was dialled before it came still waits.
+func TestAHungAttemptEndsWhenThePeerIsHeard(t *testing.T) {
+	w := newWorld(t, transporttest.Limits{}, nil)
+	var got, dials atomic.Int64
+	b := w.Join("b", transporttest.Member{Identity: transporttest.Who(2), Handler: receiver(func(uint64, []byte) { got.Add(1) })})
+	w.change = func(o *transport.Options) {
+		o.Handshake = time.Hour
+		o.Dial = func(ctx context.Context, address string) (net.Conn, error) {
+			switch dials.Add(1) {
+			case 1:
+				return nil, errors.New("nobody is there")
+			case 2:
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+			return (&net.Dialer{}).DialContext(ctx, "tcp", address)
+		}
+	}
+	a := w.Join("a", transporttest.Member{Identity: transporttest.Who(1), Handler: quiet{t}})
+	a.SetPeer(2, w.address["b"])
+	began := time.Now()
+	w.Until("an attempt hangs", func() bool { return dials.Load() == 2 && time.Since(began) > 100*time.Millisecond })
+	b.SetPeer(1, w.address["a"])
+	w.Until("a frame comes", func() bool { _ = a.Send(2, []byte("x")); return got.Load() > 0 })
+}
+
+func TestWhatIsAdvertised(t *testing.T) {
+	c := newAuthority(t, "shop").node(t, "127.0.0.1")
+	for _, x := range []struct{ listen, advertise, want string }{
+		{"127.0.0.1:0", "", "127.0.0.1:"},
+		{"localhost:0", "", "localhost:"},
+		{"127.0.0.1:0", "n1.example.org:7400", "n1.example.org:7400"},
+		{"0.0.0.0:0", "n1.example.org:7400", "n1.example.org:7400"},
+		{"0.0.0.0:0", "", ""},
+		{":0", "", ""},
+	} {
+		end, err := transport.Listen(transport.Options{
+			Listen: x.listen, Advertise: x.advertise, TLS: c, Identity: transporttest.Who(1), Handler: quiet{t},
+		})
+		if x.want == "" {
+			if !errors.Is(err, fault.ErrInput) {
+				t.Errorf("at %q: %v", x.listen, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := end.Address(); !strings.HasPrefix(got, x.want) || strings.HasSuffix(got, ":0") {
+			t.Errorf("at %q, advertised %q: %q", x.listen, x.advertise, got)
+		}
+		end.Close()
+	}
 }
