@@ -214,6 +214,8 @@ func errCode(err error) answerCode {
 		return answerDone
 	case errors.Is(err, fault.ErrChanging):
 		return answerChanging
+	case errors.Is(err, fault.ErrUnknown): // also of who ceased to lead meanwhile
+		return answerUnknown
 	case errors.Is(err, fault.ErrNotLeader):
 		return answerNoLeader
 	case errors.Is(err, fault.ErrForeign):

@@ -251,10 +251,11 @@ func (r *Replica) Write(ctx context.Context, req *replica.Request) (Receipt, err
 	return receipt, r.explain(err)
 }
 
-// explain says of an error that somebody else leads who that is.
+// explain says of an error that somebody else leads who that is. A request that was under way when leadership was lost has
+// such an error, too; that nobody knows what became of it must stay.
 func (r *Replica) explain(err error) error {
 	var known *fault.NotLeader
-	if r.links == nil || !errors.Is(err, fault.ErrNotLeader) || errors.As(err, &known) {
+	if r.links == nil || !errors.Is(err, fault.ErrNotLeader) || errors.As(err, &known) || errors.Is(err, fault.ErrUnknown) {
 		return err
 	}
 	return r.loop.here().notLeader()

@@ -66,7 +66,7 @@ func (c *call) elsewhere(err error) bool {
 	var not *fault.NotLeader
 	var bare *unforwarded
 	switch {
-	case s.forward == nil, !errors.As(err, &not), not.URL == "", errors.As(err, &bare):
+	case s.forward == nil, !refusedHere(err), !errors.As(err, &not), not.URL == "", errors.As(err, &bare):
 		return false
 	case c.r.Header.Get(headerForwarded) != "", c.w.status != 0:
 		return false

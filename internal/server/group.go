@@ -86,10 +86,16 @@ func (s *Server) lead(identified bool) error {
 
 // misdirected marks the refusal of a replica that doesn't lead, where the request mustn't be passed on.
 func misdirected(err error, identified bool) error {
-	if err != nil && !identified && errors.Is(err, fault.ErrNotLeader) {
+	if err != nil && !identified && refusedHere(err) {
 		return &unforwarded{err}
 	}
 	return err
+}
+
+// refusedHere reports whether a replica refused what only a leader may do, and nothing was written. One that ceased to lead
+// with the request under way says so, too, but that it doesn't know what became of it.
+func refusedHere(err error) bool {
+	return errors.Is(err, fault.ErrNotLeader) && !errors.Is(err, fault.ErrUnknown)
 }
 
 // errAlone refuses what only groups have.
@@ -112,7 +118,7 @@ var errNoLeader = errors.New("the replicas have no leader at the moment")
 
 // leaderless tells a replica that knows no leader from one that knows another.
 func leaderless(err error) error {
-	if !errors.Is(err, fault.ErrNotLeader) {
+	if !refusedHere(err) {
 		return err
 	}
 	var not *fault.NotLeader

@@ -3,6 +3,7 @@ package server
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -388,6 +389,24 @@ func TestReadsOfAReplica(t *testing.T) {
 		w.refuses(503, "no_leader", r.method, s.path, s.body, headerRead, readLatest, "Content-Type", s.contentType)
 		if p := w.refuses(400, "refused", r.method, s.path, s.body, headerRead, "stale", "Content-Type", s.contentType); p.Field != headerRead {
 			t.Errorf("field %q", p.Field)
+		}
+	}
+}
+
+// A leader that was deposed while a write was under way doesn't know what became of it, and nobody says otherwise.
+func TestAWriteOfADeposedLeaderIsUnknown(t *testing.T) {
+	p := openPair(t, nil)
+	for _, not := range []error{&fault.NotLeader{}, &fault.NotLeader{Leader: 1, URL: p.leader.http.URL}, fault.ErrNotLeader} {
+		err := fmt.Errorf("%w: leadership was lost: %w", fault.ErrUnknown, not)
+		r := httptest.NewRequest("POST", "/v1/signals", nil)
+		c := p.follower.server.newCall(httptest.NewRecorder(), r)
+		kind, doc := p.follower.server.problemOf(c, err)
+		if kind.code != "unknown" || doc.GetLeader() != "" || c.elsewhere(err) {
+			t.Errorf("%v is %s, and passed on to %q", err, kind.code, c.leader)
+		}
+		var bare *unforwarded
+		if errors.As(misdirected(err, false), &bare) {
+			t.Errorf("%v is a refusal", err)
 		}
 	}
 }

@@ -141,7 +141,7 @@ func (s *Server) problemOf(c *call, err error) (*problemKind, *tidalpb.Problem) 
 		p.Request = proto.Int64(more.request)
 	}
 	var not *fault.NotLeader
-	if errors.As(err, &not) {
+	if errors.As(err, &not) && refusedHere(err) {
 		p.Leader = not.URL
 	}
 	var slow *fault.RateLimited
