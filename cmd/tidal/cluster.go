@@ -23,6 +23,7 @@ func (a *app) clusterCommand() *cobra.Command {
 	}
 	c.AddCommand(
 		a.clusterStatusCommand(), a.clusterAddCommand(), a.clusterRemoveCommand(), a.clusterTransferCommand(), a.clusterCertCommand(),
+		a.clusterRecoverCommand(),
 	)
 	return c
 }

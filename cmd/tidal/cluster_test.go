@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidaldb/tidal"
 	"github.com/tidaldb/tidal/internal/certs"
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/server"
@@ -185,6 +186,33 @@ func TestClusterCommandsThatCannotBeRun(t *testing.T) {
 		{"add --server http://x", exitUsage, "--host is missing"},
 	} {
 		o := cli(t, nil, append([]string{"cluster"}, strings.Fields(c.args)...)...)
+		if o.code != c.exit || !strings.Contains(o.stderr, c.says) {
+			t.Errorf("%s: exit %d, want %d with %q: %s", c.args, o.code, c.exit, c.says, o.stderr)
+		}
+	}
+}
+
+// A directory of a group of one has nothing to be recovered from, and what isn't a directory of a database isn't one.
+func TestClusterRecoverRefusesWhatNeedsNone(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "db")
+	db, err := tidal.Open(dir, schema.Events(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args string
+		exit int
+		says string
+	}{
+		{"--dir " + dir, exitRefused, "needs nobody"},
+		{"--dir " + dir + " --accept-loss", exitRefused, "needs nobody"},
+		{"--dir " + dir + "x", exitNotFound, "no such file"},
+		{"", exitUsage, "--dir is missing"},
+	} {
+		o := cli(t, nil, append([]string{"cluster", "recover"}, strings.Fields(c.args)...)...)
 		if o.code != c.exit || !strings.Contains(o.stderr, c.says) {
 			t.Errorf("%s: exit %d, want %d with %q: %s", c.args, o.code, c.exit, c.says, o.stderr)
 		}

@@ -2,8 +2,10 @@ package host
 
 import (
 	"encoding/hex"
+	"fmt"
 
 	"github.com/tidaldb/tidal/internal/consensus"
+	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/id"
 )
 
@@ -61,4 +63,15 @@ func (b *Base) known() []consensus.Member {
 		}
 	}
 	return out
+}
+
+// alone refuses to open a member of a group of many by itself: it would wait for the others' votes for ever.
+func (b *Base) alone() error {
+	for _, voter := range b.Restored.Members.Voters() {
+		if voter != b.identity.Replica {
+			return fmt.Errorf("%s belongs to replica %d of a group of %d, and has to be opened as a member of it: %w", b.opts.Dir,
+				b.identity.Replica, len(b.Restored.Members.List()), fault.ErrForeign)
+		}
+	}
+	return nil
 }

@@ -184,6 +184,11 @@ func (r *Replica) open(ctx context.Context, opts Options) (err error) {
 	if r.base, err = OpenBase(opts); err != nil || opts.ReadOnly {
 		return err
 	}
+	if r.links == nil {
+		if err := r.base.alone(); err != nil {
+			return err
+		}
+	}
 	if r.links != nil {
 		if err := r.links.known(ctx, r.base.opts.Now()); err != nil {
 			return err
