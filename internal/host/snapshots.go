@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/tidaldb/tidal/internal/fault"
+	"github.com/tidaldb/tidal/internal/lane"
+	"github.com/tidaldb/tidal/internal/planted"
 	"github.com/tidaldb/tidal/internal/replica"
 	"github.com/tidaldb/tidal/internal/store"
 )
@@ -146,6 +148,9 @@ func (x *Snapshots) prepare(at replica.Instant) error {
 			at.Index, at.Term)
 	}
 	x.ready, err = x.base.load(s, x.base.makeEngine())
+	if err == nil && planted.SnapshotWithoutLanes {
+		*x.ready.engine.Lanes() = *lane.New(lane.Options{})
+	}
 	return err
 }
 

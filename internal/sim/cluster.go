@@ -136,7 +136,7 @@ func newFleet(seed uint64, o ClusterOptions, r *Room) *fleet {
 		lost: map[uint64]*mirror{},
 		settings: settings{
 			tick:      []int64{25 * milli, 25 * milli, 50 * milli}[rng.IntN(3)],
-			segment:   []int64{2 << 10, 8 << 10, 32 << 10, 64 << 10}[rng.IntN(4)],
+			segment:   []int64{4 << 10, 16 << 10, 64 << 10, 64 << 10}[rng.IntN(4)],
 			waiting:   []int{8, 64, 4096}[rng.IntN(3)],
 			lifecycle: rng.IntN(4) == 0,
 			codec:     rng.IntN(8) == 0,

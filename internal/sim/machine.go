@@ -69,6 +69,7 @@ func (m *machine) wipe(seed uint64) {
 		was := m.mirror
 		m.f.lost[m.number] = &was
 	}
+	m.keeper.mean *= 3 // there are three at work, or more
 	m.mirror, m.seen = mirror{}, strikes{}
 	m.number, m.joined, m.joins = 0, nil, nil
 	m.directories++
@@ -225,7 +226,7 @@ func (m *machine) crash(power bool, where string) {
 	f.tell(m, "crash", n, 0, where)
 	if p := m.process; p != nil {
 		// Within an operation, memory and store may be of two states.
-		p.leave(where == betweenSteps && m.rng.IntN(2) == 0)
+		p.leave(where == betweenSteps && m.rng.IntN(4) == 0)
 	}
 	m.off(power)
 }
