@@ -26,6 +26,7 @@ type link struct {
 	now   chan struct{} // dial at once: it has moved, or was heard of
 
 	mu    sync.Mutex
+	to    string // the peer's address
 	queue [][]byte
 	down  bool // the last attempt failed, and none has succeeded since
 	conn  net.Conn
@@ -36,7 +37,7 @@ type link struct {
 }
 
 func newLink(t *TCP, p *peer, c class) *link {
-	l := &link{t: t, peer: p, class: c, wake: make(chan struct{}, 1), now: make(chan struct{}, 1)}
+	l := &link{t: t, peer: p, to: p.address, class: c, wake: make(chan struct{}, 1), now: make(chan struct{}, 1)}
 	l.ctx, l.stop = context.WithCancel(t.ctx)
 	t.wg.Go(l.run)
 	return l
@@ -74,9 +75,10 @@ func signal(c chan struct{}) {
 }
 
 // moved ends a connection to an address that isn't the peer's any more.
-func (l *link) moved() {
+func (l *link) moved(to string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.to = to
 	l.moves++
 	if l.conn != nil {
 		_ = l.conn.Close()
@@ -198,9 +200,9 @@ func (l *link) tell(err error) {
 }
 
 func (l *link) address() string {
-	l.t.mu.Lock()
-	defer l.t.mu.Unlock()
-	return l.peer.address
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.to
 }
 
 // drop empties the queue; with an error the peer is down from here on.
@@ -221,14 +223,14 @@ func (l *link) dial() (net.Conn, *wire, error) {
 	defer cancel()
 	aborted := false
 	l.mu.Lock()
-	moves := l.moves
+	to, moves := l.to, l.moves
 	l.abort, l.tried = func() { aborted = true; cancel() }, time.Now()
-	l.mu.Unlock()
 	select { // from here on a change of the address aborts
 	case <-l.now:
 	default:
 	}
-	conn, w, err := l.t.begin(ctx, l.address(), l.class, l.peer.number)
+	l.mu.Unlock()
+	conn, w, err := l.t.begin(ctx, to, l.class, l.peer.number)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.abort = nil

@@ -130,7 +130,7 @@ func (t *TCP) setPeer(number uint64, address string, learned bool) {
 	case p == nil && learned && t.countLearned() >= maxLearned:
 		return
 	case p == nil:
-		p = &peer{number: number}
+		p = &peer{number: number, address: address}
 		p.links = [2]*link{newLink(t, p, urgent), newLink(t, p, bulk)}
 		t.peers[number] = p
 	case learned && !p.learned:
@@ -142,7 +142,7 @@ func (t *TCP) setPeer(number uint64, address string, learned bool) {
 	}
 	p.address = address
 	for _, l := range p.links {
-		l.moved()
+		l.moved(address)
 	}
 }
 
