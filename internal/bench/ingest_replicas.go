@@ -60,6 +60,8 @@ type IngestCores struct {
 	Leader    float64 `json:"leader"`
 	Followers float64 `json:"followers"`
 	Clients   float64 `json:"clients"`
+	// PerSignal is the processor time of all of them together for one signal, in microseconds.
+	PerSignal float64 `json:"us_per_signal"`
 }
 
 func (o *IngestOptions) runReplicas(ctx context.Context, dir string, dist workload.Dist) (run *IngestRun, err error) {
@@ -161,12 +163,19 @@ func (c *contender) turn(ctx context.Context, length time.Duration, profile stri
 	}
 	n := float64(len(c.rates))
 	mean := func(old, before, after float64) float64 { return round2((old*n + (after-before)/took) / (n + 1)) }
-	c.cores = IngestCores{
+	c.cores = IngestCores{ // PerSignal comes with the summary
 		Leader: mean(c.cores.Leader, before.Leader, after.Leader), Followers: mean(c.cores.Followers, before.Followers, after.Followers),
 		Clients: mean(c.cores.Clients, before.Clients, after.Clients),
 	}
 	c.rates = append(c.rates, rate)
 	return rate, nil
+}
+
+func sum(values []float64) (total float64) {
+	for _, v := range values {
+		total += v
+	}
+	return total
 }
 
 // busy is the processor time so far, in seconds.
@@ -188,6 +197,9 @@ func (c *contender) busy() (t IngestCores) {
 func (c *contender) summary(o *IngestOptions, w *workload.Workload, other *contender) *IngestRun {
 	rate := math.Round(median(other.rates))
 	cores := c.cores
+	if mean := sum(c.rates) / float64(len(c.rates)); mean > 0 {
+		cores.PerSignal = round2((cores.Leader + cores.Followers + cores.Clients) / mean * 1e6)
+	}
 	run := &IngestRun{
 		Dist: w.Config().Dist, Users: true, Cohorts: w.Config().Cohorts, Batch: Batch, Connections: o.Connections,
 		PerSecond: math.Round(median(c.rates)), P50: quantile(c.open, 50), P99: quantile(c.open, 99), OpenLoop: math.Round(c.openAt),

@@ -193,8 +193,8 @@ func (f *Fleet) Logs() string {
 	return b.String()
 }
 
-// closeTimeout is how long a server may take to stop in order.
-const closeTimeout = 30 * time.Second
+// closeTimeout is how long a server may take to stop in order, on a machine with other things to do.
+const closeTimeout = 3 * time.Minute
 
 // Stop ends all nodes in order, at once; their directories stay.
 func (f *Fleet) Stop(ctx context.Context) error {
