@@ -102,7 +102,9 @@ func (db *DB) reigns(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		x.fail(err)
+		if !lostLead(err) {
+			x.fail(err)
+		}
 		if err == nil {
 			return
 		}

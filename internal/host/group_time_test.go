@@ -90,3 +90,33 @@ func TestALeaderWithAWrongClockGivesUpLeading(t *testing.T) {
 		g.same()
 	})
 }
+
+// A member comes back at another address: nobody sends anything there, and it tells them.
+func TestAMemberThatMovedTellsTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := three(t)
+		g.write("p", 1, "x")
+		out := "b"
+		if g.members["b"].Leading() {
+			out = "c"
+		}
+		g.kill(out)
+		g.disks["moved"] = g.disks[out]
+		m := g.start("moved")
+		g.write("p", 2, "x")
+		pass(10 * time.Second)
+		g.same()
+		number, _, _ := m.Leader()
+		s, err := g.leader().Status(t.Context())
+		if err != nil || number == 0 {
+			t.Fatal(number, err)
+		}
+		found := false
+		for _, x := range s.Members {
+			found = found || x.Address == "moved" && x.URL == "http://moved"
+		}
+		if !found || total(t, m, "x") != 2 {
+			t.Errorf("the leader knows %s; x counts %d", g.picture(), total(t, m, "x"))
+		}
+	})
+}

@@ -105,18 +105,20 @@ func startLoop(b *Base, links *links) (*loop, error) {
 	if err != nil {
 		return nil, err
 	}
+	l.seen.Store(&here{self: b.identity.Replica})
+	if err := l.observe(); err != nil {
+		return nil, err // the log says that it was removed
+	}
 	if links != nil {
 		l.packets = links.packets
 		l.leads = startHerald(b.opts.Leads, links.group.Leads)
 	}
-	l.seen.Store(&here{self: b.identity.Replica})
 	l.disk = startDisk(NewJournal(b.Log, mono))
 	l.follow = startFollower(b, l.disk)
 	if links != nil {
 		l.porter = startPorter(b, l.follow)
 		l.portered = l.porter.out
 	}
-	l.observe()
 	go l.run()
 	return l, nil
 }

@@ -121,10 +121,25 @@ func (t *tending) seek(ctx context.Context) error {
 	if err := a.err(); errors.Is(err, fault.ErrRemoved) || errors.Is(err, fault.ErrForeign) {
 		return err
 	}
+	t.moved(ctx, addresses[t.asked], &a)
 	if r.loop.here().members.Highest() < a.Highest {
 		r.links.know(a.Members, a.Highest) // they moved while this one was away
 	}
 	return nil
+}
+
+// moved has the leader told, by whoever has answered, that this member isn't any more where the others believe it to be: they
+// send nothing here, so that it doesn't learn who leads.
+func (t *tending) moved(ctx context.Context, through string, a *answer) {
+	r := t.r
+	i := slices.IndexFunc(a.Members, func(m consensus.Member) bool { return m.Number == r.base.identity.Replica })
+	if i < 0 || a.Members[i].Address == r.links.address() {
+		return
+	}
+	_, _ = r.links.ask(ctx, through, question{ // it's asked again
+		Kind: questionReaddress, Incarnation: r.base.identity.Incarnation, Number: r.base.identity.Replica,
+		Wall: r.loop.now().Wall / 1e6, Address: r.links.address(), URL: r.links.group.URL,
+	})
 }
 
 // readdress tells the group where this member is, if it believes otherwise.
