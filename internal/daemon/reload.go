@@ -21,6 +21,11 @@ func (d *daemon) reload() {
 			d.o.Log.Error("the certificate stays as it was", "err", err)
 		}
 	}
+	if d.replica != nil && d.replica.certs != nil {
+		if err := d.replica.certs.Check(); err != nil {
+			d.o.Log.Error("the certificate for other replicas stays as it was", "err", err)
+		}
+	}
 	d.o.Log.Info("reloaded", "keys", d.ring.Usable(d.o.Now()))
 }
 

@@ -3,6 +3,8 @@ package server
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -409,4 +411,31 @@ func TestAWriteOfADeposedLeaderIsUnknown(t *testing.T) {
 			t.Errorf("%v is a refusal", err)
 		}
 	}
+}
+
+// A leader that is reached over TLS, with a certificate of an authority that only the cluster knows, gets what comes to a
+// follower in clear text, over HTTP/2 where the protocol needs it.
+func TestRequestsArePassedOnOverTLS(t *testing.T) {
+	leader := open(t, nil)
+	secure := httptest.NewUnstartedServer(leader.server)
+	secure.EnableHTTP2 = true
+	secure.StartTLS()
+	t.Cleanup(secure.Close)
+	roots := x509.NewCertPool()
+	roots.AddCert(secure.Certificate())
+	group := &members{leader: Leader{Number: 1, URL: secure.URL}}
+	f := NewForwarder(&tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots})
+	t.Cleanup(f.Close)
+	follower := open(t, func(o *Options) { o.Group, o.Forward = group, f })
+	follower.want(200, "PUT", "/v1/items/a", `{"title":"x"}`, nil)
+	follower.calling(func(t *testing.T, data tidalpbconnect.TidalClient, _ tidalpbconnect.AdminClient) {
+		m := &tidalpb.WriteRequest{Records: []*tidalpb.Record{signal("view", "jazz-1", "ada")}, Lane: t.Name(), Number: 1}
+		if res, err := data.Write(t.Context(), m); err != nil || res.GetReceipt().GetCount() != 1 {
+			t.Errorf("%v, %v", res, err)
+		}
+	})
+	stranger := NewForwarder(nil)
+	t.Cleanup(stranger.Close)
+	follower = open(t, func(o *Options) { o.Group, o.Forward = group, stranger })
+	follower.refuses(503, "no_leader", "PUT", "/v1/items/a", `{"title":"x"}`)
 }
