@@ -81,7 +81,10 @@ func (d *disk) tidied() {
 // reset is [Journal.Reset], done where the log is written.
 func (d *disk) reset(index, term uint64) error {
 	done := make(chan error, 1)
-	d.do <- func() { done <- d.Reset(index, term) }
+	d.do <- func() {
+		done <- d.Reset(index, term)
+		d.tidied()
+	}
 	return <-done
 }
 

@@ -219,7 +219,7 @@ func (f *follower) giveWay(polite bool, quit <-chan struct{}) (closing bool) {
 			return true
 		default:
 		}
-		if !polite || f.wishes.Load() > 0 || f.urgent() || f.m.Behind() >= f.lagBytes || f.base.effort.percent.Load() < busyPercent {
+		if !polite || f.wishes.Load() > 0 || f.still.Load() || f.urgent() || f.m.Behind() >= f.lagBytes || f.base.effort.percent.Load() < busyPercent {
 			return false
 		}
 		select {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/tidaldb/tidal/internal/consensus"
 	"github.com/tidaldb/tidal/internal/fault"
+	"github.com/tidaldb/tidal/internal/retention"
 	"github.com/tidaldb/tidal/internal/store"
 )
 
@@ -55,6 +56,7 @@ func (b *Base) exchange(in *store.Installer, l *loaded, reset func(index, term u
 	b.applied.Store(l.place.Applied)
 	b.configured.Add(1)
 	b.storedBytes.Store(b.appliedBytes.Load())
+	b.segments = map[string]retention.Segment{} // files may get the names of earlier ones
 	b.memory.cuts, b.memory.bytes = nil, 0
 	b.memory.urgent.Store(0)
 	b.memory.full.Store(b.Engine.Full())

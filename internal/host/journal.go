@@ -118,14 +118,15 @@ func (j *Journal) Finish() {
 	}
 }
 
-// Reset empties the log behind an entry, as [wal.Log.Reset] does, and lets its earlier files go. It's called between groups.
+// Reset empties the log behind an entry, as [wal.Log.Reset] does. Its earlier files go when the journal tidies next: there may
+// be many, and somebody waits. It's called between groups.
 func (j *Journal) Reset(index, term uint64) error {
 	if j.failed == nil {
 		j.lazy, j.dirty = nil, false // what it says is in the log's hard state, or below the entry
 		j.failed = j.log.Reset(index, term)
 	}
 	if j.failed == nil {
-		j.failed = j.log.Release(index + 1)
+		j.release.Store(index + 1)
 	}
 	return j.failed
 }

@@ -143,7 +143,11 @@ func (x *Snapshots) prepare(at replica.Instant) error {
 	if err != nil {
 		return err
 	}
-	if m := s.Meta(); m.Applied != at.Index || m.Term != at.Term {
+	m := s.Meta()
+	if own := x.base.identity.Incarnation; m.Incarnation > own {
+		return fmt.Errorf("snapshot is of incarnation %d of the group, this replica of %d: %w", m.Incarnation, own, fault.ErrForeign)
+	}
+	if m.Applied != at.Index || m.Term != at.Term {
 		return fault.Damaged("", 0, "snapshot is of entry %d and term %d, and was offered as of %d and %d", m.Applied, m.Term,
 			at.Index, at.Term)
 	}
