@@ -2,7 +2,6 @@ package sim
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/tidaldb/tidal/internal/consensus"
 	"github.com/tidaldb/tidal/internal/id"
@@ -218,6 +217,3 @@ func (p *resident) sameDigest() error {
 	g.digests[seq] = d
 	return nil
 }
-
-// voters are the members that vote, as was agreed on.
-func (g *agreement) voters() []uint64 { return slices.Clone(g.members().Voters()) }

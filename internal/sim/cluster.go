@@ -21,6 +21,8 @@ type ClusterOptions struct {
 	Story bool
 	// Without are places in [ClusterReport.Schedule] of what doesn't go wrong this time.
 	Without map[int]bool
+
+	taboo string // a mishap that breaks a promise by being there, for a test
 }
 
 // ClusterReport is what a run of a group met.

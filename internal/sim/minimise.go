@@ -31,12 +31,6 @@ func (r *Room) Minimise(ctx context.Context, seed uint64, o ClusterOptions, runs
 	if less == nil {
 		less = map[int]bool{}
 	}
-	// What comes behind the violation has no part in it.
-	for i := range report.plan.faults {
-		if report.plan.faults[i].at > report.Simulated {
-			less[i] = true
-		}
-	}
 	try := func(without []int) bool {
 		runs--
 		attempt := maps.Clone(less)
@@ -50,6 +44,16 @@ func (r *Room) Minimise(ctx context.Context, seed uint64, o ClusterOptions, runs
 		}
 		less, report, err = attempt, again, aerr
 		return true
+	}
+	// What comes behind the violation has no part in it.
+	var late []int
+	for i := range report.plan.faults {
+		if report.plan.faults[i].at > report.Simulated {
+			late = append(late, i)
+		}
+	}
+	if runs > 0 && len(late) > 0 {
+		try(late)
 	}
 	for size := max(1, len(report.plan.faults)/2); ; size /= 2 {
 		shrunk := false

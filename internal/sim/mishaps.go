@@ -73,6 +73,9 @@ func (f *fleet) strike(i int) {
 	}
 	x := &f.plan.faults[i]
 	f.tell(nil, "mishap", uint64(i), 0, mishapNames[x.kind])
+	if mishapNames[x.kind] == f.options.taboo {
+		f.breaks(fmt.Errorf("mishap %d is %s", i, f.options.taboo))
+	}
 	m := f.machines[x.a]
 	switch x.kind {
 	case powerCut, killed, cutInDisk, leaderKilled, outage, blackout:

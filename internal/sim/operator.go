@@ -46,6 +46,13 @@ func (o *operator) act() {
 		if m := f.member(x.Number); m != nil && !m.leaving || m == nil && o.joins(x) {
 			continue
 		}
+		if m := f.member(x.Number); m != nil && m.up() && m.process.led != 0 {
+			// A leader isn't taken out: it hands over first.
+			m.process.enter()
+			m.process.step.Core.Transfer(m.clock(), 0)
+			m.process.settle()
+			return
+		}
 		o.now = o.ask(consensus.Change{Kind: consensus.Remove, Member: x}, nil)
 		return
 	}

@@ -43,7 +43,6 @@ const (
 type session struct {
 	writer
 	user  string
-	rest  int64            // until when it does nothing
 	seen  id.Seq           // its token: the last event that it wrote or saw
 	now   *op              // what it writes
 	look  *lookup          // what it reads

@@ -25,7 +25,7 @@ func (h happening) String() string {
 type story struct {
 	sum   uint64
 	count uint64
-	last  [48]happening
+	last  [96]happening
 	whole *strings.Builder // everything, if asked for
 }
 
