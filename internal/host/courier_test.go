@@ -20,7 +20,6 @@ type carrier struct {
 	base    *host.Base
 	courier *replica.Courier
 	work    []replica.SnapWork
-	leads   bool
 }
 
 // known is what a carrier's log says.
