@@ -296,7 +296,7 @@ func compareAll(t *testing.T, all []*node, l *ledger) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := int64(st.Signals) - views.Total; got != int64(acked) {
+		if got := st.Signals - views.Total; got != int64(acked) {
 			t.Errorf("%s has %d signals of %d that were acknowledged", n.listen, got, acked)
 		}
 	}

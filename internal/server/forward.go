@@ -193,9 +193,8 @@ func (c *call) relayStream(res *http.Response) error {
 	for {
 		n, err := res.Body.Read(piece)
 		if n > 0 {
-			if _, err := c.w.Write(piece[:n]); err != nil {
-				return nil // the caller went away
-			}
+			// A caller who went away can't be told; their connection's end ends the leader's answer, too.
+			_, _ = c.w.Write(piece[:n])
 			c.w.Flush()
 		}
 		switch {
