@@ -26,6 +26,7 @@ func (r *Replica) answer(ctx context.Context, q *question) (a answer) {
 		err = fmt.Errorf("replica %d is of incarnation %d of the group, which goes on as %d since it lost its majority; move its "+
 			"directory away and let it join anew: %w", q.Number, q.Incarnation, a.Incarnation, fault.ErrForeign)
 	case q.Kind == questionWhere:
+		a.Replica = r.base.identity.Replica
 		err = here.standing(q.Number)
 	case q.Kind == questionTransfer && q.Number == here.leader && q.Number != 0:
 	case !here.leading:
@@ -93,10 +94,35 @@ func (r *Replica) lead(ctx context.Context, q *question, a *answer) error {
 		if m.Address == q.Address && m.URL == q.URL {
 			return nil
 		}
+		if err := r.vacated(ctx, m, q.Address); err != nil {
+			return err
+		}
 		m.Address, m.URL = q.Address, q.URL
 		return r.change(ctx, consensus.Change{Kind: consensus.Readdress, Member: m})
 	}
 	return fault.Refuse("kind", "%v is nothing that a leader does", q.Kind)
+}
+
+// vacatedBound is how long it's asked whether somebody is where a member was.
+const vacatedBound = time.Second
+
+// vacated returns an error if a member that says it has moved is still where it was: then there are two of it, such as by
+// a directory that was copied.
+func (r *Replica) vacated(ctx context.Context, m consensus.Member, to string) error {
+	if m.Address == "" || m.Address == to || m.Number == r.base.identity.Replica {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, vacatedBound)
+	defer cancel()
+	a, err := r.links.ask(ctx, m.Address, question{
+		Kind: questionWhere, Incarnation: r.base.identity.Incarnation, Number: m.Number, Wall: r.loop.now().Wall / 1e6,
+	})
+	if err == nil && a.Replica == m.Number {
+		return fault.Refuse("number", "%d is taken: a process at %s says that it is replica %d, too, and so does one at %s; a "+
+			"directory mustn't be copied: stop one of them, move its directory away, and let it join anew", m.Number, m.Address,
+			m.Number, to)
+	}
+	return nil
 }
 
 // takeIn makes somebody a learner under the next number.

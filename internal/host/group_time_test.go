@@ -2,10 +2,14 @@ package host_test
 
 import (
 	"errors"
+	"math/rand/v2"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	pebblevfs "github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/host"
@@ -117,6 +121,37 @@ func TestAMemberThatMovedTellsTheOthers(t *testing.T) {
 		}
 		if !found || total(t, m, "x") != 2 {
 			t.Errorf("the leader knows %s; x counts %d", g.picture(), total(t, m, "x"))
+		}
+	})
+}
+
+// Two processes claim one number, since a directory was copied: the second is told so and stops, and the first goes on.
+func TestACopiedDirectoryIsNoSecondMember(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := three(t)
+		g.write("p", 1, "x")
+		out := "b"
+		if g.members["b"].Leading() {
+			out = "c"
+		}
+		g.kill(out)
+		disk := g.disks[out].(*pebblevfs.MemFS)
+		g.disks["copy"] = disk.CrashClone(pebblevfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(1, 1))})
+		first := g.start(out)
+		g.same()
+		second := g.start("copy")
+		pass(10 * time.Second)
+		delete(g.members, "copy")
+		if err := second.Failure(); !errors.Is(err, fault.ErrInput) || !strings.Contains(err.Error(), "copied") {
+			t.Errorf("the copy says %v", err)
+		}
+		if err := second.Close(); !errors.Is(err, fault.ErrInput) {
+			t.Errorf("closing it: %v", err)
+		}
+		g.write("p", 2, "x")
+		g.same()
+		if got := total(t, first, "x"); got != 2 || first.Failure() != nil {
+			t.Errorf("at the first one x counts %d times, %v", got, first.Failure())
 		}
 	})
 }

@@ -121,7 +121,9 @@ func (t *tending) seek(ctx context.Context) error {
 	if err := a.err(); errors.Is(err, fault.ErrRemoved) || errors.Is(err, fault.ErrForeign) {
 		return err
 	}
-	t.moved(ctx, addresses[t.asked], &a)
+	if err := t.moved(ctx, addresses[t.asked], &a); err != nil {
+		return err
+	}
 	if r.loop.here().members.Highest() < a.Highest {
 		r.links.know(a.Members, a.Highest) // they moved while this one was away
 	}
@@ -129,17 +131,21 @@ func (t *tending) seek(ctx context.Context) error {
 }
 
 // moved has the leader told, by whoever has answered, that this member isn't any more where the others believe it to be: they
-// send nothing here, so that it doesn't learn who leads.
-func (t *tending) moved(ctx context.Context, through string, a *answer) {
+// send nothing here, so that it doesn't learn who leads. An error says that somebody else is there, under its number.
+func (t *tending) moved(ctx context.Context, through string, a *answer) error {
 	r := t.r
 	i := slices.IndexFunc(a.Members, func(m consensus.Member) bool { return m.Number == r.base.identity.Replica })
 	if i < 0 || a.Members[i].Address == r.links.address() {
-		return
+		return nil
 	}
-	_, _ = r.links.ask(ctx, through, question{ // it's asked again
+	told, err := r.links.ask(ctx, through, question{
 		Kind: questionReaddress, Incarnation: r.base.identity.Incarnation, Number: r.base.identity.Replica,
 		Wall: r.loop.now().Wall / 1e6, Address: r.links.address(), URL: r.links.group.URL,
 	})
+	if err == nil && told.Code == answerRefused {
+		return told.err()
+	}
+	return nil // it's asked again
 }
 
 // readdress tells the group where this member is, if it believes otherwise.
