@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -160,7 +161,7 @@ func (f *fleet) leader() (address string, m *Member) {
 	return address, m
 }
 
-// others returns who doesn't lead.
+// others returns who doesn't lead, in order.
 func (f *fleet) others() (out []string) {
 	leader, _ := f.leader()
 	for address := range f.members {
@@ -168,6 +169,7 @@ func (f *fleet) others() (out []string) {
 			out = append(out, address)
 		}
 	}
+	slices.Sort(out)
 	return out
 }
 
