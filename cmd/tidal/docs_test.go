@@ -40,13 +40,15 @@ func TestCommandsOfThePageExist(t *testing.T) {
 
 // Pages for who runs a server show command lines, too.
 func TestCommandsOfOtherPagesExist(t *testing.T) {
-	for _, name := range []string{"serving.md", "configuration.md"} {
+	for _, name := range []string{"serving.md", "operations.md", "configuration.md"} {
 		page, err := os.ReadFile(filepath.Join("..", "..", "docs", name))
 		if err != nil {
 			t.Fatal(err)
 		}
 		shown := 0
-		for _, line := range strings.Split(string(page), "\n") {
+		joined := strings.ReplaceAll(string(page), "\\\n", "") // lines that go on
+		for _, line := range strings.Split(joined, "\n") {
+			line = strings.TrimSuffix(strings.TrimSpace(line), " &") // in the background
 			for strings.HasPrefix(line, "TIDAL_") { // a variable for the command
 				_, line, _ = strings.Cut(line, " ")
 			}
