@@ -41,7 +41,10 @@ func TestPercentilesByNearestRank(t *testing.T) {
 
 func TestFailoverRefusesWhatCantBeMeasured(t *testing.T) {
 	for _, o := range []FailoverOptions{
-		{Fault: FaultKill}, {Runs: 1}, {Runs: 1, Fault: "flood"}, {Runs: 1, Fault: FaultKill, Writers: -1},
+		{Fault: FaultKill},
+		{Runs: 1},
+		{Runs: 1, Fault: "flood"},
+		{Runs: 1, Fault: FaultKill, Writers: -1},
 		{Runs: 1, Fault: FaultKill, Batch: -1},
 	} {
 		if _, err := Failover(t.Context(), o); err == nil {

@@ -136,7 +136,7 @@ func (n *Node) judge(e *expected, found map[string][]int, v *Verdict) {
 				known = want.known[i]
 			}
 			var kind *int
-			word := ""
+			var word string
 			switch {
 			case there == 0 && known == Acked:
 				kind, word = &v.Lost, "is lost"
@@ -176,7 +176,7 @@ func (n *Node) count(ctx context.Context, c *client.Client, e *expected, found m
 					most += want.batch
 				}
 			}
-			item := itemOf(lane, uint64(first)+1)
+			item := ItemOf(lane, uint64(first)+1)
 			cell, err := c.Cell(ctx, client.CellQuery{Item: item, Type: "view"})
 			if err != nil && (!errors.Is(err, client.ErrNotFound) || least > 0) {
 				return fmt.Errorf("read the count of %s: %w", item, err)

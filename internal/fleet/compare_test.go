@@ -53,7 +53,7 @@ func TestALedgerCounts(t *testing.T) {
 	if l.Count(Acked) != 3 || l.Count(Unknown) != 1 || l.Count(Refused) != 1 {
 		t.Errorf("%+v", l)
 	}
-	if itemOf("x", 1) != itemOf("x", perItem) || itemOf("x", perItem) == itemOf("x", perItem+1) {
+	if ItemOf("x", 1) != ItemOf("x", perItem) || ItemOf("x", perItem) == ItemOf("x", perItem+1) {
 		t.Error("items aren't cut where they should be")
 	}
 }

@@ -149,8 +149,8 @@ func (w *writer) run(running, writing context.Context) {
 // perItem is how many requests of a writer are about one item.
 const perItem = 256
 
-// itemOf is the item that a writer's request is about: its count says how many of the requests count.
-func itemOf(lane string, number uint64) string {
+// ItemOf is the item that a writer's request is about: its count says how many of the requests count.
+func ItemOf(lane string, number uint64) string {
 	return fmt.Sprintf("%s/%d", lane, (number-1)/perItem)
 }
 
@@ -159,7 +159,7 @@ func (w *writer) request(number uint64) []client.Record {
 	records := make([]client.Record, w.l.o.Batch)
 	for i := range records {
 		user := fmt.Sprintf("user-%0*d", max(0, w.l.o.UserBytes-len("user-")), (int(number)+i)%997)
-		records[i] = client.Signal{Type: "view", Item: itemOf(w.lane, number), User: user}
+		records[i] = client.Signal{Type: "view", Item: ItemOf(w.lane, number), User: user}
 	}
 	return records
 }
