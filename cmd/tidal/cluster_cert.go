@@ -48,7 +48,7 @@ func (a *app) clusterCertCACommand() *cobra.Command {
 		Args:    usageArgs(cobra.NoArgs),
 	}
 	c.Flags().StringVar(&dir, "dir", "", "directory for the files; it's made if it isn't there")
-	c.Flags().StringVar(&cluster, "cluster", "", "the cluster's name: 1 to 63 of a to z, 0 to 9, - and .")
+	c.Flags().StringVar(&cluster, "cluster", "", "the cluster's name: 1 to 63 small letters, digits, dots and hyphens")
 	c.Flags().IntVar(&days, "days", 3650, "how long it is good, in days")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if dir == "" || cluster == "" {
@@ -76,7 +76,7 @@ func (a *app) clusterCertNodeCommand() *cobra.Command {
 		Args:    usageArgs(cobra.NoArgs),
 	}
 	c.Flags().StringVar(&dir, "dir", "", "directory with the authority, where the files go, too")
-	c.Flags().StringVar(&name, "name", "", "the replica's name: 1 to 63 of a to z, 0 to 9, - and .")
+	c.Flags().StringVar(&name, "name", "", "the replica's name: 1 to 63 small letters, digits, dots and hyphens")
 	c.Flags().StringArrayVar(&hosts, "host", nil, "name or IP address by which others reach it; may be given several times")
 	c.Flags().IntVar(&days, "days", 365, "how long it is good, in days; not longer than the authority")
 	c.RunE = func(c *cobra.Command, _ []string) error {
