@@ -110,7 +110,16 @@ func (g *agreement) visible(m *machine, i uint64) error {
 	case !m.mirror.holds(i, e.Term):
 		return fmt.Errorf("%s is applied, and not durable here", nameOf(e))
 	case !g.durable(e):
-		return fmt.Errorf("%s is applied, and not durable on a quorum", nameOf(e))
+		where := ""
+		for _, v := range g.members().Voters() {
+			if x := g.f.mirrorOf(v); x != nil {
+				where += fmt.Sprintf("; %d has entries %d to %d, up to %d synced", v, x.before+1, x.last(), x.synced)
+				if at := x.at(e.Index); at != nil {
+					where += fmt.Sprintf(", this one of term %d", at.Term)
+				}
+			}
+		}
+		return fmt.Errorf("%s is applied, and not durable on a quorum%s", nameOf(e), where)
 	}
 	return g.agree(*e)
 }

@@ -60,11 +60,11 @@ func (x *mirror) holds(i, term uint64) bool {
 // reread makes the mirror of a log that was just opened.
 func (x *mirror) reread(log *wal.Log) error {
 	first, last := log.FirstIndex(), log.LastIndex()
-	was := *x
-	if was.synced > last {
-		return fmt.Errorf("it ends at entry %d, up to %d all was durable", last, was.synced)
+	if x.synced > last {
+		return fmt.Errorf("it ends at entry %d, up to %d all was durable", last, x.synced)
 	}
-	*x = mirror{before: first - 1, entries: make([]consensus.Entry, 0, last+1-min(first, last+1)), synced: last}
+	// Power may be cut while it's read.
+	now := mirror{before: first - 1, entries: make([]consensus.Entry, 0, last+1-min(first, last+1)), synced: last}
 	for next := first; next <= last; {
 		entries, err := log.Entries(next, last+1, 1<<20)
 		if err != nil {
@@ -72,17 +72,18 @@ func (x *mirror) reread(log *wal.Log) error {
 		}
 		for _, e := range entries {
 			entry := host.EntryOf(e)
-			switch old := was.at(e.Index); {
+			switch old := x.at(e.Index); {
 			case old == nil:
 			case same(old, &entry):
 				entry.Data = old.Data // one array serves all who hold an entry
-			case e.Index <= was.synced:
+			case e.Index <= x.synced:
 				return fmt.Errorf("%s was durable, and is %s", nameOf(old), nameOf(&entry))
 			}
-			x.entries = append(x.entries, entry)
+			now.entries = append(now.entries, entry)
 		}
 		next += uint64(len(entries))
 	}
+	*x = now
 	return nil
 }
 

@@ -62,6 +62,7 @@ func (p *resident) install() {
 // reset empties the log. What it held behind an entry that isn't the snapshot's wasn't agreed on.
 func (p *resident) reset(index, term uint64) error {
 	m := p.m
+	m.mirror.synced = min(m.mirror.synced, index) // also if the power is cut in it
 	if err := p.journal.Reset(index, term); err != nil {
 		return err
 	}
