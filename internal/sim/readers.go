@@ -82,10 +82,10 @@ func (s *session) act() {
 		}
 	case f.closing:
 	case f.rng.IntN(5) < 2:
-		s.later(f.between(2*milli, 160*milli))
+		s.later(f.between(2*milli, 150*milli))
 		s.begin()
 	default:
-		s.later(f.between(2*milli, 160*milli))
+		s.later(f.between(2*milli, 150*milli))
 		s.read()
 	}
 }

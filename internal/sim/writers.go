@@ -36,7 +36,7 @@ func newWriters(f *fleet) []*writer {
 }
 
 func (f *fleet) newWriter(producer string) *writer {
-	return &writer{f: f, producer: producer, mean: 500 * milli, patience: f.between(300*milli, 3*second)}
+	return &writer{f: f, producer: producer, mean: 480 * milli, patience: f.between(300*milli, 3*second)}
 }
 
 func (c *writer) schedule() {
