@@ -49,7 +49,7 @@ func TestCommandsOfOtherPagesExist(t *testing.T) {
 		joined := strings.ReplaceAll(string(page), "\\\n", "") // lines that go on
 		for _, line := range strings.Split(joined, "\n") {
 			line = strings.TrimSuffix(strings.TrimSpace(line), " &") // in the background
-			for strings.HasPrefix(line, "TIDAL_") { // a variable for the command
+			for strings.HasPrefix(line, "TIDAL_") {                  // a variable for the command
 				_, line, _ = strings.Cut(line, " ")
 			}
 			if rest, ok := strings.CutPrefix(line, "tidal "); ok {
