@@ -6,6 +6,8 @@ import "fmt"
 // number to; 0 says that any number will do. It is the same in every form of the transport. Nil: it does.
 func Compare(from, here Identity, to uint64) *Refusal {
 	switch {
+	case to != 0 && (here.Replica == 0 || from.Replica == 0): // first: a newcomer is of no cluster either
+		return &Refusal{Reason: ReasonNotYet, Text: "it has no number yet; it must join before it takes or sends frames"}
 	case from.Cluster != here.Cluster:
 		return &Refusal{Reason: ReasonCluster, Text: fmt.Sprintf(
 			"replica %d is of cluster %x, replica %d of cluster %x; look at the addresses, or start it with an empty directory to join",
@@ -16,8 +18,6 @@ func Compare(from, here Identity, to uint64) *Refusal {
 			from.Replica, from.Region, from.Shard, here.Replica, here.Region, here.Shard)}
 	case to == 0:
 		return nil
-	case here.Replica == 0 || from.Replica == 0:
-		return &Refusal{Reason: ReasonNotYet, Text: "it has no number yet; it must join before it takes or sends frames"}
 	case here.Replica != to:
 		return &Refusal{Reason: ReasonReplica, Text: fmt.Sprintf(
 			"this is replica %d, and replica %d was looked for; its address has changed, or two replicas have one address",

@@ -279,8 +279,12 @@ func (t *TCP) warn(text string, where string, err error) {
 		ok = false
 	}
 	t.said.mu.Unlock()
+	level := slog.LevelWarn
+	if refused := (*Refusal)(nil); errors.As(err, &refused) && refused.Reason == ReasonNotYet {
+		level = slog.LevelDebug // it joins, and will be dialled again
+	}
 	if !ok {
-		t.o.Log.Warn(text, slog.String("address", where), slog.Any("err", err))
+		t.o.Log.Log(t.ctx, level, text, slog.String("address", where), slog.Any("err", err))
 	}
 }
 
