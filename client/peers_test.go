@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,6 +22,7 @@ import (
 
 // group is servers a, b, c … that a test rules, in the test's own time.
 type group struct {
+	mu     sync.Mutex      // guards leader where it changes while a client is at work
 	leader string          // "" is none
 	dead   map[string]bool // these can't be dialled
 	stale  map[string]string
@@ -30,6 +32,12 @@ type group struct {
 	pauses []time.Duration
 	last   time.Time
 	header func(who string, h http.Header)
+}
+
+func (g *group) elect(who string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.leader = who
 }
 
 type groupMember struct {
@@ -47,7 +55,9 @@ func (m groupMember) refuse(code connect.Code, word, leader string, after time.D
 
 func (m groupMember) Write(context.Context, *tidalpb.WriteRequest) (*tidalpb.WriteResponse, error) {
 	m.g.asked = append(m.g.asked, m.who+" write")
+	m.g.mu.Lock()
 	leader := m.g.leader
+	m.g.mu.Unlock()
 	if s, ok := m.g.stale[m.who]; ok {
 		leader = s
 	}
@@ -148,7 +158,7 @@ func TestAClientWaitsForAnElection(t *testing.T) {
 		g := &group{}
 		c := g.with(t, Options{Addrs: []string{"a", "b", "c"}})
 		began := time.Now()
-		time.AfterFunc(400*time.Millisecond, func() { g.leader = "b" })
+		time.AfterFunc(400*time.Millisecond, func() { g.elect("b") })
 		write(t, c)
 		if took := time.Since(began); took > 700*time.Millisecond {
 			t.Errorf("it took %v", took)
@@ -184,7 +194,7 @@ func TestAClientIsntLedInCircles(t *testing.T) {
 		}
 		g = &group{leader: "b", dead: map[string]bool{"b": true}}
 		c = g.with(t, Options{Addrs: []string{"a", "b", "c"}, Timeout: 2 * time.Second})
-		time.AfterFunc(500*time.Millisecond, func() { g.leader = "a" })
+		time.AfterFunc(500*time.Millisecond, func() { g.elect("a") })
 		write(t, c)
 		if n := len(slices.DeleteFunc(g.asked, func(s string) bool { return s != "b dead" })); n > 2 {
 			t.Errorf("the dead one was asked %d times", n)
