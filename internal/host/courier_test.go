@@ -198,7 +198,7 @@ func (p *parcels) installed() bool {
 // TestASnapshotArrivesWhateverHappens sends snapshots over a bad network, from leaders that change, to a receiver that
 // restarts, with the checkpoint in memory and on disk. It arrives, it's the leader's state, and the leader hears of it.
 func TestASnapshotArrivesWhateverHappens(t *testing.T) {
-	runs := 60
+	runs := 24
 	if testing.Short() {
 		runs = 8
 	}
