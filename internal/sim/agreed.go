@@ -56,6 +56,9 @@ func (p *resident) observe() error {
 		}
 	}
 	p.applied = applied
+	if p.line != nil {
+		p.line.know()
+	}
 	for _, o := range p.acknowledges {
 		if o.by == nil || o.logged != o.receipt.First {
 			return fmt.Errorf("%v is acknowledged at %v, and is at %v", o, o.receipt.First, o.logged)

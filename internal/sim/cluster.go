@@ -7,6 +7,7 @@ import (
 
 	"github.com/tidaldb/tidal/internal/sim/disk"
 	"github.com/tidaldb/tidal/internal/sim/workload"
+	"github.com/tidaldb/tidal/internal/transport/pair"
 	"github.com/tidaldb/tidal/lifecycle"
 	"github.com/tidaldb/tidal/schema"
 )
@@ -36,8 +37,8 @@ type ClusterReport struct {
 	Checkpoints, Released, Snapshots uint64
 	// Leaders counts terms that had a leader, Joined members that were added, Removed those that were taken out.
 	Leaders, Joined, Removed uint64
-	// Packets were sent, Lost of them never came.
-	Packets, Lost uint64
+	// Packets were sent, Lost of them never came, of Frames a transport took the bytes.
+	Packets, Lost, Frames uint64
 	// Faults count what struck, by kind.
 	Faults ClusterFaults
 	// Entries are in the log that the group agreed on, Events and Records in its state at the end.
@@ -125,7 +126,7 @@ type settings struct {
 	segment   int64 // size of a log file
 	waiting   int   // bound of a core's queue
 	lifecycle bool  // transitions are recorded and checked
-	codec     bool  // packets travel as bytes
+	codec     bool  // packets travel as bytes, in frames of transports
 	wild      bool  // disks of milliseconds, not of microseconds
 	ordered   bool  // the network keeps the order of what it doesn't lose
 	latency   int64 // of the network at most, mostly
@@ -161,6 +162,9 @@ func newFleet(seed uint64, o ClusterOptions, r *Room) *fleet {
 		f.machines = append(f.machines, newMachine(f, seed, place))
 	}
 	f.network = newNetwork(f, rand.New(rand.NewPCG(seed, 0x6e6574)))
+	if f.settings.codec {
+		f.network.carriesFrames(pair.Options{Seed: seed, MaxFrame: maxFrame, QueueFrames: maxCarried})
+	}
 	f.plan = newPlan(rand.New(rand.NewPCG(seed, 0x706c616e)), o)
 	f.writers = newWriters(f)
 	f.readers = newReaders(f)
@@ -179,13 +183,18 @@ func (f *fleet) run() {
 			f.breaks(fmt.Errorf("run doesn't come to its end: %s", f.waitsFor()))
 			return
 		}
-		at, w := f.jobs.next()
-		if w.of != nil && w.of.gone {
-			continue
-		}
-		f.now = at
-		f.guard(&w)
+		f.next()
 	}
+}
+
+// next does what is next to be done.
+func (f *fleet) next() {
+	at, w := f.jobs.next()
+	if w.of != nil && w.of.gone {
+		return
+	}
+	f.now = at
+	f.guard(&w)
 }
 
 // begin starts everybody.

@@ -42,8 +42,12 @@ func (f *fleet) part(m, but *machine) {
 		}
 		w := f.network.wire(m.place, to.place)
 		w.cut++
-		f.after(200*milli, func() { w.cut = max(0, w.cut-1) })
+		f.after(200*milli, func() {
+			w.cut = max(0, w.cut-1)
+			f.network.pave()
+		})
 	}
+	f.network.pave()
 }
 
 // voted is told that a hard state is durable.

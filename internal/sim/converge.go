@@ -11,8 +11,8 @@ import (
 // hold the same.
 func (f *fleet) finish() {
 	f.closing = true
-	f.network.heal()
 	f.settings.latency = min(f.settings.latency, milli)
+	f.network.heal()
 	ahead := int64(0)
 	for _, m := range f.machines {
 		ahead = max(ahead, m.ahead)

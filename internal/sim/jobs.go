@@ -25,6 +25,7 @@ const (
 	toCall workKind = iota
 	toTick
 	toDeliver
+	toReceive
 	toWrite
 	toSync
 	toAnswerDisk
@@ -122,6 +123,8 @@ func (f *fleet) perform(w *work) {
 		w.of.tick()
 	case toDeliver:
 		f.arrive(w)
+	case toReceive:
+		w.of.receive(w.packet)
 	case toWrite:
 		w.of.write()
 	case toSync:

@@ -133,6 +133,10 @@ func (m *machine) start() {
 	}
 	m.process = p
 	f.report.Restarts++
+	if err := p.connect(); err != nil {
+		f.breaks(fmt.Errorf("%s: %w", m.name, err))
+		return
+	}
 	p.journal = host.NewJournal(p.base.Log, func() int64 { return f.now })
 	p.step, err = host.NewStepper(p.base, host.Edge{
 		Now: m.clock, Persist: p.persist, Reply: p.reply, Send: p.send, Read: p.strong, Changed: p.changed,
@@ -145,6 +149,9 @@ func (m *machine) start() {
 	if err := p.recovered(); err != nil {
 		f.breaks(fmt.Errorf("%s: %w", m.name, err))
 		return
+	}
+	if p.line != nil {
+		p.line.know()
 	}
 	f.tell(m, "open", m.number, p.base.Log.LastIndex(), "")
 	p.settle()
@@ -269,6 +276,7 @@ type resident struct {
 	led          uint64             // the term that it was seen to lead, 0 if it doesn't
 	stopping     bool               // it takes nothing any more
 	silent       bool               // its core has fallen silent
+	line         *line              // its end of the network, in runs whose packets travel as bytes
 
 	checkpoints checkpoints
 }
@@ -283,6 +291,7 @@ func (m *machine) up() bool { return m.process != nil && !m.process.stopping }
 func (p *resident) leave(remember bool) {
 	f := p.m.f
 	p.gone = true
+	p.disconnect()
 	if f.settings.lifecycle {
 		if err := f.room.recorders[p.m.place].Check(); err != nil {
 			f.breaks(fmt.Errorf("%s: illegal history: %w", p.m.name, err))

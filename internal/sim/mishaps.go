@@ -221,8 +221,12 @@ func (f *fleet) strikeNetwork(x *mishap, m *machine) {
 		r.SlowWire++
 		for _, w := range []*wire{n.wire(x.a, x.b), n.wire(x.b, x.a)} {
 			w.slow = x.time / 10
-			f.after(x.time, func() { w.slow = 0 })
+			f.after(x.time, func() {
+				w.slow = 0
+				n.pave()
+			})
 		}
+		n.pave()
 		return
 	case badWeather:
 		r.Weather++
@@ -232,10 +236,12 @@ func (f *fleet) strikeNetwork(x *mishap, m *machine) {
 	for _, w := range touched {
 		w.cut++
 	}
+	n.pave()
 	f.after(x.time, func() {
 		for _, w := range touched {
 			w.cut = max(0, w.cut-1)
 		}
+		n.pave()
 	})
 }
 
@@ -256,11 +262,13 @@ func (n *network) weather(loss int, time int64) {
 		w := &n.wires[i]
 		w.loss, w.twice, w.slow = loss, loss/2, 60*milli
 	}
+	n.pave()
 	n.f.after(time, func() {
 		for i := range n.wires {
 			w := &n.wires[i]
 			w.loss, w.twice, w.slow = 0, 0, 0
 		}
+		n.pave()
 	})
 }
 

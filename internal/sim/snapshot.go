@@ -47,6 +47,9 @@ func (p *resident) install() {
 	}
 	f.report.Snapshots++
 	p.applied, p.led = p.base.Applied(), 0
+	if p.line != nil {
+		p.line.know()
+	}
 	f.tell(m, "installed", p.applied, 0, "")
 	if p.applied > uint64(len(f.agreed.entries)) {
 		f.breaks(fmt.Errorf("%s: a snapshot is of entry %d, the group has agreed on %d", m.name, p.applied, len(f.agreed.entries)))

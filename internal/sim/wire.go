@@ -5,13 +5,15 @@ import (
 	"math/rand/v2"
 
 	"github.com/tidaldb/tidal/internal/replica"
+	"github.com/tidaldb/tidal/internal/transport/pair"
 )
 
-// network carries packets between machines.
+// network carries packets between machines: as they are, or, in some runs, as frames of transports.
 type network struct {
-	f     *fleet
-	rng   *rand.Rand
-	wires []wire // from × to
+	f      *fleet
+	rng    *rand.Rand
+	wires  []wire        // from × to
+	frames *pair.Network // nil where packets travel as they are
 }
 
 // wire carries what one machine sends to another one.
@@ -27,6 +29,9 @@ type wire struct {
 
 // maxCarried bounds what is on its way in a wire: as a peer's queue does, it loses what is beyond.
 const maxCarried = 512
+
+// leastLatency is how long a packet travels at least.
+const leastLatency = 30 * micro
 
 func newNetwork(f *fleet, rng *rand.Rand) network {
 	n := network{f: f, rng: rng}
@@ -45,6 +50,10 @@ func (p *resident) send(packet replica.Packet) {
 	f := p.m.f
 	n := &f.network
 	f.report.Packets++
+	if p.line != nil {
+		p.line.send(&packet)
+		return
+	}
 	to := f.member(packet.To)
 	if to == nil || to == p.m {
 		f.report.Lost++ // of somebody who was removed, or whom nobody knows yet
@@ -55,14 +64,6 @@ func (p *resident) send(packet replica.Packet) {
 		f.report.Lost++
 		return
 	}
-	if f.settings.codec {
-		again, err := replica.DecodePacket(packet.Append(nil))
-		if err != nil {
-			f.breaks(fmt.Errorf("packet to %d doesn't come back from its bytes: %w", packet.To, err))
-			return
-		}
-		packet = again
-	}
 	n.carry(w, packet)
 	if w.twice > 0 && n.rng.IntN(1000) < w.twice {
 		n.carry(w, packet)
@@ -71,7 +72,7 @@ func (p *resident) send(packet replica.Packet) {
 
 func (n *network) carry(w *wire, packet replica.Packet) {
 	f := n.f
-	at := f.now + between(n.rng, 30*micro, f.settings.latency)
+	at := f.now + between(n.rng, leastLatency, f.settings.latency)
 	if w.slow > 0 {
 		at += n.rng.Int64N(w.slow)
 	}
@@ -88,13 +89,22 @@ func (f *fleet) arrive(w *work) {
 	w.wire.carries--
 	m := w.wire.to
 	p := m.process
-	if p == nil || p.step.Received() || m.number != w.packet.To || w.wire.cut > 0 {
+	if p == nil || m.number != w.packet.To || w.wire.cut > 0 {
 		f.report.Lost++
 		return
 	}
+	p.receive(w.packet)
+}
+
+// receive takes a packet that has arrived.
+func (p *resident) receive(packet replica.Packet) {
+	if p.step.Received() {
+		p.m.f.report.Lost++
+		return
+	}
 	p.enter()
-	if err := p.step.Receive(w.packet); err != nil {
-		p.fail(fmt.Errorf("packet from %d: %w", w.packet.From, err))
+	if err := p.step.Receive(packet); err != nil {
+		p.fail(fmt.Errorf("packet from %d: %w", packet.From, err))
 		return
 	}
 	p.settle()
@@ -106,4 +116,5 @@ func (n *network) heal() {
 		w := &n.wires[i]
 		w.cut, w.loss, w.twice, w.slow = 0, 0, 0, 0
 	}
+	n.pave()
 }

@@ -97,7 +97,13 @@ func (t *Transport) send(to uint64, class int, frame []byte) error {
 		path.count(func(c *transport.ClassStats) { c.DroppedDown++ })
 		return transport.ErrDown
 	}
-	path.count(func(c *transport.ClassStats) { c.SentFrames++; c.SentBytes += uint64(len(frame)) })
+	path.count(func(c *transport.ClassStats) {
+		c.SentFrames++
+		c.SentBytes += uint64(len(frame))
+		if len(fate) == 0 {
+			c.DroppedLost++ // only who draws fates knows it
+		}
+	})
 	for i, trip := range fate {
 		if i > 0 {
 			frame = slices.Clone(frame)
