@@ -267,7 +267,8 @@ func TestWhatBecomesOfARequestThatIsPassedOn(t *testing.T) {
 	send := func(status int, code string, headers ...string) (doc struct {
 		problemDoc
 		Leader string
-	}) {
+	},
+	) {
 		t.Helper()
 		got := p.follower.want(status, "POST", keyed, body, &doc, append(headers, headerKey, "k-"+code)...)
 		if doc.Code != code || doc.RetryAfterMs > 0 != (got.header.Get("Retry-After") != "") {

@@ -142,8 +142,10 @@ const (
 
 // String returns the reason as a word for logs and metrics.
 func (r Reason) String() string {
-	names := [reasons]string{"none", "cluster", "group", "version", "certificate", "replica", "overlap", "not_admitted",
-		"not_yet", "busy", "protocol", "plain"}
+	names := [reasons]string{
+		"none", "cluster", "group", "version", "certificate", "replica", "overlap", "not_admitted",
+		"not_yet", "busy", "protocol", "plain",
+	}
 	if r < reasons {
 		return names[r]
 	}
