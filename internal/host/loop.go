@@ -266,9 +266,6 @@ func (l *loop) reply(r replica.Reply) {
 // finish lets what was taken come to its end: the open requests are written and answered. In a group that may take others,
 // who may be gone; their word is waited for as long as an election takes.
 func (l *loop) finish(ticks <-chan time.Time) error {
-	requests := l.requests
-	l.requests = nil // nobody is taken any more
-	defer func() { l.requests = requests }()
 	patience := 0
 	if l.links != nil {
 		patience = 2 * l.links.group.ElectionTicks
