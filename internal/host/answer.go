@@ -162,21 +162,23 @@ func (r *Replica) takeIn(ctx context.Context, q *question, a *answer) error {
 
 // takeOut takes a member out, unless those who are left and alive would be no majority.
 func (r *Replica) takeOut(ctx context.Context, q *question) error {
-	status, err := r.status(ctx)
-	if err != nil {
-		return err
-	}
 	m, ok := r.loop.here().members.Get(q.Number)
 	switch {
 	case !ok && q.Number > 0 && q.Number <= r.loop.here().members.Highest():
 		return nil // it was taken out before
 	case !ok:
+		status, err := r.status(ctx)
+		if err != nil {
+			return err
+		}
 		return fault.Refuse("number", "%d is no member; there are %s", q.Number, status.names())
 	}
-	if err := status.bears(m); err != nil && !q.Force {
-		return err
+	if !q.Force {
+		if err := r.bears(ctx, m); err != nil {
+			return err
+		}
 	}
-	if q.Number == status.Number {
+	if q.Number == r.loop.here().self {
 		// Who takes itself out lets somebody else lead first, who then does so.
 		if err := r.transfer(ctx, 0); err != nil {
 			return err
@@ -185,6 +187,29 @@ func (r *Replica) takeOut(ctx context.Context, q *question) error {
 		return a.err()
 	}
 	return r.change(ctx, consensus.Change{Kind: consensus.Remove, Member: m})
+}
+
+// bears returns an error if the group would come to a stand without a member. Somebody who was only slow to speak, or whom
+// a new leader hasn't heard of yet, gets the time to.
+func (r *Replica) bears(ctx context.Context, without consensus.Member) error {
+	wait, cancel := context.WithTimeout(ctx, heardPatience)
+	defer cancel()
+	again := time.NewTicker(changeAgain)
+	defer again.Stop()
+	for {
+		status, err := r.status(ctx)
+		if err != nil {
+			return err
+		}
+		if err = status.bears(without); err == nil {
+			return nil
+		}
+		select {
+		case <-again.C:
+		case <-wait.Done():
+			return err
+		}
+	}
 }
 
 // bears returns an error if the group would come to a stand without a member.
@@ -212,10 +237,11 @@ func (s *GroupStatus) bears(without consensus.Member) error {
 }
 
 // changeAgain is between attempts to change members, and changePatience how long another change is waited for: mostly a
-// newcomer that is about to vote.
+// newcomer that is about to vote. heardPatience is how long a member that seems dead is waited for.
 const (
 	changeAgain    = 20 * time.Millisecond
 	changePatience = 5 * time.Second
+	heardPatience  = 2 * time.Second
 )
 
 // change proposes a change of members and waits until it is done.
