@@ -47,7 +47,7 @@ func (w *suiteWorld) machine(name string) *machine {
 func (w *suiteWorld) Join(name string, m transporttest.Member) transport.Transport {
 	w.t.Helper()
 	end, err := w.f.network.join(w.machine(name), pair.Member{
-		Identity: m.Identity, Handler: m.Handler, Admit: m.Admit, Refused: m.Refused,
+		Identity: m.Identity, Handler: m.Handler, Admit: m.Admit, Regions: m.Regions, Refused: m.Refused,
 	})
 	if err != nil {
 		w.t.Fatal(err)

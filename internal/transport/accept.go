@@ -74,23 +74,23 @@ func (t *TCP) take(raw net.Conn) {
 		t.answer(in)
 		return
 	}
-	t.setPeer(in.from.Replica, in.address, true)
+	t.setPeer(in.number, in.address, true)
 	t.mu.Lock()
-	if p := t.peers[in.from.Replica]; p != nil {
+	if p := t.peers[in.number]; p != nil {
 		for _, l := range p.links {
 			l.heard()
 		}
 	}
 	t.mu.Unlock()
-	t.o.Log.Info("replica connected", slog.Uint64("replica", in.from.Replica), slog.String("class", in.class.String()),
+	t.o.Log.Info("replica connected", logged(in.number), slog.String("class", in.class.String()),
 		slog.String("address", raw.RemoteAddr().String()))
 	err = in.serve()
 	if t.ctx.Err() == nil {
 		// Why it ended otherwise is known to whoever dialled, and dials again.
 		if why := (*Refusal)(nil); errors.As(err, &why) {
-			t.noted(in.from.Replica, err)
+			t.noted(in.number, err)
 		}
-		t.o.Log.Info("replica's connection ended", slog.Uint64("replica", in.from.Replica), slog.String("class", in.class.String()),
+		t.o.Log.Info("replica's connection ended", logged(in.number), slog.String("class", in.class.String()),
 			slog.Any("why", err))
 	}
 }
@@ -154,9 +154,10 @@ func (t *TCP) judge(ctx context.Context, g *greeting, conn net.Conn, w *wire) (*
 		t: t, conn: conn, w: w, from: h.from, class: h.class, process: h.process, address: h.address, done: make(chan struct{}),
 	}
 	here := t.o.Identity()
+	in.number = h.from.SeenFrom(here.Region)
 	if h.class == asking {
 		if h.from.Cluster != [16]byte{} {
-			why = Compare(h.from, here, 0)
+			why = Compare(h.from, here, 0, t.o.Regions)
 		}
 		if why != nil {
 			return nil, 0, why
@@ -171,14 +172,14 @@ func (t *TCP) judge(ctx context.Context, g *greeting, conn net.Conn, w *wire) (*
 	if h.to == 0 {
 		return nil, 0, &Refusal{Reason: ReasonProtocol, Text: "it doesn't say which replica it looks for"}
 	}
-	if why = Compare(h.from, here, h.to); why == nil {
+	if why = Compare(h.from, here, h.to, t.o.Regions); why == nil {
 		why = in.admitted()
 	}
 	if why != nil {
-		return nil, 0, t.andNoted(h.from.Replica, why)
+		return nil, 0, t.andNoted(in.number, why)
 	}
 	if err := t.claim(ctx, in); err != nil {
-		return nil, 0, t.andNoted(h.from.Replica, err)
+		return nil, 0, t.andNoted(in.number, err)
 	}
 	return in, version, nil
 }

@@ -17,7 +17,7 @@ type claim struct {
 // dialler; it is closed, and what it has delivered is worked off first, so that order holds. One of another process is
 // either dead and nobody has noticed, or lives: then two processes claim one number, and the second is refused.
 func (t *TCP) claim(ctx context.Context, in *inbound) error {
-	number := in.from.Replica
+	number := in.number
 	for {
 		var before []*inbound
 		t.mu.Lock()
@@ -94,12 +94,12 @@ func (t *TCP) lives(ctx context.Context, conns []*inbound) bool {
 func (t *TCP) release(in *inbound) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	c := t.claims[in.from.Replica]
+	c := t.claims[in.number]
 	if c == nil || c.conns[in.class] != in {
 		return
 	}
 	if delete(c.conns, in.class); len(c.conns) == 0 {
-		delete(t.claims, in.from.Replica)
+		delete(t.claims, in.number)
 	}
 }
 

@@ -69,9 +69,9 @@ func (t *TCP) greet(ctx context.Context, w *wire, address string, h hello) (net.
 	case reply.version < minVersion || reply.version > maxVersion:
 		_, why = choose(&g)
 	case h.class != asking:
-		why = Compare(h.from, reply.here, h.to)
+		why = Compare(h.from, reply.here, h.to, t.o.Regions)
 	case h.from.Cluster != [16]byte{}:
-		why = Compare(h.from, reply.here, 0)
+		why = Compare(h.from, reply.here, 0, t.o.Regions)
 	}
 	if why != nil {
 		_ = writeFrame(conn, kindBye, appendBye(why)) // it ends anyway

@@ -18,6 +18,7 @@ type inbound struct {
 	conn    net.Conn
 	w       *wire
 	from    Identity
+	number  uint64 // by which it's meant here
 	class   class
 	process uint64
 	address string
@@ -114,8 +115,8 @@ func (in *inbound) read() error {
 		in.frames.Add(1)
 		switch k {
 		case kindData:
-			in.t.counted(in.from.Replica, len(payload))
-			in.t.o.Handler.Receive(in.from.Replica, payload)
+			in.t.counted(in.number, len(payload))
+			in.t.o.Handler.Receive(in.number, payload)
 		case kindPing:
 			if err := in.write(kindPong, payload, in.t.o.Idle); err != nil {
 				return err
@@ -170,7 +171,7 @@ func (t *TCP) answer(in *inbound) {
 	}()
 	quiet := in.keep()
 	k = kindAnswer
-	answer, err := t.o.Handler.Answer(ctx, in.from.Replica, request)
+	answer, err := t.o.Handler.Answer(ctx, in.number, request)
 	if err == nil && len(answer) > t.o.MaxFrame {
 		err = fmt.Errorf("the answer has %d bytes, at most %d: %w", len(answer), t.o.MaxFrame, ErrFrame)
 	}

@@ -192,7 +192,7 @@ func lasting(err error) bool {
 func (l *link) tell(err error) {
 	l.t.noted(l.peer.number, err)
 	address := l.address()
-	l.t.warn("no connection to replica", address, fmt.Errorf("replica %d (%s): %w", l.peer.number, l.class, err))
+	l.t.warn("no connection to replica", address, fmt.Errorf("%s (%s): %w", called(l.peer.number), l.class, err))
 	var refused *Refusal
 	if errors.As(err, &refused) && refused.Remote && l.t.o.Refused != nil {
 		l.t.o.Refused(address, refused)
@@ -253,7 +253,7 @@ func (l *link) serve(conn net.Conn, w *wire) error {
 	l.stats.Connected = time.Now()
 	l.stats.Connects++
 	l.mu.Unlock()
-	l.t.o.Log.Info("connected to replica", slog.Uint64("replica", l.peer.number), slog.String("class", l.class.String()),
+	l.t.o.Log.Info("connected to replica", logged(l.peer.number), slog.String("class", l.class.String()),
 		slog.String("address", conn.RemoteAddr().String()))
 	stop := context.AfterFunc(l.ctx, func() { _ = w.Close() })
 	ended := make(chan struct{})

@@ -31,6 +31,9 @@ type Options struct {
 	// Admit refuses a replica that is of the right cluster and group; its text reaches the other end. Zero: everybody.
 	// It isn't asked for Ask.
 	Admit func(Identity) error
+	// Regions lets replicas of other regions in, of the same cluster and shard, and connects to them: their numbers are
+	// those of [Far]. Without it they are refused.
+	Regions bool
 	// Refused is told, by a goroutine of the transport, that the other end refused a connection from here; zero: nobody.
 	// A replica that was removed learns it so. It must not call Close.
 	Refused func(address string, why *Refusal)

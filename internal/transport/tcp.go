@@ -118,7 +118,8 @@ func (t *TCP) SetPeer(number uint64, address string) { t.setPeer(number, address
 const maxLearned = 64
 
 func (t *TCP) setPeer(number uint64, address string, learned bool) {
-	if number == 0 || address == "" || number == t.o.Identity().Replica {
+	here := t.o.Identity()
+	if number == 0 || address == "" || number == here.Replica || number == Far(here.Region, here.Replica) {
 		return
 	}
 	t.mu.Lock()

@@ -34,10 +34,11 @@ type Identity struct {
 
 // Handler takes what arrives. Its methods are called by goroutines of the transport, or by the scheduler of a stepped one.
 type Handler interface {
-	// Receive takes a frame, which is the handler's from then on. There is one call at a time for each peer and class; the
+	// Receive takes a frame, which is the handler's from then on, of a replica of the own region by its number, of another
+	// region by that of [Far]. There is one call at a time for each peer and class; the
 	// next frame of the peer and class waits until it returns, and the sender's queue fills up behind it.
 	Receive(from uint64, frame []byte)
-	// Answer answers a small question, such as to join; from is 0 if the asker has no number yet. The context ends when the
+	// Answer answers a small question, such as to join; from is as for Receive, and 0 if the asker has no number yet. The context ends when the
 	// asker is gone, the time for an answer is over, or the transport closes. An error travels as its text. Any number of
 	// calls may run at the same time, up to the transport's limit.
 	Answer(ctx context.Context, from uint64, request []byte) ([]byte, error)
@@ -45,7 +46,7 @@ type Handler interface {
 
 // Transport is one replica's end of the network. All methods may be called at any time by anybody.
 type Transport interface {
-	// SetPeer says where a replica is, as "host:port"; a changed address is dialled at once.
+	// SetPeer says where a replica is, one of another region by its number of [Far]: as "host:port"; a changed address is dialled at once.
 	SetPeer(number uint64, address string)
 	// RemovePeer forgets a replica: what is queued for it is dropped, and its connections are looked at again, whether they
 	// may stay.
@@ -117,7 +118,7 @@ const (
 	ReasonNone Reason = iota
 	// ReasonCluster: the other end belongs to another database.
 	ReasonCluster
-	// ReasonGroup: it is of another region or shard.
+	// ReasonGroup: it is of another shard, or of another region where those aren't let in.
 	ReasonGroup
 	// ReasonVersion: the two programs have no version of the protocol in common.
 	ReasonVersion

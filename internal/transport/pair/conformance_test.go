@@ -31,7 +31,9 @@ func newWorld(t *testing.T, l transporttest.Limits, times *agenda, way pair.Way)
 
 func (w *world) Join(name string, m transporttest.Member) transport.Transport {
 	w.t.Helper()
-	end, err := w.n.Join(name, pair.Member{Identity: m.Identity, Handler: m.Handler, Admit: m.Admit, Refused: m.Refused})
+	end, err := w.n.Join(name, pair.Member{
+		Identity: m.Identity, Handler: m.Handler, Admit: m.Admit, Regions: m.Regions, Refused: m.Refused,
+	})
 	if err != nil {
 		w.t.Fatal(err)
 	}

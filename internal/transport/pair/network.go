@@ -61,6 +61,8 @@ type Member struct {
 	Handler  transport.Handler
 	// Admit refuses a replica, as transport.Options has it; zero: everybody of the cluster and group.
 	Admit func(transport.Identity) error
+	// Regions lets replicas of other regions in, as transport.Options has it.
+	Regions bool
 	// Refused is told of each frame that the other end refused, as transport.Options has it; zero: nobody.
 	Refused func(address string, why *transport.Refusal)
 }

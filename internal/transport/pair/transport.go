@@ -175,7 +175,7 @@ func (t *Transport) Ask(ctx context.Context, address string, request []byte) ([]
 
 func (t *Transport) answer(ctx context.Context, from transport.Identity, request []byte) ([]byte, error) {
 	if from.Cluster != ([16]byte{}) {
-		if why := transport.Compare(from, t.m.Identity(), 0); why != nil {
+		if why := transport.Compare(from, t.m.Identity(), 0, t.m.Regions); why != nil {
 			return nil, why
 		}
 	}
@@ -186,7 +186,8 @@ func (t *Transport) answer(ctx context.Context, from transport.Identity, request
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(t.ctx, cancel)()
-	return t.m.Handler.Answer(ctx, from.Replica, request)
+	here := t.m.Identity()
+	return t.m.Handler.Answer(ctx, from.SeenFrom(here.Region), request)
 }
 
 // enter begins a call of the handler, unless the transport closes.
@@ -236,7 +237,7 @@ func (t *Transport) Close() error {
 // receive takes one frame from a member, or says why it is refused; false says that nobody is here any more.
 func (t *Transport) receive(from *Transport, as transport.Identity, to uint64, frame []byte) (*transport.Refusal, bool) {
 	here := t.m.Identity()
-	if why := transport.Compare(as, here, to); why != nil {
+	if why := transport.Compare(as, here, to, t.m.Regions); why != nil {
 		return why, true
 	}
 	if t.m.Admit != nil {
@@ -244,17 +245,18 @@ func (t *Transport) receive(from *Transport, as transport.Identity, to uint64, f
 			return &transport.Refusal{Reason: transport.ReasonNotAdmitted, Text: err.Error()}, true
 		}
 	}
+	number := as.SeenFrom(here.Region)
 	t.mu.Lock()
 	if t.closed {
 		t.mu.Unlock()
 		return nil, false
 	}
-	if other := t.claims[as.Replica]; other != nil && other != from && other.ctx.Err() == nil {
+	if other := t.claims[number]; other != nil && other != from && other.ctx.Err() == nil {
 		t.mu.Unlock()
-		return transport.Overlap(as.Replica, other.address, from.address), true
+		return transport.Overlap(number, other.address, from.address), true
 	}
-	t.claims[as.Replica] = from
-	p := t.peerLocked(as.Replica)
+	t.claims[number] = from
+	p := t.peerLocked(number)
 	if p.stats.Address == "" {
 		p.stats.Address, p.stats.Learned = from.address, true
 	}
@@ -263,7 +265,7 @@ func (t *Transport) receive(from *Transport, as transport.Identity, to uint64, f
 	t.calls.Add(1)
 	t.mu.Unlock()
 	defer t.calls.Done()
-	t.m.Handler.Receive(as.Replica, frame)
+	t.m.Handler.Receive(number, frame)
 	return nil, true
 }
 

@@ -19,6 +19,7 @@ type Member struct {
 	Identity func() transport.Identity
 	Handler  transport.Handler
 	Admit    func(transport.Identity) error
+	Regions  bool
 	Refused  func(address string, why *transport.Refusal)
 }
 
@@ -58,6 +59,7 @@ func Run(t *testing.T, form func(t *testing.T, l Limits) World) {
 		{"peers come and go", Limits{}, peers},
 		{"strangers", Limits{}, strangers},
 		{"another's address", Limits{}, wrongNumber},
+		{"regions", Limits{MaxFrame: 1 << 20}, regions},
 		{"not admitted", Limits{}, notAdmitted},
 		{"two of one number", Limits{}, overlap},
 		{"addresses are learned", Limits{}, learned},
@@ -81,6 +83,13 @@ var cluster = [16]byte{1, 2, 3}
 func Who(number uint64) func() transport.Identity {
 	return func() transport.Identity {
 		return transport.Identity{Cluster: cluster, Region: 1, Shard: 2, Replica: number, Version: 9}
+	}
+}
+
+// Away is the identity of a replica in another region.
+func Away(region uint16, number uint64) func() transport.Identity {
+	return func() transport.Identity {
+		return transport.Identity{Cluster: cluster, Region: region, Shard: 2, Replica: number, Version: 9}
 	}
 }
 
