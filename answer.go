@@ -65,6 +65,11 @@ type RankStats struct {
 	// Degradation is how much was left out because many queries were under way: "full", "fewer_candidates",
 	// "coarse_counts" or "no_mixing", each of which leaves out what the one before does, too.
 	Degradation string
+	// Unreachable names the regions whose writes may be missing, because they weren't heard of for five seconds or something
+	// of theirs that is older isn't here yet; the list is made from what is here. Lag is how old the oldest event is that
+	// is known to be missing, about.
+	Unreachable []string
+	Lag         time.Duration
 	// Times of the stages: reading the user, finding candidates, first and second phase, mixing.
 	User, Find, First, Second, Mix time.Duration
 }

@@ -50,6 +50,14 @@ const sessionWindow = 64
 // comes again with other content ([ErrKeyReused]) or too late ([ErrRetryTooOld]). When the session has ended the error is
 // [ErrSessionClosed]; others are those of [DB.Write].
 func (s *Session) Write(ctx context.Context, seq uint64, records ...Record) (Receipt, error) {
+	return s.WriteAck(ctx, AckQuorum, seq, records...)
+}
+
+// WriteAck is [Session.Write] with what must be so before the request is acknowledged.
+func (s *Session) WriteAck(ctx context.Context, ack Ack, seq uint64, records ...Record) (Receipt, error) {
+	if err := s.db.mayAck(ack); err != nil {
+		return Receipt{}, err
+	}
 	drawn := seq == 0
 	if drawn {
 		seq = s.next()
@@ -69,6 +77,9 @@ func (s *Session) Write(ctx context.Context, seq uint64, records ...Record) (Rec
 			return Receipt{}, err
 		}
 		receipt.Number = seq
+		if err == nil && ack == AckGeo {
+			err = s.db.awaitGeo(ctx, &receipt)
+		}
 		return receipt, err
 	}
 }

@@ -147,10 +147,23 @@ type Request struct {
 	Number uint64
 	// Records are applied in order.
 	Records []Record
+	// Ack says what must be so before the request is acknowledged; zero is AckQuorum.
+	Ack Ack
 	// Trace is the id under which the request's way is followed, such as that of a traceparent header. Zero derives
 	// one from lane and number, from the key, or from the position.
 	Trace TraceID
 }
+
+// Ack is what must be so before a request is acknowledged.
+type Ack uint8
+
+const (
+	// AckQuorum: it is durable on a majority of the group's members, and visible where it was written.
+	AckQuorum Ack = iota
+	// AckGeo: it also is durable on a majority of the members of one more region. When the time ends first, the error is
+	// [GeoPendingError], and the request is written all the same. It is refused for a database of one region.
+	AckGeo
+)
 
 // TraceID is a 128-bit trace id, as in W3C Trace Context.
 type TraceID = [16]byte

@@ -42,12 +42,18 @@ func (db *DB) Write(ctx context.Context, r Request) (Receipt, error) {
 		return Receipt{}, fault.Refuse("lane", "begins with %q, as those of sessions do; write through a Session",
 			record.SessionLane)
 	}
+	if err := db.mayAck(r.Ack); err != nil {
+		return Receipt{}, err
+	}
 	for {
 		receipt, err := db.writeOnce(ctx, &r)
 		// The schema may have grown between the check and the stamping; what was fine before still is.
 		var in *fault.Input
 		if errors.As(err, &in) && in.Field == "schema" && in.Record < 0 {
 			continue
+		}
+		if err == nil && r.Ack == AckGeo {
+			err = db.awaitGeo(ctx, &receipt)
 		}
 		return receipt, err
 	}

@@ -32,6 +32,15 @@ type Config struct {
 	Join []string
 	// JoinTimeout bounds how long Start asks for a place, and waits for the schema of the database; 0 is a minute.
 	JoinTimeout time.Duration
+	// Region names this member's region, such as "eu-west": 1 to 32 of a-z, 0-9 and -. "" is "home" for who founds a
+	// database, and otherwise whatever the region is called.
+	Region string
+	// RegionJoin are addresses of members of other regions, any of which will do. A new directory with it, and without Join,
+	// becomes the first member of a new region, under the name Region. Later they are asked where the other regions
+	// are, should these have moved.
+	RegionJoin []string
+	// RegionFollower makes a new region one that takes no writes but those that come from other regions, until it is promoted.
+	RegionFollower bool
 	// TLS has this member's certificate, and trusts those of the others; tidal cluster cert makes both. nil speaks in plain,
 	// which only loopback addresses may.
 	TLS *tls.Config
@@ -90,6 +99,9 @@ func (c *Config) group() (*host.Group, error) {
 		return nil, fault.Refuse("stall_timeout", "is %v, less than the election timeout of %v", stall, election)
 	}
 	g.StallTicks = int((stall + g.Tick - 1) / g.Tick)
+	if c.Region != "" || len(c.RegionJoin) > 0 || c.RegionFollower {
+		g.Region = &host.RegionOptions{Name: c.Region, Join: c.RegionJoin, Follower: c.RegionFollower}
+	}
 	for _, address := range c.Join {
 		if address != c.Listen && address != c.Advertise {
 			g.Join = append(g.Join, address)

@@ -115,6 +115,26 @@ func (m *Member) Transfer(ctx context.Context, number uint64) error {
 	return m.replica.Transfer(ctx, number)
 }
 
+// Regions says how the regions are, as seen from here; see [tidal.DB.Regions].
+func (m *Member) Regions() []tidal.RegionStatus { return m.db.Regions() }
+
+// Promote makes a region, by name, the database's home: the one that gives numbers to new regions and may change the schema in
+// more than additions. A follower region takes writes from then on, and the old home none, once it knows. It may be called on
+// any member of any region, also while the old home is lost; it fails where the promoted one can't be reached.
+//
+// Errors: *tidal.InputError for a name that there isn't; tidal.ErrNotLeader while nobody leads there; tidal.ErrUnknown when ctx
+// ended before the outcome was known.
+func (m *Member) Promote(ctx context.Context, region string) error {
+	return m.replica.Promote(ctx, region)
+}
+
+// RemoveRegion takes a region out for good: nobody waits for it, keeps anything for it or listens to it any more. What it
+// stamped and should take back another region does, the successor; "" is home. It may be called on any member of any region that
+// reaches home; errors are those of [Member.Promote].
+func (m *Member) RemoveRegion(ctx context.Context, region, successor string) error {
+	return m.replica.RemoveRegion(ctx, region, successor)
+}
+
 // Close hands leadership over to another member, if this one leads and there is somebody alive to take it, and closes the
 // database. ctx bounds the handing over, not the rest: a context that has ended closes at once, and the others elect somebody.
 func (m *Member) Close(ctx context.Context) error {

@@ -24,6 +24,8 @@ type Group struct {
 	JoinTimeout time.Duration
 	// TLS has this member's certificate, and whom it trusts. nil speaks in plain, on loopback addresses alone.
 	TLS *tls.Config
+	// Region says which region the group is, and how to find others; nil says nothing.
+	Region *RegionOptions
 	// Tick is the length of one step of Raft's clock; 0 is 25 ms. Of these, ElectionTicks go by without word from a leader
 	// before a member stands for election, about; 0 is 12. HeartbeatTicks are between a leader's signs of life; 0 is 3. After
 	// StallTicks without an answer from its disk a leader gives up leading; 0 is 80.
@@ -68,6 +70,11 @@ func (g *Group) complete() error {
 		return fault.Refuse("stall", "is %d ticks, less than the %d of an election", g.StallTicks, g.ElectionTicks)
 	case len(g.URL) > 255:
 		return fault.Refuse("url", "is longer than 255 bytes")
+	}
+	if g.Region != nil {
+		if err := g.Region.complete(g); err != nil {
+			return err
+		}
 	}
 	if g.Network == nil {
 		if err := checkAddress("listen", g.Listen); err != nil {

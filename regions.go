@@ -1,0 +1,105 @@
+package tidal
+
+import (
+	"context"
+	"time"
+
+	"github.com/tidaldb/tidal/internal/fault"
+	"github.com/tidaldb/tidal/internal/host"
+	"github.com/tidaldb/tidal/internal/id"
+)
+
+// RegionRole is what a region is: RegionHome, RegionActive, RegionFollower or RegionRemoved.
+type RegionRole = host.RegionRole
+
+// The roles of regions.
+const (
+	RegionHome     = host.RegionHome     // takes writes, gives numbers to new regions, changes the schema in any way
+	RegionActive   = host.RegionActive   // takes writes
+	RegionFollower = host.RegionFollower // refuses writes, with ReadOnlyError
+	RegionRemoved  = host.RegionRemoved  // is gone for good
+)
+
+// Lag is how much of what was written in one region another one lacks: batches, events, and how old the oldest of it is,
+// about, as far as it's known here.
+type Lag = host.Lag
+
+// RegionStatus is how a region looks from here.
+type RegionStatus struct {
+	// Number and Name name the region for ever, and for people.
+	Number uint16
+	Name   string
+	Role   RegionRole
+	// Own says that it is the region of this database's own member.
+	Own bool
+	// Successor names who takes back what a removed region stamped, "" for others.
+	Successor string
+	// Addresses are those of its members, for members of other regions; URLs are for applications.
+	Addresses, URLs []string
+	// Unreachable says that it wasn't heard of for five seconds, or that something that was written there longer ago than
+	// that isn't here yet.
+	Unreachable bool
+	// Heard is how long ago it was last heard of, if Known.
+	Heard time.Duration
+	Known bool
+	// TheyLack is what it lacks of what was written here, and WeLack the other way round.
+	TheyLack, WeLack Lag
+	// Vector is what it last said it holds.
+	Vector VersionVector
+	// Source names the region from which what was written there comes: itself, or another one that passes it on.
+	Source string
+	// Done and Total are bytes of a gap that is being closed; Total is 0 if none is.
+	Done, Total int64
+	// Refused counts what came from it and was refused, by cause.
+	Refused map[string]uint64
+}
+
+// Regions says how the regions of the database are, by number, as seen from here; the own one is among them. It is empty for
+// a database that never had a second one.
+func (db *DB) Regions() []RegionStatus {
+	if db.closed.Load() {
+		return nil
+	}
+	all := db.host.Regions()
+	names := map[uint16]string{}
+	for i := range all {
+		names[uint16(all[i].Number)] = all[i].Name
+	}
+	out := make([]RegionStatus, len(all))
+	for i := range all {
+		x := &all[i]
+		out[i] = RegionStatus{
+			Number: uint16(x.Number), Name: x.Name, Role: x.Role, Own: x.Own, Unreachable: x.Unreachable(), Heard: x.Heard,
+			Known: x.Known, TheyLack: x.TheyLack, WeLack: x.WeLack, Vector: x.Vector, Source: names[uint16(x.Source)], Done: x.Done,
+			Total: x.Total, Refused: x.Refused,
+		}
+		if x.Role == RegionRemoved {
+			out[i].Successor = names[uint16(x.Successor)]
+		}
+		for _, m := range x.Members {
+			out[i].Addresses = append(out[i].Addresses, m.Address)
+			if m.URL != "" {
+				out[i].URLs = append(out[i].URLs, m.URL)
+			}
+		}
+	}
+	return out
+}
+
+// mayAck refuses an acknowledgement that can't be given, before anything is written.
+func (db *DB) mayAck(ack Ack) error {
+	switch {
+	case ack > AckGeo:
+		return fault.Refuse("ack", "%d is none of quorum, geo", ack)
+	case ack == AckGeo && !db.host.Elsewhere():
+		return fault.Refuse("ack", "is geo, and the database has no other region that could confirm it")
+	}
+	return nil
+}
+
+// awaitGeo waits until one more region holds what was written.
+func (db *DB) awaitGeo(ctx context.Context, r *Receipt) error {
+	last := r.Position
+	last.Seq += id.Seq(r.Count) - 1
+	return db.host.WaitGeo(ctx, last)
+}
