@@ -19,6 +19,8 @@ type Edge struct {
 	Send    func(replica.Packet)
 	Read    func(replica.ReadReply)
 	Changed func(replica.ChangeReply)
+	// Foreign ends what [replica.Core.ProposeForeign] took; nil where nothing ships.
+	Foreign func(replica.ForeignReply)
 	// Snapshot hands out work on snapshots, which [Snapshots.Do] does, one after the other; [Stepper.Snapped] takes it back. nil
 	// does it at once.
 	Snapshot func(replica.SnapWork)
@@ -190,6 +192,11 @@ func (s *Stepper) answer(out *replica.Output) {
 	if s.edge.Changed != nil {
 		for _, reply := range out.Changes {
 			s.edge.Changed(reply)
+		}
+	}
+	if s.edge.Foreign != nil {
+		for _, reply := range out.Foreign {
+			s.edge.Foreign(reply)
 		}
 	}
 }

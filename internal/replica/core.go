@@ -96,6 +96,11 @@ type Output struct {
 	Replies []Reply
 	Reads   []ReadReply
 	Changes []ChangeReply
+	// Foreign ends what [Core.ProposeForeign] took.
+	Foreign []ForeignReply
+	// Originals are events of the own origin that are to be taken back: the driver looks them up in the log and answers by
+	// [Core.Originals]. Each is asked for once.
+	Originals []id.Position
 	// Snaps are packets about snapshots that came in; Snapshots are wanted by followers; and NeedCheckpoint says that one
 	// is wanted and no checkpoint is known that goes with the log.
 	Snaps          []Packet
@@ -135,6 +140,9 @@ type Core struct {
 	reads   reads
 	changes []reconfiguration // proposed and not made, in order
 	strayed uint64
+	foreign foreigns
+	behind  error // why nothing is stamped though this replica leads
+	excess  ClockExcess
 	out     Output
 
 	ticks      int
@@ -186,6 +194,7 @@ func New(cfg Config, e *engine.Engine, now Now) (*Core, error) {
 		builder: record.NewBuilder(),
 		suffix:  newSuffix(),
 		heard:   map[uint64]int{},
+		foreign: foreigns{ends: map[id.Origin]id.Seq{}},
 	}
 	c.clock.Observe(e.Highest(), now.millis())
 	c.created.index = c.life.replayed(now, &cfg)
@@ -219,6 +228,7 @@ func (c *Core) Tick(now Now) {
 		c.node.Tick()
 		c.pump()
 	}
+	c.foreign.held = false
 	c.watch()
 	c.patience()
 	c.promote()
@@ -233,6 +243,8 @@ func (c *Core) Propose(now Now, r *Request) {
 		c.drop(w, fmt.Errorf("%w: %w", fault.ErrNotLeader, fault.ErrStalled))
 	case !c.leading:
 		c.drop(w, c.notLeader())
+	case c.behind != nil:
+		c.drop(w, c.behind)
 	case len(c.queue) >= c.cfg.MaxWaiting:
 		c.drop(w, fault.ErrOverloaded)
 	default:
@@ -289,11 +301,12 @@ func (c *Core) Applied(now Now, a *consensus.Apply) error {
 	if err := c.node.Applied(a); err != nil {
 		return err
 	}
-	c.clock.Observe(c.engine.Highest(), now.millis())
+	c.observe()
 	role := c.node.Role()
 	for _, e := range a.Entries {
 		c.life.applied(now, e)
 		c.settle(e)
+		c.settleForeign(entryName{e.Term, e.Index})
 		c.reconfigured(e)
 		if e.Kind == consensus.Empty && role.Leader && e.Term == role.Term && !c.leading && !c.stalled {
 			c.lead(role.Term)
@@ -309,7 +322,8 @@ func (c *Core) Take() Output {
 	out := c.out
 	c.out = Output{}
 	if c.silent() {
-		out = Output{Persist: out.Persist, Replies: out.Replies, Reads: out.Reads, Changes: out.Changes, Fenced: c.fenced}
+		out = Output{Persist: out.Persist, Replies: out.Replies, Reads: out.Reads, Changes: out.Changes,
+			Foreign: out.Foreign, Fenced: c.fenced}
 	}
 	return out
 }
@@ -320,7 +334,8 @@ func (c *Core) lead(term uint64) {
 	for _, p := range c.stamped {
 		c.supersede(p)
 	}
-	c.stamped, c.suffix = nil, newSuffix()
+	c.supersedeForeign()
+	c.stamped, c.suffix, c.behind = nil, newSuffix(), nil
 	c.leading, c.term = true, term
 	c.next = c.engine.Vector().Get(c.cfg.Origin) + 1
 	if planted.ReuseSequence && c.next > 1 {
@@ -425,6 +440,7 @@ func (c *Core) stepDown() {
 		c.drop(w, c.notLeader())
 	}
 	c.queue = nil
+	c.dropForeign(c.notLeader())
 }
 
 // Stop ends every request that is open: the stamped ones with an outcome that nobody knows here.

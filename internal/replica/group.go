@@ -97,8 +97,12 @@ type Status struct {
 	Leading bool
 	// Stalled says that its disk was overdue while it led, and that it hands over; Fenced that it has fallen silent since.
 	Stalled, Fenced bool
-	// Waiting is the number of requests that have no answer yet.
-	Waiting int
+	// Behind says why nothing is stamped though this replica leads: see [Core.Ahead]. It is [fault.ErrForked]; nil otherwise.
+	Behind error
+	// Waiting is the number of requests that have no answer yet, and Foreign that of other origins' batches and ranges.
+	Waiting, Foreign int
+	// Excess tells of stamps that others made too far ahead.
+	Excess ClockExcess
 	// Strays is the number of packets that were dropped because they didn't concern it.
 	Strays uint64
 }
@@ -117,7 +121,8 @@ func (c *Core) status() consensus.Status {
 func (c *Core) Status() Status {
 	s := Status{
 		Status: c.status(), Leading: c.leading, Stalled: c.stalled, Fenced: c.fenced != nil,
-		Waiting: len(c.queue), Strays: c.strayed,
+		Waiting: len(c.queue), Strays: c.strayed, Behind: c.behind, Excess: c.excess,
+		Foreign: len(c.foreign.queue) + len(c.foreign.flight),
 	}
 	for _, p := range c.stamped {
 		for _, w := range p.requests {

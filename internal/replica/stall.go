@@ -76,7 +76,7 @@ func (c *Core) silent() bool { return c.fenced != nil }
 // forget ends the requests of a deposed leader when nothing was heard of them for two election timeouts: they may have
 // become part of the log, and may not.
 func (c *Core) forget() {
-	if c.node.Role().Leader || len(c.stamped) == 0 && len(c.changes) == 0 {
+	if c.node.Role().Leader || len(c.stamped) == 0 && len(c.changes) == 0 && len(c.foreign.flight) == 0 {
 		c.deposed = 0
 		return
 	}
@@ -93,6 +93,7 @@ func (c *Core) end(cause, dropped error) {
 		c.drop(w, dropped)
 	}
 	c.queue = nil
+	c.dropForeign(dropped)
 	c.unknown(cause)
 }
 
@@ -105,6 +106,7 @@ func (c *Core) unknown(cause error) {
 		}
 	}
 	c.stamped = nil
+	c.unknownForeign(cause)
 	for _, ch := range c.changes {
 		c.changed(ch, doubtful(cause))
 	}

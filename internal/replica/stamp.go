@@ -11,12 +11,19 @@ import (
 	"github.com/tidaldb/tidal/schema"
 )
 
-// flush stamps batches until the queue is empty or the disk has enough to do.
+// flush stamps batches, and proposes those of other origins, until nothing waits or the disk has enough to do. One of the
+// own and some of others share an append.
 func (c *Core) flush() error {
 	for c.Ripe() {
-		if err := c.stampBatch(); err != nil {
+		if err := c.proposeForeign(); err != nil {
 			return err
 		}
+		if c.stampable() {
+			if err := c.stampBatch(); err != nil {
+				return err
+			}
+		}
+		c.pump()
 	}
 	return nil
 }
@@ -24,9 +31,11 @@ func (c *Core) flush() error {
 // Ripe reports whether something waits that can be stamped now, and [Core.Flush] is due. After most inputs it was
 // done with them; a tick may end what held it back.
 func (c *Core) Ripe() bool {
-	return c.leading && !c.transferring && len(c.queue) > 0 && len(c.storing) < maxPersisting &&
-		len(c.stamped) < c.cfg.MaxStamped
+	return c.leading && !c.transferring && len(c.storing) < maxPersisting && (c.stampable() || c.foreignRipe())
 }
+
+// stampable reports whether requests wait, and not too much is stamped already.
+func (c *Core) stampable() bool { return len(c.queue) > 0 && len(c.stamped) < c.cfg.MaxStamped }
 
 // stampBatch turns requests from the head of the queue into one batch and proposes it. Requests that turn out to be
 // retries, or wrong, are answered and leave the queue. An error is a mistake of ours.

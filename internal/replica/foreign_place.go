@@ -1,0 +1,83 @@
+package replica
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/tidaldb/tidal/internal/engine"
+	"github.com/tidaldb/tidal/internal/fault"
+	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/record"
+)
+
+// offered says what would become of an entry of another origin behind everything that is under way: Applied if it may be
+// proposed. Whatever would stop a replica that applies it is an error here, before it is in anybody's log.
+func (c *Core) offered(data []byte) (engine.Result, error) {
+	b, err := record.Open(data)
+	if err != nil {
+		return engine.Result{}, fmt.Errorf("open batch: %w", err)
+	}
+	r := engine.Result{Origin: b.Origin(), First: b.Header.First, Last: b.Header.Last}
+	if r.Outcome, err = c.place(&r, data); err != nil || r.Outcome != engine.Applied {
+		return r, err
+	}
+	// A kind that this program doesn't know makes its origin wait, with all replicas of the group; it is no damage.
+	if err := b.Verify(); err != nil && !errors.Is(err, fault.ErrFormatTooNew) {
+		return r, fmt.Errorf("batch %v: %w", r.Origin.At(r.First), err)
+	}
+	return r, nil
+}
+
+// place holds a batch against what is here and under way of its origin.
+func (c *Core) place(r *engine.Result, data []byte) (engine.Outcome, error) {
+	if c.newer(r.Origin) || r.Origin == c.cfg.Origin && r.Last >= c.next {
+		c.ahead(r.Origin.At(r.Last))
+		return 0, c.behind
+	}
+	last := c.foreign.ends[r.Origin]
+	if last == 0 {
+		last = c.engine.Vector().Get(r.Origin)
+	}
+	switch {
+	case r.First > last+1:
+		return engine.Gap, nil
+	case r.Last <= last:
+		if !c.foreign.sameInFlight(r, data) {
+			return 0, fmt.Errorf("batch %v…%d differs from the one under way: %w", r.Origin.At(r.First), r.Last, fault.ErrForked)
+		}
+		return engine.Duplicate, nil
+	case r.First <= last:
+		return 0, fmt.Errorf("batch %v…%d overlaps what was received up to %d: %w", r.Origin.At(r.First), r.Last, last,
+			fault.ErrForked)
+	}
+	return engine.Applied, nil
+}
+
+// Ahead tells of an event of the own origin that somebody else has. If it is one that this leader has never stamped, the
+// group has lost the end of its log, or goes on beside a newer incarnation of itself: it stops stamping until it is one.
+func (c *Core) Ahead(now Now, p id.Position) {
+	c.now = now
+	if o := p.Origin(); c.leading && (c.newer(o) || o == c.cfg.Origin && p.Seq >= c.next) {
+		c.ahead(p)
+	}
+}
+
+// newer reports whether an origin is a later incarnation of the own one.
+func (c *Core) newer(o id.Origin) bool {
+	own := c.cfg.Origin
+	return o.Region == own.Region && o.Shard == own.Shard && o.Incarnation > own.Incarnation
+}
+
+// ahead stops the core from stamping. What waits was not written.
+func (c *Core) ahead(p id.Position) {
+	if c.behind != nil {
+		return
+	}
+	c.behind = fmt.Errorf("another region has event %v of this region, whose log ends before event %v: the end of the log "+
+		"is lost, or this is an old copy; `tidal cluster recover` goes on as a new incarnation: %w",
+		p, c.cfg.Origin.At(c.next), fault.ErrForked)
+	for _, w := range c.queue {
+		c.drop(w, c.behind)
+	}
+	c.queue = nil
+}
