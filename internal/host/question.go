@@ -32,10 +32,12 @@ const (
 )
 
 func (k questionKind) String() string {
-	if k == 0 || k >= questionKinds {
+	if k == 0 || k >= regionQuestions {
 		return fmt.Sprintf("question %d", uint8(k))
 	}
-	return [...]string{"", "join", "where", "remove", "transfer", "readdress"}[k]
+	return [...]string{
+		"", "join", "where", "remove", "transfer", "readdress", "region", "promote", "forget", "regions",
+	}[k]
 }
 
 // question is one of them.
@@ -50,36 +52,61 @@ type question struct {
 	// Wall is the asker's clock, in Unix milliseconds.
 	Wall         int64
 	Address, URL string
+	// Name and Successor are names of regions, and Follower says what a new one is to be, in questions about regions.
+	Name, Successor string
+	Follower        bool
 }
 
 // maxHops is how often a question is passed on: to the leader, and to the next one where leadership moved meanwhile.
-const maxHops = 3
+// maxRegionHops is how often one about regions is: to another region, too.
+const (
+	maxHops       = 3
+	maxRegionHops = 2*maxHops + 1
+)
 
 func (q *question) encode() []byte {
 	flags := byte(0)
 	if q.Force {
-		flags = 1
+		flags |= flagForce
+	}
+	if q.Follower {
+		flags |= flagFollower
 	}
 	b := []byte{questionVersion, byte(q.Kind), q.Hops, flags}
 	b = binary.AppendUvarint(b, uint64(q.Incarnation))
 	b = binary.AppendUvarint(b, q.Number)
 	b = binary.AppendVarint(b, q.Wall)
 	b = appendText(b, q.Address)
-	return appendText(b, q.URL)
+	b = appendText(b, q.URL)
+	if q.Kind.ofRegions() {
+		b = appendText(appendText(b, q.Name), q.Successor)
+	}
+	return b
 }
+
+// The flags of a question.
+const (
+	flagForce byte = 1 << iota
+	flagFollower
+)
 
 func decodeQuestion(b []byte) (question, error) {
 	r := reader{rest: b, what: "question"}
 	r.version()
 	q := question{Kind: questionKind(r.byte("kind")), Hops: r.byte("hops")}
 	flags := r.byte("flags")
-	q.Force = flags == 1
+	q.Force, q.Follower = flags&flagForce != 0, flags&flagFollower != 0
 	q.Incarnation = id.Incarnation(r.uvarint("incarnation", 1<<32-1))
 	q.Number = r.uvarint("number", 1<<64-1)
 	q.Wall = r.varint("wall")
 	q.Address, q.URL = r.text("address"), r.text("url")
-	r.check(q.Kind > 0 && q.Kind < questionKinds, "kind", "%d is none", uint8(q.Kind))
-	r.check(flags <= 1, "flags", "%#x are unknown", flags)
+	r.check(q.Kind > 0 && q.Kind < regionQuestions, "kind", "%d is none", uint8(q.Kind))
+	allowed := flagForce
+	if q.Kind.ofRegions() {
+		allowed |= flagFollower
+		q.Name, q.Successor = r.text("name"), r.text("successor")
+	}
+	r.check(flags&^allowed == 0, "flags", "%#x are unknown", flags)
 	return q, r.end()
 }
 
@@ -116,6 +143,8 @@ type answer struct {
 	// Leader is the number of the leader, 0 if none is known. Highest is the highest number that a member ever had.
 	Leader, Highest uint64
 	Joined
+	// Regions are all that there are, in answers to questions about them.
+	Regions []RegionStatus
 }
 
 func (a *answer) encode() []byte {
@@ -141,7 +170,7 @@ func (a *answer) encode() []byte {
 		b = appendText(b, m.Address)
 		b = appendText(b, m.URL)
 	}
-	return b
+	return appendRegions(b, a.Regions)
 }
 
 // maxMembers bounds the members of an answer: no group is that large.
@@ -172,6 +201,7 @@ func decodeAnswer(b []byte) (answer, error) {
 		}
 		a.Members = append(a.Members, m)
 	}
+	a.Regions = r.regions()
 	return a, r.end()
 }
 

@@ -10,9 +10,11 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tidaldb/tidal/internal/consensus"
 	"github.com/tidaldb/tidal/internal/fault"
+	"github.com/tidaldb/tidal/internal/id"
 )
 
 func someQuestions() map[string]question {
@@ -22,6 +24,10 @@ func someQuestions() map[string]question {
 		"remove":    {Kind: questionRemove, Hops: 2, Force: true, Incarnation: 1<<32 - 1, Number: 1<<64 - 1},
 		"transfer":  {Kind: questionTransfer},
 		"readdress": {Kind: questionReaddress, Number: 300, Address: "b:1"},
+		"region":    {Kind: questionRegion, Hops: 6, Wall: 7, Address: "10.1.0.1:7400", URL: "https://x", Name: "eu-west", Follower: true},
+		"promote":   {Kind: questionPromote, Name: "eu-west"},
+		"forget":    {Kind: questionForget, Force: true, Name: "eu-west", Successor: "home"},
+		"regions":   {Kind: questionRegions},
 	}
 }
 
@@ -34,6 +40,19 @@ func someAnswers() map[string]answer {
 				Members: []consensus.Member{
 					{Number: 1, Address: "10.0.0.1:7400", URL: "https://10.0.0.1:4200"}, {Number: 5, Address: "x:1", Learner: true},
 				},
+			},
+		},
+		"regions": {
+			Code: answerDone, Wall: 1, Joined: Joined{Region: 2},
+			Regions: []RegionStatus{
+				{Name: "home", Role: RegionHome, Own: true, Members: []RegionMember{{Number: 1, Address: "a:1", URL: "http://a"}}},
+				{
+					Number: 65535, Name: "eu-west", Role: RegionFollower, Known: true, Heard: time.Second, Source: 3, Done: 5, Total: 6,
+					TheyLack: Lag{Batches: 1, Events: 300, Time: time.Hour}, WeLack: Lag{Events: 1 << 60},
+					Vector:  id.VersionVector{}.With(id.Origin{Region: 2, Incarnation: 1}, 77),
+					Refused: map[string]uint64{"checksum": 1, "gap": 2},
+				},
+				{Number: 4, Name: "old", Role: RegionRemoved, Successor: 65535},
 			},
 		},
 		"refused": {Code: answerRefused, Text: "the clock is wrong", Wall: -5},
@@ -83,12 +102,21 @@ func TestQuestionsAndAnswersKeepTheirBytes(t *testing.T) {
 // Whatever is cut short, has something behind it, or is of another version is refused.
 func TestDamagedQuestionsAreRefused(t *testing.T) {
 	q, a := someQuestions()["join"], someAnswers()["done"]
+	region, regions := someQuestions()["region"], someAnswers()["regions"]
 	decoders := map[string]struct {
 		whole  []byte
 		decode func([]byte) error
 	}{
 		"question": {q.encode(), func(b []byte) error { _, err := decodeQuestion(b); return err }},
+		"region":   {region.encode(), func(b []byte) error { _, err := decodeQuestion(b); return err }},
 		"answer":   {a.encode(), func(b []byte) error { _, err := decodeAnswer(b); return err }},
+	}
+	bare := regions
+	bare.Regions = nil
+	for n, whole, least := 0, regions.encode(), len(bare.encode()); n < len(whole); n++ {
+		if _, err := decodeAnswer(whole[:n]); n != least && !errors.Is(err, fault.ErrInput) {
+			t.Errorf("an answer with regions of %d bytes: %v", n, err)
+		}
 	}
 	for name, d := range decoders {
 		for n := range d.whole {
