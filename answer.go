@@ -146,7 +146,8 @@ type FeedRef struct {
 	Time    time.Time
 }
 
-// Ref reads a reference that an answer gave. One that was changed, or that another database gave, is an [InputError].
+// Ref reads a reference that an answer gave. One that was changed, or that another database gave, is an [InputError]; where
+// there are other regions the key that sealed it may be on its way, which is a [NotYetError].
 func (db *DB) Ref(ref []byte) (FeedRef, error) {
 	keys, err := db.host.Keys()
 	if err != nil {
@@ -154,7 +155,7 @@ func (db *DB) Ref(ref []byte) (FeedRef, error) {
 	}
 	r, err := token.OpenRef(keys, ref)
 	if err != nil {
-		return FeedRef{}, err
+		return FeedRef{}, db.known(err)
 	}
 	return FeedRef{
 		Feed: r.Feed, Place: r.Place, Item: r.Item, Slot: r.Slot, Propensity: r.Propensity, Profile: r.Profile,

@@ -39,7 +39,7 @@ func (db *DB) Rank(ctx context.Context, q *query.Query) (*Answer, error) {
 		if errors.Is(err, errSchemaGrew) {
 			continue // the schema has grown in between
 		}
-		return a, err
+		return a, db.known(err)
 	}
 }
 

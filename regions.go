@@ -2,11 +2,27 @@ package tidal
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/host"
 	"github.com/tidaldb/tidal/internal/id"
+)
+
+// ReadOnlyError says that the region takes no writes, and which region does. Reach it with errors.As. Nothing was written, so
+// the same request may be sent there.
+type ReadOnlyError = fault.ReadOnly
+
+// GeoPendingError says that a write is durable in its region, and that no other region was heard to have it in time: which it
+// will. Reach it with errors.As. The receipt beside it is whole.
+type GeoPendingError = fault.GeoPending
+
+// Errors of regions; ask with errors.Is.
+var (
+	ErrReadOnly   = fault.ErrReadOnly   // see ReadOnlyError
+	ErrGeoPending = fault.ErrGeoPending // see GeoPendingError
+	ErrForked     = fault.ErrForked     // other regions have events of this one's that this one doesn't, or other ones
 )
 
 // RegionRole is what a region is: RegionHome, RegionActive, RegionFollower or RegionRemoved.
@@ -100,6 +116,9 @@ func (db *DB) mayAck(ack Ack) error {
 // awaitGeo waits until one more region holds what was written.
 func (db *DB) awaitGeo(ctx context.Context, r *Receipt) error {
 	last := r.Position
-	last.Seq += id.Seq(r.Count) - 1
-	return db.host.WaitGeo(ctx, last)
+	last.Seq += id.Seq(max(1, r.Count)) - 1
+	if err := db.host.WaitGeo(ctx, last); err != nil {
+		return fmt.Errorf("wait for another region: %w", err)
+	}
+	return nil
 }

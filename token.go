@@ -2,6 +2,7 @@ package tidal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/tidaldb/tidal/internal/engine"
@@ -71,11 +72,11 @@ func (db *DB) Wait(ctx context.Context, text string) error {
 	if text == "" {
 		return nil
 	}
-	keys, err := db.host.Keys()
-	if err != nil {
-		return fmt.Errorf("wait: %w", err)
-	}
-	seen, err := token.OpenSeen(keys, text)
+	var seen token.Seen
+	err := db.unseal(ctx, func(keys token.Keys) (err error) {
+		seen, err = token.OpenSeen(keys, text)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -83,6 +84,32 @@ func (db *DB) Wait(ctx context.Context, text string) error {
 		return fmt.Errorf("wait: %w", err)
 	}
 	return nil
+}
+
+// unseal opens something sealed. Where there are other regions, the key may be one that another one has drawn, and is waited
+// for as everything else that is on its way.
+func (db *DB) unseal(ctx context.Context, open func(token.Keys) error) error {
+	var refused error
+	try := func() bool {
+		keys, err := db.host.Keys()
+		if err == nil {
+			err = open(keys)
+		}
+		refused = err
+		return !errors.Is(err, token.ErrKey) || !db.host.Elsewhere()
+	}
+	if err := db.host.AwaitThat(ctx, try); err != nil {
+		return fmt.Errorf("wait for a key: %w: %w", err, db.known(refused))
+	}
+	return refused
+}
+
+// known says of a token that a key has sealed which isn't here that it may come, where it may: another region has drawn it.
+func (db *DB) known(err error) error {
+	if errors.Is(err, token.ErrKey) && db.host.Elsewhere() {
+		return &fault.NotYet{Position: "that brings the key of the token"}
+	}
+	return err
 }
 
 // RotateKeys draws a new key that seals cursors, references and tokens from now on. What other keys have sealed can be

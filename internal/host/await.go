@@ -82,6 +82,27 @@ func (r *Replica) Until(ctx context.Context, f func(*engine.Engine) bool) error 
 	}
 }
 
+// AwaitThat returns once f says so, which is asked now and whenever something was applied, and may read. For somebody who only
+// reads nothing more comes: then it's not asked twice.
+func (r *Replica) AwaitThat(ctx context.Context, f func() bool) error {
+	for {
+		news := r.base.arrivals.next()
+		if f() {
+			return nil
+		}
+		if r.loop == nil {
+			return errReadOnly
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-r.loop.ended:
+			return r.loop.stopped()
+		}
+	}
+}
+
 // lacks returns the last event of the first origin of which something isn't here, zero if all is.
 func (r *Replica) lacks(v id.VersionVector) (lacking id.Position) {
 	_ = r.Read(func(e *engine.Engine) error {

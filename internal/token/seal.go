@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"slices"
 
 	"github.com/tidaldb/tidal/internal/fault"
@@ -75,7 +76,7 @@ func open(keys Keys, kind byte, field string, b []byte) ([]byte, error) {
 	}
 	key := keys.find(binary.LittleEndian.Uint32(b[2:]))
 	if key == nil {
-		return nil, fault.Refuse(field, "is sealed by a key that this database doesn't have: it's another database's, or too old")
+		return nil, &unknownKey{fault.Refuse(field, "is sealed by a key that this database doesn't have: it's another database's, or too old")}
 	}
 	body := b[:len(b)-macSize]
 	if !hmac.Equal(key.mac(body), b[len(body):]) {
@@ -83,6 +84,16 @@ func open(keys Keys, kind byte, field string, b []byte) ([]byte, error) {
 	}
 	return body[headerSize:], nil
 }
+
+// ErrKey matches the refusal of a token that a key has sealed which isn't there: it may be on its way from another region.
+var ErrKey = errors.New("key isn't known")
+
+// unknownKey is a refusal that says ErrKey, too.
+type unknownKey struct{ refusal error }
+
+func (e *unknownKey) Error() string { return e.refusal.Error() }
+
+func (e *unknownKey) Unwrap() []error { return []error{e.refusal, ErrKey} }
 
 // reader takes sealed contents apart. What it meets was written by us, so whatever doesn't fit is said once, at the end.
 type reader struct {
