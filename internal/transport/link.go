@@ -255,6 +255,9 @@ func (l *link) serve(conn net.Conn, w *wire) error {
 	l.mu.Unlock()
 	l.t.o.Log.Info("connected to replica", logged(l.peer.number), slog.String("class", l.class.String()),
 		slog.String("address", conn.RemoteAddr().String()))
+	if l.class == urgent && l.t.o.Connected != nil {
+		l.t.o.Connected(l.peer.number)
+	}
 	stop := context.AfterFunc(l.ctx, func() { _ = w.Close() })
 	ended := make(chan struct{})
 	var readErr error

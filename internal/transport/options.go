@@ -37,6 +37,9 @@ type Options struct {
 	// Refused is told, by a goroutine of the transport, that the other end refused a connection from here; zero: nobody.
 	// A replica that was removed learns it so. It must not call Close.
 	Refused func(address string, why *Refusal)
+	// Connected is told, by a goroutine of the transport, that the way to a peer has opened for urgent frames; zero: nobody. It
+	// must not wait, nor call Close.
+	Connected func(number uint64)
 	// Log has what changes: connections made, lost, refused; zero: nothing is logged.
 	Log *slog.Logger
 	// Dial makes a connection; zero: TCP.

@@ -129,6 +129,30 @@ func TestWhoComesBackIsDialledAtOnce(t *testing.T) {
 	w.Until("a frame comes", func() bool { _ = a.Send(2, []byte("x")); return got.Load() > 0 })
 }
 
+// TestAWayThatOpensIsTold has an owner that wants to know when there is somebody at the other end, now and again.
+func TestAWayThatOpensIsTold(t *testing.T) {
+	w := newWorld(t, transporttest.Limits{}, nil)
+	opened := make(chan uint64, 16)
+	w.change = func(o *transport.Options) { o.Connected = func(n uint64) { opened <- n } }
+	a := w.Join("a", transporttest.Member{Identity: transporttest.Who(1), Handler: quiet{t}, Regions: true})
+	w.change = nil
+	for range 2 {
+		b := w.Join("b", transporttest.Member{Identity: transporttest.Away(3, 2), Handler: quiet{t}, Regions: true})
+		a.SetPeer(transport.Far(3, 2), w.address["b"])
+		select {
+		case n := <-opened:
+			if n != transport.Far(3, 2) {
+				t.Errorf("the way to %x has opened", n)
+			}
+		case <-time.After(30 * time.Second):
+			t.Fatal("nobody said that the way has opened")
+		}
+		if err := b.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestADeadProcessIsReplaced starts a second process of one number while the first one's connection hangs, as after
 // a power failure. It is let in once the first has shown no sign of life.
 func TestADeadProcessIsReplaced(t *testing.T) {
