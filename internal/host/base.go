@@ -51,6 +51,7 @@ type Base struct {
 	makeFold  func() *engine.Fold
 	segments  map[string]retention.Segment // what sealed files of the log hold, as far as it was looked at
 	pins      pins
+	streams   Streams
 	// place is where the engine is in the log: Applied, AppliedTerm and Members; guarded as the engine is.
 	place consensus.Restored
 	// retracted is what engines of before had for [engine.Engine.Retractions]; guarded as the engine is.
@@ -73,6 +74,7 @@ type Base struct {
 func OpenBase(opts Options) (*Base, error) {
 	opts.complete()
 	b := &Base{opts: opts, segments: map[string]retention.Segment{}, gathered: make(chan struct{}, 1)}
+	b.streams.base = b
 	b.memory.relieved = make(chan struct{}, 1)
 	if b.opts.Store == nil {
 		b.opts.Store = b.openStore
@@ -93,9 +95,10 @@ func (b *Base) open() error {
 		return err
 	}
 	for again := lookAgain; ; again-- {
+		b.streams.stretches = nil
 		b.Log, b.Recovery, err = wal.Open(wal.Options{
 			FS: b.opts.FS, Dir: b.opts.FS.PathJoin(b.opts.Dir, logDir), Identity: who,
-			SegmentBytes: b.opts.SegmentBytes, ReadOnly: b.opts.ReadOnly,
+			SegmentBytes: b.opts.SegmentBytes, ReadOnly: b.opts.ReadOnly, Visit: b.streams.visit,
 		})
 		if again == 0 || !b.opts.ReadOnly || !errors.Is(err, fs.ErrNotExist) {
 			break
@@ -111,8 +114,11 @@ func (b *Base) open() error {
 		b.latest.Store(&b.checkpointed)
 	}
 	b.loaded = b.Engine.Counters().Signals
-	b.Restored, err = b.replay()
-	return err
+	if b.Restored, err = b.replay(); err != nil {
+		return err
+	}
+	b.streams.opened(b.applied.Load(), b.Engine.Vector())
+	return nil
 }
 
 // lookAgain is how often a reader lists the log's files anew because the writer beside it let one go before it was read.

@@ -55,6 +55,7 @@ func (b *Base) exchange(in *store.Installer, l *loaded, reset func(index, term u
 	b.latest.Store(&l.place)
 	b.applied.Store(l.place.Applied)
 	b.configured.Add(1)
+	b.streams.restarted(l.place.Applied, l.engine.Vector())
 	b.storedBytes.Store(b.appliedBytes.Load())
 	b.segments = map[string]retention.Segment{} // files may get the names of earlier ones
 	b.memory.cuts, b.memory.bytes = nil, 0

@@ -89,6 +89,7 @@ func (b *Base) now(e consensus.Entry) error {
 	b.place.Applied, b.place.AppliedTerm = e.Index, e.Term
 	bytes := b.appliedBytes.Add(int64(len(e.Data)))
 	b.applied.Store(e.Index)
+	b.streams.take(&e)
 	if e.Kind == consensus.Configuration {
 		b.configured.Add(1)
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/tidaldb/tidal/internal/id"
 	"github.com/tidaldb/tidal/internal/record"
 	"github.com/tidaldb/tidal/internal/retention"
 	"github.com/tidaldb/tidal/internal/wal"
@@ -102,8 +101,10 @@ func (r *Replica) Forgotten(written time.Time) time.Time {
 
 // segment reads what a sealed file holds. It is read once.
 func (b *Base) segment(f wal.File) (retention.Segment, error) {
+	if s, known := b.streams.segment(f); known {
+		return s, nil
+	}
 	s := retention.Segment{First: f.First, Last: f.Last, Bytes: f.Bytes}
-	spans := map[id.Origin]int{}
 	for next := f.First; next <= f.Last; {
 		entries, err := b.Log.Entries(next, f.Last+1, replayBytes)
 		if err != nil {
@@ -119,13 +120,7 @@ func (b *Base) segment(f wal.File) (retention.Segment, error) {
 			}
 			h := batch.Header
 			s.Newest = max(s.Newest, int64(h.Timestamp/1e6))
-			i, ok := spans[batch.Origin()]
-			if !ok {
-				i = len(s.Spans)
-				spans[batch.Origin()] = i
-				s.Spans = append(s.Spans, retention.Span{Origin: batch.Origin(), First: h.First, Last: h.Last})
-			}
-			s.Spans[i].First, s.Spans[i].Last = min(s.Spans[i].First, h.First), max(s.Spans[i].Last, h.Last)
+			s.Spans = addSpan(s.Spans, retention.Span{Origin: batch.Origin(), First: h.First, Last: h.Last})
 		}
 		next += uint64(len(entries))
 	}

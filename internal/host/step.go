@@ -235,6 +235,7 @@ func (b *Base) apply(entries []consensus.Entry) error {
 			return fmt.Errorf("apply entry %d: %w", e.Index, err)
 		}
 	}
+	b.streams.shown(b.Engine.Vector())
 	return nil
 }
 

@@ -74,7 +74,7 @@ func decodeExtension(c *cursor) (Extension, error) {
 	x := cursor{b: c.b[:start+len(body)], off: start}
 	version := x.u8()
 	if x.err == nil && version > extensionVersion {
-		return Extension{}, fmt.Errorf("read extension of version %d: %w", version, fault.ErrFormatTooNew)
+		return Extension{}, tooNewExtension(version)
 	}
 	if version == 0 {
 		x.fail("extension has version 0")
@@ -144,4 +144,8 @@ func repeated(list []string) int {
 		slots[at] = uint32(i + 1)
 	}
 	return -1
+}
+
+func tooNewExtension(version uint8) error {
+	return fmt.Errorf("read extension of version %d: %w", version, fault.ErrFormatTooNew)
 }

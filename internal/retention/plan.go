@@ -26,11 +26,11 @@ const (
 	defaultHorizon   = day
 )
 
-// horizon returns how long nothing may be compacted.
-func (p Policy) horizon() int64 { return cmp.Or(p.RetryHorizon, defaultHorizon) }
+// Horizon returns how long a retry must be recognised, and nothing may be compacted.
+func (p Policy) Horizon() int64 { return cmp.Or(p.RetryHorizon, defaultHorizon) }
 
 // Keep returns how long nothing may go.
-func (p Policy) Keep() int64 { return max(cmp.Or(p.Retention, defaultRetention), p.horizon()) }
+func (p Policy) Keep() int64 { return max(cmp.Or(p.Retention, defaultRetention), p.Horizon()) }
 
 // Facts are what a decision rests on.
 type Facts struct {
@@ -198,7 +198,7 @@ func (f Facts) compact(p Policy, d Decision) []Span {
 		case Unflushed, Pinned:
 			continue
 		case Young:
-			if younger(s, f.Now, p.horizon()) {
+			if younger(s, f.Now, p.Horizon()) {
 				continue
 			}
 		}

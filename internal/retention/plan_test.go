@@ -188,7 +188,7 @@ func TestNothingThatIsNeededGoes(t *testing.T) {
 					if gone && pinned && d.GivenUp == 0 {
 						t.Fatalf("%v:%d goes although it's pinned, and nobody is told", o, n)
 					}
-					if compacted(o, n) && (gone || pinned || age < p.horizon() || s.Last > f.Flushed || !d.Alarm) {
+					if compacted(o, n) && (gone || pinned || age < p.Horizon() || s.Last > f.Flushed || !d.Alarm) {
 						t.Fatalf("%v:%d is compacted: gone %v, pinned %v, age %d", o, n, gone, pinned, age)
 					}
 				}

@@ -30,7 +30,21 @@ type Options struct {
 	// ReadOnly opens without the lock and changes nothing, beside a process that writes if need be; the log then
 	// shows what there was at open, and every call that writes returns an error.
 	ReadOnly bool
+	// Visit, if it isn't nil, is called at open with what each file holds, in order, while it is read anyway: so nobody who
+	// must know what the entries are reads them once more. See [Visited].
+	Visit func(Visited)
 }
+
+// Visited is one step of what Open reads: an entry, or, without data, that whatever was told of before at its index and
+// above is void, and that the log begins anew if that lies beyond what was told. Data is valid during the call.
+type Visited struct {
+	Kind  Kind
+	Index uint64
+	Data  []byte
+}
+
+// Entry reports whether it is one.
+func (v *Visited) Entry() bool { return v.Kind.entry() }
 
 // Entry is one entry of Raft's log.
 type Entry struct {

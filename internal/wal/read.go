@@ -179,6 +179,18 @@ func (l *Log) BytesFrom(i uint64) int64 {
 	return total
 }
 
+// Begins reports whether an entry is the first of its file.
+func (l *Log) Begins(i uint64) bool {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	for n := len(l.index.segments) - 1; n >= 0; n-- {
+		if s := l.index.segments[n]; len(s.offsets) > 0 && s.first <= i {
+			return s.first == i
+		}
+	}
+	return false
+}
+
 // File is one file of a log.
 type File struct {
 	Name string

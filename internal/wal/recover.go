@@ -10,7 +10,15 @@ import (
 
 // recover reads the log and leaves it so that the next record can be appended.
 func (l *Log) recover() (Recovery, error) {
-	ld, err := load(l.fs, l.options.Dir, &l.options.Identity, nil)
+	var visit visitor
+	if tell := l.options.Visit; tell != nil {
+		visit = func(_ *segment, r record, _ int64) {
+			if r.kind.entry() || r.kind == KindSegment || r.kind == KindTruncation {
+				tell(Visited{Kind: r.kind, Index: r.index, Data: r.data})
+			}
+		}
+	}
+	ld, err := load(l.fs, l.options.Dir, &l.options.Identity, visit)
 	if err != nil {
 		return Recovery{}, err
 	}
