@@ -44,3 +44,15 @@ func Alone(m Members, self Member, index, term uint64) ([]Entry, error) {
 	}
 	return out, nil
 }
+
+// Founded returns the configuration of a group that one member founds, without an entry that says so: that of a log which
+// begins behind the state of another group.
+func Founded(self Member) (Members, error) {
+	c := Change{AddLearner, self}
+	if err := c.check(Members{}, 0); err != nil {
+		return Members{}, fmt.Errorf("found a group: %w", err)
+	}
+	m := Members{}.with(&pb.ConfState{Voters: []uint64{self.Number}}, nil, nil)
+	m.put(self)
+	return m, nil
+}

@@ -147,6 +147,9 @@ func (b *Base) identify() error {
 	if b.lock, err = vfs.Lock(fsys, dir); err != nil {
 		return err
 	}
+	if _, err := moveUp(fsys, dir); err != nil {
+		return err
+	}
 	b.identity, err = readIdentity(fsys, dir)
 	if errors.Is(err, fault.ErrNotFound) {
 		b.identity, err = b.newIdentity()

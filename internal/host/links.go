@@ -185,6 +185,9 @@ func (n *links) Receive(from uint64, b []byte) {
 
 // Answer implements transport.Handler.
 func (n *links) Answer(ctx context.Context, _ uint64, request []byte) ([]byte, error) {
+	if len(request) > 0 && request[0] == copyMark {
+		return n.lend(ctx, request), nil
+	}
 	q, err := decodeQuestion(request)
 	if err != nil {
 		return nil, err

@@ -255,10 +255,12 @@ func (r *reader) check(ok bool, field, format string, args ...any) {
 	}
 }
 
-func (r *reader) version() {
+func (r *reader) version() { r.ofVersion(questionVersion) }
+
+func (r *reader) ofVersion(want byte) {
 	v := r.byte("version")
-	r.check(v == questionVersion, "version", "%d isn't %d, which this program speaks; both sides must run versions of tidal "+
-		"that go together", v, questionVersion)
+	r.check(v == want, "version", "%d isn't %d, which this program speaks; both sides must run versions of tidal that go "+
+		"together", v, want)
 }
 
 func (r *reader) byte(field string) byte {

@@ -161,3 +161,69 @@ func FuzzAnswer(f *testing.F) {
 		}
 	})
 }
+
+func someCopies() (map[string]wanted, map[string]piece) {
+	return map[string]wanted{
+			"begin": {Region: 7},
+			"next":  {Region: 65535, Copy: 1<<64 - 1, Offset: 1<<63 - 1},
+		}, map[string]piece{
+			"data": {Code: pieceData, Copy: 300, Offset: 1 << 21, Data: []byte("TDBK")},
+			"end":  {Code: pieceData, Copy: 300, Offset: 1<<21 + 4, Last: true},
+			"busy": {Code: pieceBusy, Text: "this member is giving a copy to region 3"},
+		}
+}
+
+func TestCopiesKeepTheirBytes(t *testing.T) {
+	ws, ps := someCopies()
+	for name, w := range ws {
+		b := w.encode()
+		golden(t, "copy-"+name, b)
+		if got, err := decodeWanted(b); err != nil || got != w {
+			t.Errorf("%s comes back as %+v, %v", name, got, err)
+		}
+		cutShort(t, name, b, func(b []byte) error { _, err := decodeWanted(b); return err })
+	}
+	for name, p := range ps {
+		b := p.encode()
+		golden(t, "piece-"+name, b)
+		if got, err := decodePiece(b); err != nil || !bytes.Equal(got.encode(), b) {
+			t.Errorf("%s comes back as %+v, %v", name, got, err)
+		}
+		cutShort(t, name, b, func(b []byte) error { _, err := decodePiece(b); return err })
+	}
+}
+
+// cutShort decodes what is cut short or too long, which is refused.
+func cutShort(t *testing.T, name string, whole []byte, decode func([]byte) error) {
+	t.Helper()
+	for n := range whole {
+		if err := decode(whole[:n]); !errors.Is(err, fault.ErrInput) {
+			t.Errorf("%s of %d bytes: %v", name, n, err)
+		}
+	}
+	if err := decode(append(bytes.Clone(whole), 0)); !errors.Is(err, fault.ErrInput) {
+		t.Errorf("%s with a byte behind it: %v", name, err)
+	}
+}
+
+func FuzzCopy(f *testing.F) {
+	ws, ps := someCopies()
+	for _, w := range ws {
+		f.Add(w.encode())
+	}
+	for _, p := range ps {
+		f.Add(p.encode())
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if w, err := decodeWanted(b); err == nil && !bytes.Equal(w.encode(), b) {
+			t.Errorf("%x comes back as %x", b, w.encode())
+		}
+		p, err := decodePiece(b)
+		if err == nil && !bytes.Equal(p.encode(), b) {
+			t.Errorf("%x comes back as %x", b, p.encode())
+		}
+		if err == nil && (p.err() == nil) != (p.Code == pieceData || p.Code == pieceLater) {
+			t.Errorf("%d amounts to %v", p.Code, p.err())
+		}
+	})
+}

@@ -148,6 +148,7 @@ type Replica struct {
 	links   *links // nil outside of a group
 	tends   *tending
 	copies  copies
+	lends   lender
 	closing sync.Once
 	closed  error
 	handed  atomic.Bool // leadership was given away already, or was to stay
@@ -286,6 +287,7 @@ func (r *Replica) Original(p id.Position) (record.Compensation, error) {
 // with fault.ErrClosed. It returns the disk's failure if there was one.
 func (r *Replica) Close() error {
 	r.closing.Do(func() {
+		r.lends.end()
 		r.copies.end()
 		if r.loop != nil {
 			if r.links != nil && !r.handed.Load() {

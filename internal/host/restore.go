@@ -119,6 +119,7 @@ type restorer struct {
 	dir  string // that it works in
 	in   *backup.Reader
 	who  identity
+	as   *newRegion // nil: the group goes on, under a new incarnation
 }
 
 // empty removes what an interrupted restore left. The lock is held.
@@ -148,12 +149,19 @@ func (x *restorer) build(ctx context.Context, from io.Reader) (err error) {
 		return err
 	}
 	h := x.in.Head()
-	x.who = identity{
-		Format: 1, Cluster: hex.EncodeToString(h.Cluster[:]), Tenant: h.Tenant, Region: h.Region,
-		Shard: h.Shard, Replica: h.Replica, Incarnation: nextLife(h.Incarnation, x.opts.Now()),
-	}
 	if h.Replica == 0 {
 		return fault.Damaged("backup, part head", 0, "replica 0; they count from 1")
+	}
+	if x.as != nil {
+		x.who, err = x.as.identity(h)
+	} else {
+		x.who = identity{
+			Format: 1, Cluster: hex.EncodeToString(h.Cluster[:]), Tenant: h.Tenant, Region: h.Region,
+			Shard: h.Shard, Replica: h.Replica, Incarnation: nextLife(h.Incarnation, x.opts.Now()),
+		}
+	}
+	if err != nil {
+		return err
 	}
 	parts, err := x.begin(h)
 	if err != nil {

@@ -19,6 +19,7 @@ type restoring struct {
 	fsys vfs.FS
 	dir  string
 	head backup.Head
+	as   *newRegion // nil: the group goes on
 	log  *wal.Log
 	// The checkpoint, nil when the backup has none.
 	store     *store.Store
@@ -27,7 +28,7 @@ type restoring struct {
 
 // begin makes an empty log, and an empty checkpoint if there is to be one.
 func (x *restorer) begin(h backup.Head) (*restoring, error) {
-	p := &restoring{fsys: x.opts.FS, dir: x.dir, head: h}
+	p := &restoring{fsys: x.opts.FS, dir: x.dir, head: h, as: x.as}
 	who, err := x.who.wal()
 	if err != nil {
 		return nil, err
@@ -52,6 +53,9 @@ func (p *restoring) beginStore(who store.Identity) (err error) {
 	p.store, err = store.Open(store.Options{FS: p.fsys, Dir: p.fsys.PathJoin(p.dir, storeDir), Identity: who})
 	if err == nil {
 		p.installer, err = p.store.Installer()
+	}
+	if err == nil && p.as != nil {
+		p.installer.Adopt(p.as.meta, p.as.keeps)
 	}
 	return err
 }
@@ -137,11 +141,14 @@ func (p *restoring) finish(in *backup.Reader) error {
 			return fmt.Errorf("restore the checkpoint: %w", err)
 		}
 	}
-	alone, err := p.alone(m.Applied, m.Current)
-	if err != nil {
-		return fmt.Errorf("restore the log: %w", err)
+	var alone []wal.Entry
+	if p.as == nil { // a new region's group has its founder alone by its checkpoint
+		var err error
+		if alone, err = p.alone(m.Applied, m.Current); err != nil {
+			return fmt.Errorf("restore the log: %w", err)
+		}
 	}
-	err = p.log.Append(alone, &wal.HardState{Term: m.Current, Commit: m.Applied + uint64(len(alone))})
+	err := p.log.Append(alone, &wal.HardState{Term: m.Current, Commit: m.Applied + uint64(len(alone))})
 	if err != nil {
 		return fmt.Errorf("restore the log: %w", err)
 	}

@@ -19,6 +19,8 @@ type Installer struct {
 	progress Progress
 	cp       checkpoint
 	complete bool
+	adopt    func(Meta) (Meta, error) // nil: the snapshot is of the store's own group
+	keep     func(key []byte) bool    // nil: every group-local record is kept
 }
 
 // Installer begins to receive a snapshot. One at a time may be under way; it ends with [Installer.Finish] or
@@ -33,6 +35,13 @@ func (s *Store) Installer() (*Installer, error) {
 		return nil, s.fail("begin install into", err)
 	}
 	return &Installer{store: s, next: next}, nil
+}
+
+// Adopt says, before the first chunk is added, that the snapshot is of another region's group of the same database, with whose
+// records the store's own group begins. The meta record becomes what meta makes of it, and of the group-local records those
+// stay of whose keys keep says so.
+func (in *Installer) Adopt(meta func(Meta) (Meta, error), keep func(key []byte) bool) {
+	in.adopt, in.keep = meta, keep
 }
 
 // Progress returns how far it has come, for [Snapshot.Chunk] of the same or of another replica that holds a snapshot of
@@ -105,6 +114,12 @@ func (in *Installer) head(payload []byte) error {
 		return fmt.Errorf("read head of snapshot: %w", err)
 	}
 	s := in.store
+	if in.adopt != nil {
+		cp.identity.Region = s.identity.Region
+		if cp.meta, err = in.adopt(cp.meta); err != nil {
+			return err
+		}
+	}
 	if cp.identity != s.identity {
 		return foreign("the snapshot", cp.identity, s.identity)
 	}
@@ -124,6 +139,9 @@ func (in *Installer) records(payload []byte) error {
 		}
 		if err != nil {
 			return err
+		}
+		if in.keep != nil && p.key[0] == spaceLocal && !in.keep(p.key[1:]) {
+			continue
 		}
 		b.addRaw(opSet, p.key, p.value)
 	}
