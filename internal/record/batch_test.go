@@ -19,7 +19,7 @@ import (
 
 func TestWhatWasAddedIsReadBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		head := headOfLevel2()
+		head := headOfLevel3()
 		head.First = id.Seq(rapid.Uint64Range(1, 1<<63).Draw(t, "first"))
 		metas := drawMetas(t, head.Base, rapid.IntRange(1, 12).Draw(t, "records"))
 		var bodies []Proposed

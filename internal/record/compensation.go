@@ -1,8 +1,6 @@
 package record
 
 import (
-	"encoding/binary"
-
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/id"
 	"github.com/tidaldb/tidal/schema"
@@ -33,10 +31,7 @@ func (x *Compensation) Check() error {
 }
 
 func (x *Compensation) append(dst []byte) []byte {
-	dst = binary.AppendUvarint(dst, uint64(x.Original.Region))
-	dst = binary.AppendUvarint(dst, uint64(x.Original.Shard))
-	dst = binary.AppendUvarint(dst, uint64(x.Original.Incarnation))
-	dst = binary.AppendUvarint(dst, uint64(x.Original.Seq))
+	dst = appendPosition(dst, x.Original)
 	dst = appendVarint(dst, x.Time)
 	dst = append(dst, x.Schema[:]...)
 	return x.Signal.append(dst)
@@ -47,12 +42,7 @@ func (x *Compensation) append(dst []byte) []byte {
 func DecodeCompensation(body []byte, x *Compensation) error {
 	c := cursor{b: body}
 	*x = Compensation{Signal: Signal{Cohorts: x.Signal.Cohorts}}
-	x.Original = id.Position{
-		Region:      id.Region(c.atMost(1<<16-1, "region")),
-		Shard:       id.Shard(c.atMost(1<<16-1, "shard")),
-		Incarnation: id.Incarnation(c.atMost(1<<32-1, "incarnation")),
-		Seq:         id.Seq(c.uvarint()),
-	}
+	x.Original = c.position()
 	x.Time = c.varint()
 	copy(x.Schema[:], c.bytes(uint64(len(x.Schema)), "schema hash"))
 	at := c.off

@@ -71,6 +71,14 @@ func appendBodyText(line []byte, p *Proposed) []byte {
 			return append(line, " (dropped)"...)
 		}
 		return line
+	case KindUndo:
+		line = fmt.Appendf(line, " original=%v", p.Undo.Original)
+		if p.Undo.Void {
+			return append(line, " (void)"...)
+		}
+		return line
+	case KindRegion, KindEndpoints, KindHome:
+		return appendRegionText(line, p)
 	case KindAnnotation:
 		return fmt.Appendf(line, " name=%q note=%q", p.Annotation.Name, p.Annotation.Note)
 	}
@@ -92,6 +100,28 @@ func appendSignalText(line []byte, s *Signal) []byte {
 	}
 	if s.Ref != "" {
 		line = fmt.Appendf(line, " ref=%q", s.Ref)
+	}
+	return line
+}
+
+func appendRegionText(line []byte, p *Proposed) []byte {
+	switch p.Kind {
+	case KindRegion:
+		r := &p.Region
+		line = fmt.Appendf(line, " number=%d name=%q", r.Number, r.Name)
+		if r.Follower {
+			line = append(line, " (follower)"...)
+		}
+		if r.Removed {
+			line = fmt.Appendf(line, " (removed) successor=%d", r.Successor)
+		}
+	case KindEndpoints:
+		line = fmt.Appendf(line, " number=%d", p.Endpoints.Number)
+		for _, m := range p.Endpoints.Members {
+			line = fmt.Appendf(line, " replica=%d address=%q url=%q", m.Replica, m.Address, m.URL)
+		}
+	default:
+		line = fmt.Appendf(line, " number=%d", p.Home.Number)
 	}
 	return line
 }

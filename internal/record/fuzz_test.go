@@ -51,6 +51,9 @@ func FuzzBody(f *testing.F) {
 	for _, p := range slices.Concat(samples(), []Proposed{collected()}, samplesOfLevel2()) {
 		f.Add(byte(p.Kind), p.appendBody(nil))
 	}
+	for _, p := range samplesOfLevel3() {
+		f.Add(byte(p.Kind), p.appendBody(nil))
+	}
 	f.Fuzz(func(t *testing.T, kind byte, body []byte) {
 		if !Kind(kind).Known() {
 			return

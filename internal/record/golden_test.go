@@ -47,6 +47,14 @@ func TestGoldenBatches(t *testing.T) {
 			}
 		})
 	}
+	for name, p := range samplesOfLevel3() {
+		golden["kind_"+name] = build(t, headOfLevel3(), func(b *Builder) {
+			m := sampleMeta(0)
+			if err := b.AddProposed(&m, &p); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
 	head := sampleHead()
 	head.Projection, head.Last = true, 5000
 	golden["projection_empty"] = build(t, head, func(*Builder) {})

@@ -39,18 +39,29 @@ const (
 	KindSession Kind = 11
 	// KindSealingKey adds or drops a key that seals tokens. Level 2.
 	KindSealingKey Kind = 12
+	// KindUndo takes back a signal that another group stamped. Level 3.
+	KindUndo Kind = 13
+	// KindRegion says what a region is. Level 3.
+	KindRegion Kind = 14
+	// KindEndpoints says where a region is reached. Level 3.
+	KindEndpoints Kind = 15
+	// KindHome says which region is home. Level 3.
+	KindHome Kind = 16
 	// KindAnnotation is a note in the log, such as the reason of a maintenance. It changes nothing. Level 1.
 	KindAnnotation Kind = 129
 )
 
+// lastKind is the highest of the stateful kinds.
+const lastKind = KindHome
+
 // Level is the newest format level that this program reads and writes.
-const Level = 2
+const Level = 3
 
 // Stateless reports whether a program that doesn't know k may skip it.
 func (k Kind) Stateless() bool { return k&0x80 != 0 }
 
 // Known reports whether this program has a decoder for k.
-func (k Kind) Known() bool { return k >= KindSignal && k <= KindSealingKey || k == KindAnnotation }
+func (k Kind) Known() bool { return k >= KindSignal && k <= lastKind || k == KindAnnotation }
 
 // Level returns the format level that k came with, 0 for an unknown kind.
 func (k Kind) Level() uint32 {
@@ -59,6 +70,8 @@ func (k Kind) Level() uint32 {
 		return 0
 	case k == KindSession || k == KindSealingKey:
 		return 2
+	case k >= KindUndo && k <= KindHome:
+		return 3
 	}
 	return 1
 }
@@ -89,6 +102,14 @@ func (k Kind) String() string {
 		return "session"
 	case KindSealingKey:
 		return "sealing_key"
+	case KindUndo:
+		return "undo"
+	case KindRegion:
+		return "region"
+	case KindEndpoints:
+		return "endpoints"
+	case KindHome:
+		return "home"
 	case KindAnnotation:
 		return "annotation"
 	}
@@ -97,7 +118,7 @@ func (k Kind) String() string {
 
 // ParseKind reads what [Kind.String] writes for a known kind.
 func ParseKind(s string) (Kind, error) {
-	for k := KindSignal; k <= KindSealingKey; k++ {
+	for k := KindSignal; k <= lastKind; k++ {
 		if k.String() == s {
 			return k, nil
 		}

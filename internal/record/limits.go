@@ -51,6 +51,12 @@ const (
 	MaxResults = 100
 	// SessionPlaces is how many sessions are kept of one user.
 	SessionPlaces = 64
+	// MaxRegionName is the length of the longest name of a region in bytes.
+	MaxRegionName = 32
+	// MaxEndpoints is how many members of a region are named, and MaxEndpoint the length of the longest address or URL
+	// of one in bytes.
+	MaxEndpoints = 64
+	MaxEndpoint  = 512
 	// MinTime and MaxTime bound event times, in Unix milliseconds: about 142,000 years to either side of 1970. So a
 	// difference of two times never overflows, wherever it is taken.
 	MinTime = -1 << 52

@@ -108,6 +108,9 @@ func TestThePageTellsTheFormatAsItIs(t *testing.T) {
 			"policy of a session":    MaxPolicy,
 			"items of a search":      MaxResults,
 			"query of a search":      MaxNote,
+			"name of a region":       MaxRegionName,
+			"members of a region":    MaxEndpoints,
+			"address of a member":    MaxEndpoint,
 
 			"parts of a session's vector": MaxTaste,
 

@@ -32,6 +32,10 @@ type Proposed struct {
 	Level        FormatLevel
 	Session      *Session // nil for other kinds: it is large, and rare
 	SealingKey   SealingKey
+	Undo         Undo
+	Region       RegionInfo
+	Endpoints    Endpoints
+	Home         Home
 	Annotation   Annotation
 }
 
@@ -83,6 +87,14 @@ func (p *Proposed) checkBody() error {
 		return p.Session.Check()
 	case KindSealingKey:
 		return p.SealingKey.Check()
+	case KindUndo:
+		return p.Undo.Check()
+	case KindRegion:
+		return p.Region.Check()
+	case KindEndpoints:
+		return p.Endpoints.Check()
+	case KindHome:
+		return p.Home.Check()
 	case KindAnnotation:
 		return p.Annotation.Check()
 	}
@@ -112,6 +124,14 @@ func (p *Proposed) appendBody(dst []byte) []byte {
 		return p.Session.append(dst)
 	case KindSealingKey:
 		return p.SealingKey.append(dst)
+	case KindUndo:
+		return p.Undo.append(dst)
+	case KindRegion:
+		return p.Region.append(dst)
+	case KindEndpoints:
+		return p.Endpoints.append(dst)
+	case KindHome:
+		return p.Home.append(dst)
 	case KindAnnotation:
 		return p.Annotation.append(dst)
 	}
@@ -143,6 +163,14 @@ func (p *Proposed) DecodeBody(kind Kind, body []byte) error {
 		return DecodeSession(body, p.Session)
 	case KindSealingKey:
 		return DecodeSealingKey(body, &p.SealingKey)
+	case KindUndo:
+		return DecodeUndo(body, &p.Undo)
+	case KindRegion:
+		return DecodeRegion(body, &p.Region)
+	case KindEndpoints:
+		return DecodeEndpoints(body, &p.Endpoints)
+	case KindHome:
+		return DecodeHome(body, &p.Home)
 	case KindAnnotation:
 		return DecodeAnnotation(body, &p.Annotation)
 	}

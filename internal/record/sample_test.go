@@ -117,6 +117,29 @@ func samplesOfLevel2() []Proposed {
 	}
 }
 
+// samplesOfLevel3 holds proposals of the kinds that came with format level 3, by the name of their golden file.
+func samplesOfLevel3() map[string]Proposed {
+	original := id.Position{Region: 2, Shard: 7, Incarnation: 300, Seq: 900}
+	return map[string]Proposed{
+		"undo":      {Kind: KindUndo, Undo: Undo{Original: original}},
+		"undo_void": {Kind: KindUndo, Undo: Undo{Original: original, Void: true}},
+		"region":    {Kind: KindRegion, Region: RegionInfo{Number: 300, Name: "ap-south", Follower: true}},
+		"region_removed": {Kind: KindRegion, Region: RegionInfo{
+			Number: 2, Name: "us-east", Removed: true, Successor: 300,
+		}},
+		"endpoints": {Kind: KindEndpoints, Endpoints: Endpoints{Number: 2, Members: []Endpoint{
+			{Replica: 1, Address: "10.0.0.1:7100", URL: "https://one.example:7000"}, {Replica: 300},
+		}}},
+		"home": {Kind: KindHome, Home: Home{Number: 2}},
+	}
+}
+
+func headOfLevel3() Head {
+	h := sampleHead()
+	h.Level = 3
+	return h
+}
+
 func headOfLevel2() Head {
 	h := sampleHead()
 	h.Level = 2
@@ -258,6 +281,7 @@ func drawProposed(t *rapid.T) Proposed {
 	kinds := []Kind{
 		KindSignal, KindSignal, KindMark, KindRelation, KindPut, KindPatch, KindDelete, KindErase,
 		KindCompensate, KindSchemaVersion, KindFormatLevel, KindAnnotation, KindSession, KindSealingKey,
+		KindUndo, KindRegion, KindEndpoints, KindHome,
 	}
 	p := Proposed{Kind: rapid.SampledFrom(kinds).Draw(t, "kind")}
 	user := func() string { return drawText(t, "user", 1, id.MaxLen) }
@@ -297,6 +321,13 @@ func drawProposed(t *rapid.T) Proposed {
 		if rapid.Bool().Draw(t, "secret") {
 			p.SealingKey.Secret = []byte(drawText(t, "secret", SecretSize, SecretSize))
 		}
+	case KindUndo:
+		p.Undo = Undo{
+			Original: id.UnpackOrigin(rapid.Uint64().Draw(t, "origin")).At(id.Seq(rapid.Uint64Min(1).Draw(t, "seq"))),
+			Void:     rapid.Bool().Draw(t, "void"),
+		}
+	case KindRegion, KindEndpoints, KindHome:
+		drawRegion(t, &p)
 	case KindAnnotation:
 		p.Annotation = Annotation{Name: drawText(t, "name", 1, MaxNoteName)}
 		if note := drawText(t, "note", 0, 100); note != "" {
@@ -304,6 +335,33 @@ func drawProposed(t *rapid.T) Proposed {
 		}
 	}
 	return p
+}
+
+func drawRegion(t *rapid.T, p *Proposed) {
+	number := id.Region(rapid.Uint16().Draw(t, "region"))
+	p.Home.Number, p.Region.Number, p.Endpoints.Number = number, number, number
+	p.Region.Name = rapid.StringMatching("[a-z0-9-]{1,32}").Draw(t, "name")
+	p.Region.Follower = rapid.Bool().Draw(t, "follower")
+	if p.Region.Removed = rapid.Bool().Draw(t, "removed"); p.Region.Removed {
+		p.Region.Successor = number + 1 + id.Region(rapid.Uint16Max(1<<16-2).Draw(t, "successor"))
+	}
+	for i := range rapid.IntRange(0, 4).Draw(t, "members") {
+		p.Endpoints.Members = append(p.Endpoints.Members, Endpoint{
+			Replica: uint64(1 + i*rapid.IntRange(1, 1000).Draw(t, "replica")), Address: drawText(t, "address", 0, MaxEndpoint),
+			URL: drawText(t, "url", 0, MaxEndpoint),
+		})
+		if i > 0 {
+			p.Endpoints.Members[i].Replica += p.Endpoints.Members[i-1].Replica
+		}
+	}
+	switch p.Kind {
+	case KindRegion:
+		p.Endpoints, p.Home = Endpoints{}, Home{}
+	case KindEndpoints:
+		p.Region, p.Home = RegionInfo{}, Home{}
+	default:
+		p.Region, p.Endpoints = RegionInfo{}, Endpoints{}
+	}
 }
 
 // drawMetas makes the metas of n records: requests of several lanes, one behind the other, keyed records, bare ones.
