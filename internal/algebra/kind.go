@@ -23,16 +23,17 @@ const (
 	KindRelation      Kind = 6  // MaxPair of (user, relation, target): hide, mute, block, follow
 	KindEngagers      Kind = 7  // TopN: the users who met an item
 	KindEntity        Kind = 8  // Entity
-	KindUndone        Kind = 9  // a byte 1: the event at the key's position is undone
+	KindUndone        Kind = 9  // Undone: what became of the event at the key's position
 	KindSchemaVersion Kind = 10 // the encoded schema of the key's hash: copies are equal
 	KindFormatLevel   Kind = 11 // uvarint, from 1: the format level agreed on; a maximum
 	KindGeneration    Kind = 12 // uvarint of an HLC, from 1: the generation of an entity held elsewhere; a maximum
 	KindSession       Kind = 13 // Session, by the place that a user has for it
 	KindSealingKey    Kind = 14 // SealingKey of an id
+	KindRegister      Kind = 15 // LWWRegister of the cluster, by what it says
 )
 
 // Kinds is the number of kinds; they run from 1 to Kinds.
-const Kinds = 14
+const Kinds = 15
 
 // The bounds of stored lists. A change of any of these, as of the rules in [Kind.List], changes what stored bytes mean,
 // and needs a new version of the algebra: store.Algebra.
@@ -71,6 +72,8 @@ func (k Kind) String() string {
 		return "session"
 	case KindSealingKey:
 		return "sealing key"
+	case KindRegister:
+		return "register"
 	}
 	return "kind(" + strconv.Itoa(int(k)) + ")"
 }
@@ -149,7 +152,9 @@ func combine(kind Kind, dst, a, b []byte, cells func(a, b *SignalState), session
 	case KindEntity:
 		return join(dst, a, b, DecodeEntity, Entity.Merge, Entity.AppendBinary)
 	case KindUndone:
-		return join(dst, a, b, decodeUndone, largest, appendNumber)
+		return join(dst, a, b, DecodeUndone, Undone.Merge, Undone.AppendBinary)
+	case KindRegister:
+		return join(dst, a, b, DecodeLWWRegister, LWWRegister.Merge, LWWRegister.AppendBinary)
 	case KindSchemaVersion:
 		return joinEqual(dst, a, b)
 	case KindFormatLevel, KindGeneration:
@@ -208,8 +213,6 @@ func appendNumber(v uint64, dst []byte) []byte {
 }
 
 func decodeNumber(b []byte) (uint64, error) { return decodeUpTo(b, max64) }
-
-func decodeUndone(b []byte) (uint64, error) { return decodeUpTo(b, 1) }
 
 func decodeUpTo(b []byte, limit uint64) (uint64, error) {
 	if len(b) == 0 {

@@ -41,7 +41,7 @@ func randomEffect(rng *rand.Rand, kind Kind) []byte {
 	case KindEntity:
 		return entityKind().update(rng).AppendBinary(nil)
 	case KindUndone:
-		return []byte{1}
+		return Undone(1 + rng.IntN(3)).AppendBinary(nil)
 	case KindSchemaVersion:
 		return []byte("the one schema of this hash")
 	case KindFormatLevel, KindGeneration:
@@ -50,6 +50,8 @@ func randomEffect(rng *rand.Rand, kind Kind) []byte {
 		return randomSession(rng).AppendBinary(nil)
 	case KindSealingKey:
 		return sealingKeyKind().update(rng).AppendBinary(nil)
+	case KindRegister:
+		return registerKind().update(rng).AppendBinary(nil)
 	}
 	panic("no such kind")
 }
@@ -174,7 +176,9 @@ func TestSmallKinds(t *testing.T) {
 	}{
 		{KindUndone, "\x01", "", "\x01"},
 		{KindUndone, "\x01", "\x01", "\x01"},
-		{KindUndone, "\x02", "", "!"},
+		{KindUndone, "\x03", "\x01", "\x01"},
+		{KindUndone, "\x02", "\x03", "\x02"},
+		{KindUndone, "\x04", "", "!"},
 		{KindUndone, "\x00", "", "!"},
 		{KindUndone, "\x01\x01", "", "!"},
 		{KindFormatLevel, "\x03", "\x05", "\x05"},
@@ -239,6 +243,7 @@ func TestKindNumbersAreForEver(t *testing.T) {
 12 generation join
 13 session sum
 14 sealing key join
+15 register join
 `
 	got := ""
 	for kind := Kind(1); kind <= Kinds; kind++ {

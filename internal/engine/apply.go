@@ -159,7 +159,7 @@ func (e *Engine) applyRecords(origin id.Origin, b *record.Batch) (news bool, hig
 // applyRecord applies a record of any kind but signal.
 func (e *Engine) applyRecord(ev *event, v *version, rec *record.Record) error {
 	switch rec.Kind {
-	case record.KindDelete, record.KindErase, record.KindCompensate:
+	case record.KindDelete, record.KindErase, record.KindCompensate, record.KindUndo:
 		e.retractions.Add(1)
 	}
 	switch rec.Kind {
@@ -217,6 +217,14 @@ func (e *Engine) applyRecord(ev *event, v *version, rec *record.Record) error {
 			return err
 		}
 		return e.applySealingKey(&k)
+	case record.KindUndo:
+		var u record.Undo
+		if err := record.DecodeUndo(rec.Body, &u); err != nil {
+			return err
+		}
+		return e.applyUndo(&u)
+	case record.KindRegion, record.KindEndpoints, record.KindHome:
+		return e.applyRegionRecord(ev, rec)
 	}
 	return fmt.Errorf("unknown kind of record: %w", fault.ErrFormatTooNew)
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 
+	"github.com/tidaldb/tidal/internal/algebra"
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/id"
 	"github.com/tidaldb/tidal/internal/record"
@@ -40,12 +41,8 @@ func (e *Engine) applyCompensate(ev *event, c *record.Compensation) error {
 			}
 		}
 	}
-	owner := e.table.Owner(state.KindGlobal, undoneOwner(c.Original))
-	e.table.Put(undoneKey(owner, c.Original), undoneMark)
-	return nil
+	return e.settle(c.Original, algebra.UndoneCompensated)
 }
-
-var undoneMark = []byte{1}
 
 func (h *half) uncount(key state.Key, rules *typeRules, c *record.Compensation) error {
 	cell := &h.scratch.cell
@@ -59,15 +56,8 @@ func (h *half) uncount(key state.Key, rules *typeRules, c *record.Compensation) 
 	return nil
 }
 
-// Undone reports whether the event at p was compensated.
-func (e *Engine) Undone(p id.Position) bool {
-	owner, ok := e.table.Find(state.KindGlobal, undoneOwner(p))
-	if !ok {
-		return false
-	}
-	_, ok = e.table.Get(undoneKey(owner, p))
-	return ok
-}
+// Undone reports whether the event at p was compensated: its sums don't count any more. See [Engine.Negated].
+func (e *Engine) Undone(p id.Position) bool { return e.undone(p) == algebra.UndoneCompensated }
 
 // ours reports whether this group stamped an origin's events, in this incarnation or an earlier one: a frozen
 // incarnation's events are compensated by the newest.
@@ -81,7 +71,7 @@ func (e *Engine) Undoable(p id.Position) error {
 	switch {
 	case !e.ours(p.Origin()) || !e.vector.Covers(p) || p.IsZero():
 		return fmt.Errorf("event %v: %w", p, fault.ErrNotFound)
-	case e.Undone(p):
+	case e.Negated(p):
 		return fmt.Errorf("event %v: %w", p, fault.ErrUndone)
 	}
 	return nil

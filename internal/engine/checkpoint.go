@@ -37,11 +37,15 @@ func (e *Engine) Load(r Record) error {
 			return tooNew(level)
 		}
 		e.level = max(e.level, level)
-	case algebra.KindSession: // also of a user who stays in the store
-		if err := e.dueIn(r.Owner, r.Value); err != nil {
-			return err
-		}
 	}
+	if err := e.load(&r); err != nil {
+		return err
+	}
+	return e.noticed(&r, r.Value)
+}
+
+// load puts a record into the table.
+func (e *Engine) load(r *Record) error {
 	at := &e.loading
 	if at.kind != r.OwnerKind || at.name != r.Owner || at.name == "" {
 		*at = loading{kind: r.OwnerKind, name: r.Owner}

@@ -25,16 +25,11 @@ import (
 func (e *Engine) ApplyRange(c *Compacted) (Result, error) {
 	r := &c.Range
 	res := Result{Origin: r.Origin, First: r.First, Last: r.Last}
-	switch last := e.vector.Get(r.Origin); {
-	case r.Last <= last:
-		res.Outcome = Duplicate
-		return res, nil
-	case r.First > last+1:
-		res.Outcome = Gap
-		return res, nil
-	case r.First <= last:
-		return res, fmt.Errorf("apply range %v to what holds it up to %d: %w", *r, last, fault.ErrOverlap)
+	var err error
+	if res.Outcome, err = e.placeRange(c); res.Outcome != Applied || err != nil {
+		return res, err
 	}
+	res.Outcome = 0
 	if err := c.check(); err != nil {
 		return res, fmt.Errorf("apply range %v: %w", *r, err)
 	}
@@ -131,10 +126,28 @@ func (e *Engine) mergeEntry(x *algebra.RangeEntry) error {
 		return err
 	}
 	t.Set(key, place, merged)
-	if r.Kind == algebra.KindSession {
-		return e.dueIn(r.Owner, merged)
+	if err := e.noticed(&r, merged); err != nil {
+		return err
 	}
 	return e.look(&key, merged)
+}
+
+// noticed keeps up with a replicated record what the engine remembers beside the state. The record's value is given
+// as it is now.
+func (e *Engine) noticed(r *Record, value []byte) error {
+	switch r.Kind {
+	case algebra.KindSession: // also of a user who stays in the store
+		return e.dueIn(r.Owner, value)
+	case algebra.KindUndone:
+		u, err := algebra.DecodeUndone(value)
+		if p, ok := undonePosition(r.Owner, r.Sub); ok && err == nil {
+			e.settled(p, u)
+		}
+		return err
+	case algebra.KindRegister:
+		return e.surveyRegions()
+	}
+	return nil
 }
 
 // enterRange enters what a range brings beside its effects.

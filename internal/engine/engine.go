@@ -51,6 +51,9 @@ type Engine struct {
 	counters        Counters
 	retractions     atomic.Uint64 // see Retractions
 
+	regions   regionTable
+	takeBacks takeBacks
+
 	folding bool // for a Fold: deleted is kept
 	loading loading
 
@@ -119,6 +122,7 @@ func New(cfg Config) *Engine {
 		parked:   map[id.Origin]*parkedOrigin{},
 		recent:   map[id.Origin]*recentBatches{},
 	}
+	e.regions.role = e.regions.roleOf(cfg.Origin.Region)
 	if cfg.UserMemory > 0 {
 		e.cold = newCold(cfg.UserMemory)
 		e.users.cold = e.cold

@@ -64,12 +64,14 @@ func sealingKey(owner state.Ord, name uint32) state.Key {
 	return state.Key{Kind: algebra.KindSealingKey, Owner: state.KindGlobal, Ord: owner, Sub: string(sub)}
 }
 
-// The owners of what belongs to no entity. The seals stand behind the level, so that a program that doesn't know them
-// reads first that it's too old.
+// The owners of what belongs to no entity. The regions and the seals stand behind the level, so that a program that
+// doesn't know them reads first that it's too old.
 const (
 	levelOwner  = "level"
 	schemaOwner = "schema"
 	sealsOwner  = "seals"
+	// regionsOwner has the region table.
+	regionsOwner = "regions"
 )
 
 // parted takes apart what joined put together.
