@@ -14,6 +14,7 @@ import (
 	"github.com/tidaldb/tidal/internal/id"
 	"github.com/tidaldb/tidal/internal/record"
 	"github.com/tidaldb/tidal/internal/retention"
+	"github.com/tidaldb/tidal/internal/ship"
 	"github.com/tidaldb/tidal/internal/store"
 	"github.com/tidaldb/tidal/internal/vfs"
 	"github.com/tidaldb/tidal/internal/wal"
@@ -52,6 +53,9 @@ type Base struct {
 	segments  map[string]retention.Segment // what sealed files of the log hold, as far as it was looked at
 	pins      pins
 	streams   Streams
+	// shipped are the batches that were applied since shipping last looked, and table the other regions; guarded as the engine is.
+	shipped []ship.Batch
+	table   []ship.Region
 	// place is where the engine is in the log: Applied, AppliedTerm and Members; guarded as the engine is.
 	place consensus.Restored
 	// retracted is what engines of before had for [engine.Engine.Retractions]; guarded as the engine is.

@@ -16,6 +16,7 @@ import (
 	"github.com/tidaldb/tidal/internal/record"
 	"github.com/tidaldb/tidal/internal/replica"
 	"github.com/tidaldb/tidal/internal/retention"
+	"github.com/tidaldb/tidal/internal/ship"
 	"github.com/tidaldb/tidal/internal/state"
 	"github.com/tidaldb/tidal/internal/token"
 	"github.com/tidaldb/tidal/internal/vfs"
@@ -76,6 +77,12 @@ type Options struct {
 
 	// SessionDue is engine.Config's: it is told when sessions end by themselves. nil is nobody.
 	SessionDue func(user, session string, due int64)
+
+	// Regions has the replica ship to other regions, and take what they ship. ShipTicks are its times, and ShipWindow is how many
+	// bytes may be on their way from each region; what is zero is as in [ship.Config].
+	Regions    bool
+	ShipTicks  ship.Ticks
+	ShipWindow int64
 
 	// Joined makes a new directory a member's of a group that others founded; nil founds one, or asks Group.Join.
 	Joined *Joined

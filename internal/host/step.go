@@ -5,6 +5,7 @@ import (
 
 	"github.com/tidaldb/tidal/internal/consensus"
 	"github.com/tidaldb/tidal/internal/replica"
+	"github.com/tidaldb/tidal/internal/ship"
 )
 
 // Edge is where a stepper's outputs go and where its time comes from.
@@ -21,6 +22,13 @@ type Edge struct {
 	Changed func(replica.ChangeReply)
 	// Foreign ends what [replica.Core.ProposeForeign] took; nil where nothing ships.
 	Foreign func(replica.ForeignReply)
+	// Ship sends a packet to a replica of another region, or, if it is news, of the own one, without waiting; it may be lost.
+	// ShipEvent is told what people may want to know of that. Where they are nil nobody is there.
+	Ship      func(*ship.Packet)
+	ShipEvent func(*ship.Event)
+	// ShipWork hands out work on the log, which [Base.ShipWork] does, several at a time; [Stepper.Worked] takes it back. nil does
+	// it at once.
+	ShipWork func(ship.Work)
 	// Snapshot hands out work on snapshots, which [Snapshots.Do] does, one after the other; [Stepper.Snapped] takes it back. nil
 	// does it at once.
 	Snapshot func(replica.SnapWork)
@@ -51,15 +59,16 @@ type Stepper struct {
 	// Core is stepped by the caller, who then calls [Stepper.Settle].
 	Core *replica.Core
 
-	base    *Base
-	edge    Edge
-	life    life
-	courier *replica.Courier
-	ticked  int    // ticks that the courier has seen
-	told    uint64 // the last checkpoint that the core was told of
-	inDisk  int    // appends that the disk has not answered
-	led     bool
-	fenced  error
+	base     *Base
+	edge     Edge
+	life     life
+	courier  *replica.Courier
+	shipping *shipping // nil without regions
+	ticked   int       // ticks that the courier has seen
+	told     uint64    // the last checkpoint that the core was told of
+	inDisk   int       // appends that the disk has not answered
+	led      bool
+	fenced   error
 }
 
 // NewStepper returns a stepper with a new core on an opened directory.
@@ -72,6 +81,9 @@ func NewStepper(b *Base, edge Edge) (*Stepper, error) {
 	var err error
 	s.Core, err = s.newCore(nil)
 	if err != nil {
+		return nil, err
+	}
+	if s.shipping, err = s.newShipping(); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -162,7 +174,11 @@ func (s *Stepper) Perform() error {
 		if err != nil {
 			return err
 		}
-		if len(out.Apply) == 0 && len(out.Persist) == 0 && !told && !s.Core.Ripe() {
+		proposed, err := s.ships(&out)
+		if err != nil {
+			return err
+		}
+		if len(out.Apply) == 0 && len(out.Persist) == 0 && !told && !proposed && !s.Core.Ripe() {
 			return nil
 		}
 	}
@@ -227,9 +243,11 @@ func (b *Base) apply(entries []consensus.Entry) error {
 	defer b.mu.Unlock()
 	for _, e := range entries {
 		if e.Kind == consensus.Batch {
-			if _, err := b.Engine.Apply(e.Data); err != nil {
+			res, err := b.Engine.Apply(e.Data)
+			if err != nil {
 				return fmt.Errorf("apply entry %d: %w", e.Index, err)
 			}
+			b.noteShipped(&res, e.Data)
 		}
 		if err := b.now(e); err != nil {
 			return fmt.Errorf("apply entry %d: %w", e.Index, err)

@@ -126,6 +126,7 @@ func (s *Stepper) Reload() error {
 		return err
 	}
 	s.led, s.fenced, s.inDisk, s.ticked, s.told = false, nil, 0, 0, 0
+	s.shipAnew()
 	s.Core, err = s.newCore(s.Core)
 	return err
 }

@@ -1,0 +1,208 @@
+package host
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"github.com/tidaldb/tidal/internal/engine"
+	"github.com/tidaldb/tidal/internal/fault"
+	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/replica"
+	"github.com/tidaldb/tidal/internal/ship"
+)
+
+// What a stepper does about other regions, beside the core's work: see [ship.Core]. It is there if Options.Regions is set.
+
+// shipping is what a stepper has for it.
+type shipping struct {
+	core   *ship.Core
+	ticked int // ticks that it has seen
+}
+
+// newShipping makes the core that ships, nil if there are no regions.
+func (s *Stepper) newShipping() (*shipping, error) {
+	b := s.base
+	if !b.opts.Regions {
+		return nil, nil
+	}
+	cfg := ship.Config{
+		Self:   ship.Peer{Region: b.identity.Region, Replica: b.identity.Replica},
+		Origin: b.Origin(), Tenant: b.identity.Tenant, Ticks: b.opts.ShipTicks, Window: b.opts.ShipWindow,
+	}
+	if _, err := hex.Decode(cfg.Cluster[:], []byte(b.identity.Cluster)); err != nil {
+		return nil, fmt.Errorf("cluster %q is not 16 bytes in hex", b.identity.Cluster)
+	}
+	var seed [8]byte
+	if _, err := b.opts.random().Read(seed[:]); err == nil {
+		cfg.Seed = binary.LittleEndian.Uint64(seed[:])
+	}
+	now := s.edge.Now()
+	cfg.Seed ^= uint64(now.Wall) ^ uint64(now.Mono)<<32 // also if what is drawn is always the same
+	return &shipping{core: ship.New(cfg)}, nil
+}
+
+// Ship is the core that ships, nil if Options.Regions isn't set. It is stepped by the stepper; others only ask it.
+func (s *Stepper) Ship() *ship.Core {
+	if s.shipping == nil {
+		return nil
+	}
+	return s.shipping.core
+}
+
+// shipAnew goes on with a new core of the group: what was under way is asked for again.
+func (s *Stepper) shipAnew() {
+	if s.shipping != nil {
+		s.shipping.ticked = 0
+		s.shipping.core.Lead(ship.Now(s.edge.Now()), false, 0)
+	}
+}
+
+// ReceiveShip takes a packet from a replica of another region, or about other regions; [Stepper.Settle] is called behind it.
+func (s *Stepper) ReceiveShip(p *ship.Packet) {
+	if s.shipping != nil && s.fenced == nil {
+		s.shipping.core.Receive(ship.Now(s.edge.Now()), p)
+	}
+}
+
+// Worked takes back what came of a piece of work that [Edge.ShipWork] was given; [Stepper.Settle] is called behind it.
+func (s *Stepper) Worked(r ship.WorkResult) {
+	if s.shipping != nil {
+		s.shipping.core.Done(ship.Now(s.edge.Now()), r)
+	}
+}
+
+// Connected says that a way to a replica of another region has opened; [Stepper.Settle] is called behind it.
+func (s *Stepper) Connected(p ship.Peer) {
+	if s.shipping != nil {
+		s.shipping.core.Connected(ship.Now(s.edge.Now()), p)
+	}
+}
+
+// ships hands the core that ships what concerns it, and does what it wants done. It reports whether something was proposed.
+func (s *Stepper) ships(out *replica.Output) (proposed bool, err error) {
+	x := s.shipping
+	if x == nil {
+		return false, nil
+	}
+	now := ship.Now(s.edge.Now())
+	outcomes := make([]ship.Outcome, 0, len(out.Foreign))
+	for i := range out.Foreign {
+		outcomes = append(outcomes, outcomeOf(&out.Foreign[i]))
+	}
+	s.base.mu.RLock()
+	vector, batches := s.base.Engine.Vector(), s.base.shipped
+	s.base.shipped = nil
+	s.base.mu.RUnlock()
+	x.core.Applied(now, vector, batches)
+	x.core.Proposed(now, outcomes...)
+	x.core.Lead(now, s.Core.Leading() && s.fenced == nil, s.Core.Role().LeaderID)
+	for ticks := s.Core.Ticks(); x.ticked < ticks; x.ticked++ {
+		x.core.Regions(now, s.base.regions())
+		x.core.Tick(now)
+	}
+	return s.deliver(now)
+}
+
+// deliver does what the core that ships wants done, until it wants nothing more.
+func (s *Stepper) deliver(now ship.Now) (proposed bool, err error) {
+	for {
+		out := s.shipping.core.Take(s.Core.Room())
+		if s.edge.Ship != nil && s.fenced == nil {
+			for i := range out.Send {
+				s.edge.Ship(&out.Send[i])
+			}
+		}
+		for i := range out.Events {
+			if s.edge.ShipEvent != nil {
+				s.edge.ShipEvent(&out.Events[i])
+			}
+		}
+		for _, p := range out.Ahead {
+			s.Core.Ahead(replica.Now(now), p)
+		}
+		if len(out.Propose) > 0 {
+			s.proposeForeign(replica.Now(now), out.Propose)
+			proposed = true
+		}
+		if len(out.Work) == 0 {
+			return proposed, nil
+		}
+		for _, w := range out.Work {
+			if s.edge.ShipWork != nil {
+				s.edge.ShipWork(w)
+				continue
+			}
+			s.shipping.core.Done(now, s.base.ShipWork(w))
+		}
+	}
+}
+
+func (s *Stepper) proposeForeign(now replica.Now, list []ship.Proposal) {
+	s.base.mu.RLock()
+	defer s.base.mu.RUnlock()
+	for _, p := range list {
+		s.Core.ProposeForeign(now, &replica.Foreign{Ticket: p.Ticket, Data: p.Data})
+	}
+}
+
+// outcomeOf says what became of a proposal.
+func outcomeOf(r *replica.ForeignReply) ship.Outcome {
+	x := ship.Outcome{Ticket: r.Ticket, Err: r.Err, What: ship.Broken}
+	switch {
+	case r.Err == nil && r.Result.Outcome == engine.Gap:
+		x.What = ship.Missing
+	case r.Err == nil:
+		x.What = ship.Taken
+	case errors.Is(r.Err, fault.ErrNotLeader), errors.Is(r.Err, fault.ErrUnknown), errors.Is(r.Err, fault.ErrClosed):
+		x.What = ship.Lost
+	case errors.Is(r.Err, fault.ErrOverloaded):
+		x.What = ship.Full
+	case errors.Is(r.Err, fault.ErrOverlap):
+		x.What = ship.Overlapping
+	case errors.Is(r.Err, fault.ErrForked):
+		x.What = ship.Forked
+	}
+	return x
+}
+
+// noteShipped keeps a batch that was applied for those who subscribe. It is called under the lock.
+func (b *Base) noteShipped(res *engine.Result, data []byte) {
+	if b.opts.Regions && res.Outcome == engine.Applied {
+		b.shipped = append(b.shipped, ship.Batch{Origin: res.Origin, First: res.First, Last: res.Last, Data: data})
+	}
+}
+
+// regions is the region table as shipping sees it.
+func (b *Base) regions() []ship.Region { return b.table }
+
+// ShipWork does a piece of work on the log. It may be called beside the stepper, several at a time.
+func (b *Base) ShipWork(w ship.Work) ship.WorkResult {
+	if w.Kind == ship.WorkFold {
+		return ship.WorkResult{Work: w, Err: fmt.Errorf("a range of origin %v: %w", w.Origin, fault.ErrNotFound)}
+	}
+	return ship.Do(b.shipLog(), placeOfRange, w)
+}
+
+// placeOfRange reads the head of a range entry.
+func placeOfRange([]byte) (o id.Origin, first, last id.Seq, err error) {
+	return o, 0, 0, fmt.Errorf("range: %w", fault.ErrNotFound)
+}
+
+func (b *Base) shipLog() ship.Log { return emptyLog{} }
+
+// emptyLog holds nothing: what isn't in memory any more is served by nobody yet.
+type emptyLog struct{}
+
+func (emptyLog) First(id.Origin) id.Seq { return 0 }
+
+func (emptyLog) Read(o id.Origin, after id.Seq, _ int) ([][]byte, error) {
+	return nil, fmt.Errorf("batches behind %v: %w", o.At(after), fault.ErrNotFound)
+}
+
+func (emptyLog) Bytes(id.Origin, id.Seq) int64 { return 0 }
+
+func (emptyLog) Range(o id.Origin, after id.Seq, _ int) ([]byte, error) {
+	return nil, fmt.Errorf("range behind %v: %w", o.At(after), fault.ErrNotFound)
+}

@@ -1,0 +1,236 @@
+package ship
+
+import (
+	"slices"
+
+	"github.com/tidaldb/tidal/internal/id"
+)
+
+// Region is a row of the region table, as far as shipping is concerned.
+type Region struct {
+	Number id.Region
+	// Replicas are the numbers of its replicas; they may be none.
+	Replicas []uint64
+	// Removed says that it is no more: nobody subscribes there, and others relay what it stamped.
+	Removed bool
+}
+
+// region is what a core knows of a region.
+type region struct {
+	Region
+	// known says that something was reported of it: vector, as of asOf. direct says that it said so itself.
+	known  bool
+	direct bool
+	vector id.VersionVector
+	asOf   int64
+	// heardAt is the tick of the last packet from it, and wall its clock then, in milliseconds, read at wallAt.
+	heardAt int
+	heard   bool
+	wall    int64
+	wallAt  int64
+	leader  uint64 // who leads it, as far as it's known
+	behind  behind // how far we are behind it
+	source  *source
+	refused [causes]uint64
+	told    [causes]told
+	tooFar  map[id.Origin]bool // what it couldn't give us from where we stand
+	future  map[id.Origin]int  // since which tick it claims more than there is
+}
+
+// Regions says who is there: the whole region table, with the own region. A database that never had a second region has none.
+func (c *Core) Regions(now Now, list []Region) {
+	c.now = now
+	list = slices.Clone(list)
+	slices.SortFunc(list, func(a, b Region) int { return int(a.Number) - int(b.Number) })
+	table := make([]*region, 0, len(list))
+	c.mates = nil
+	for _, x := range list {
+		if x.Number == c.cfg.Self.Region {
+			for _, n := range x.Replicas {
+				if n != c.cfg.Self.Replica {
+					c.mates = append(c.mates, n)
+				}
+			}
+			continue
+		}
+		r := c.region(x.Number)
+		if r == nil {
+			r = &region{heardAt: c.tick}
+		}
+		r.Region = x
+		table = append(table, r)
+	}
+	for _, r := range c.table {
+		if !slices.Contains(table, r) {
+			c.leave(r)
+		}
+	}
+	c.table = table
+	for _, r := range c.table {
+		if r.Removed {
+			c.leave(r)
+		}
+	}
+	if c.leading {
+		c.assign()
+	}
+}
+
+// region finds another region's row.
+func (c *Core) region(n id.Region) *region {
+	i, ok := slices.BinarySearchFunc(c.table, n, func(r *region, n id.Region) int { return int(r.Number) - int(n) })
+	if !ok {
+		return nil
+	}
+	return c.table[i]
+}
+
+// inTable reports whether an origin's region is known, its own included.
+func (c *Core) inTable(o id.Origin) bool {
+	return o.Region == c.cfg.Self.Region || c.region(o.Region) != nil
+}
+
+// alive reports whether a region was heard of lately.
+func (c *Core) alive(r *region) bool {
+	return r.heard && c.tick-r.heardAt <= c.cfg.Ticks.Silence
+}
+
+// heard takes what a packet says of its sender and of others.
+func (c *Core) heard(r *region, p *Packet) {
+	pulse := &p.Pulse
+	r.heard, r.heardAt = true, c.tick
+	r.wall, r.wallAt = pulse.Wall, c.now.Mono
+	if pulse.Leads {
+		r.leader = p.From.Replica
+	} else if pulse.Leader != 0 {
+		r.leader = pulse.Leader
+	}
+	// A replica that doesn't lead may be behind its leader, but what it has its group has.
+	vector := pulse.Vector
+	if r.direct && !pulse.Leads && !vector.Includes(r.vector) {
+		vector = r.vector.Merge(vector)
+	}
+	c.report(r, vector, c.now.Mono, true)
+	for i := range pulse.Knows {
+		k := &pulse.Knows[i]
+		x := c.region(k.Region)
+		if x == nil {
+			continue
+		}
+		age := int64(min(k.Age, uint64(1)<<40)) * 1e6
+		if asOf := c.now.Mono - age; !x.known || asOf > x.asOf && !c.alive(x) {
+			c.report(x, k.Vector, asOf, false)
+		}
+	}
+}
+
+// report notes a region's vector.
+func (c *Core) report(r *region, vector id.VersionVector, asOf int64, direct bool) {
+	vector = c.plausible(r, vector)
+	changed := !r.known || !r.vector.Equal(vector)
+	r.known, r.vector, r.asOf, r.direct = true, vector, asOf, direct
+	r.behind.saw(part(vector, r.Number), asOf, c.vector)
+	if changed && c.leading {
+		c.assign()
+	}
+}
+
+// part is what a vector says of a region's own origins.
+func part(v id.VersionVector, n id.Region) id.VersionVector {
+	same := true
+	for o := range v.All {
+		same = same && o.Region == n
+	}
+	if same {
+		return v
+	}
+	var out id.VersionVector
+	for o, seq := range v.All {
+		if o.Region == n {
+			out = out.With(o, seq)
+		}
+	}
+	return out
+}
+
+// plausible takes out of a vector what can't be: more of the own origin than was stamped, and more of another one than its own
+// region says there is, for some time.
+func (c *Core) plausible(r *region, vector id.VersionVector) id.VersionVector {
+	out := vector
+	for o, seq := range vector.All {
+		if o == c.cfg.Origin {
+			if have := c.vector.Get(o); seq > have {
+				if c.leading && seq > c.ahead {
+					c.ahead = seq
+					c.out.Ahead = append(c.out.Ahead, o.At(seq))
+				}
+				out = out.With(o, have)
+			}
+			continue
+		}
+		if home := c.region(o.Region); home != nil && home != r {
+			out = c.believable(r, home, out, o, seq)
+		}
+	}
+	return out
+}
+
+// believable holds what a region claims of an origin against what the origin's own leader says. That may come a moment later.
+func (c *Core) believable(r, home *region, vector id.VersionVector, o id.Origin, seq id.Seq) id.VersionVector {
+	if !home.direct || !c.alive(home) || seq <= max(home.vector.Get(o), c.vector.Get(o)) {
+		delete(r.future, o)
+		return vector
+	}
+	since, ok := r.future[o]
+	if !ok {
+		if r.future == nil {
+			r.future = map[id.Origin]int{}
+		}
+		if len(r.future) < maxOrigins {
+			r.future[o] = c.tick
+		}
+		return vector
+	}
+	if c.tick-since <= c.cfg.Ticks.Silence {
+		return vector
+	}
+	c.refuse(r, Peer{Region: r.Number}, CauseFuture, "it says that it has "+o.At(seq).String()+", and that origin's own region doesn't")
+	return vector.With(o, max(home.vector.Get(o), c.vector.Get(o)))
+}
+
+// knows is what is known of all regions but one, for that one to read.
+func (c *Core) knows(but id.Region) []Report {
+	var out []Report
+	for _, r := range c.table {
+		if r.known && r.Number != but && len(out) < maxReports {
+			out = append(out, Report{r.Number, r.vector, uint64(max(0, c.now.Mono-r.asOf)) / 1e6})
+		}
+	}
+	return out
+}
+
+// news tells the other replicas of the own region what is known.
+func (c *Core) news() {
+	if c.tick-c.newsAt < c.cfg.Ticks.Heartbeat || len(c.table) == 0 {
+		return
+	}
+	c.newsAt = c.tick
+	for _, n := range c.mates {
+		c.send(Peer{c.cfg.Self.Region, n}, Packet{Kind: PacketNews}, true)
+	}
+}
+
+// told takes news from the own region's leader.
+func (c *Core) told(p *Packet) {
+	for i := range p.Pulse.Knows {
+		k := &p.Pulse.Knows[i]
+		r := c.region(k.Region)
+		if r == nil {
+			continue
+		}
+		age := int64(min(k.Age, uint64(1)<<40)) * 1e6
+		if asOf := c.now.Mono - age; !r.known || asOf > r.asOf {
+			c.report(r, k.Vector, asOf, false)
+		}
+	}
+}

@@ -1,0 +1,270 @@
+package ship
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/tidaldb/tidal/internal/fault"
+	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/record"
+)
+
+// What becomes of the items that came.
+
+// arrived is an item that waits to be proposed.
+type arrived struct {
+	Item
+	session uint64
+	bytes   int // as the source counts
+	folding bool
+	folded  bool
+}
+
+// flight is a proposal under way.
+type flight struct {
+	item   *arrived
+	region id.Region
+}
+
+// Check verifies what batches hold, to the last byte. Whoever receives packets beside the core may call it first; the core
+// does what wasn't done. An error names the first item that is damaged, or of a newer program; those before it are checked.
+func (p *Packet) Check() error {
+	for i := range p.Items {
+		if err := p.Items[i].check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (it *Item) check() error {
+	if it.checked || it.Range {
+		return nil // a range is verified when what is here is taken out of it
+	}
+	b, err := record.Open(it.Data)
+	if err == nil {
+		err = b.Verify()
+	}
+	// What a newer program wrote is whole, and waits in its origin until this program is as new.
+	if err != nil && !errors.Is(err, fault.ErrFormatTooNew) {
+		return fmt.Errorf("batch %v to %d: %w", it.Origin.At(it.First), it.Last, err)
+	}
+	if err != nil && b.Data() == nil {
+		return fmt.Errorf("batch %v to %d: %w", it.Origin.At(it.First), it.Last, err) // not even its header can be read
+	}
+	if b.Origin() != it.Origin || b.Header.First != it.First || b.Header.Last != it.Last {
+		return fmt.Errorf("batch %v to %d: %w", it.Origin.At(it.First), it.Last,
+			fault.Damaged("", 0, "it says of itself that it is %v to %d", b.Origin().At(b.Header.First), b.Header.Last))
+	}
+	it.checked = true
+	return nil
+}
+
+// take puts items into the queue, and reports whether the subscription goes on.
+func (c *Core) take(r *region, s *source, items []Item) bool {
+	for i := range items {
+		it := &items[i]
+		s.got += uint64(len(it.Data))
+		if s.got-s.taken > uint64(c.cfg.Window)+MaxPacket {
+			return c.bad(r, s, CauseProtocol, "it sends more than the window takes")
+		}
+		switch cause, text := c.judge(r, s, it); {
+		case text != "":
+			if cause == CauseForked || cause == CauseDamaged || cause == CauseTooNew {
+				c.block(it.Origin)
+			}
+			return c.bad(r, s, cause, text)
+		case it.Last <= c.expected(it.Origin) || c.tick < c.blocked[it.Origin]:
+			s.taken += uint64(len(it.Data)) // it came by another way
+			s.ackDue = true
+			continue
+		}
+		s.queue = append(s.queue, &arrived{Item: *it, session: s.session, bytes: len(it.Data)})
+		s.queued += len(it.Data)
+		c.expect[it.Origin] = it.Last
+	}
+	return true
+}
+
+// judge returns what is wrong with an item.
+func (c *Core) judge(r *region, s *source, it *Item) (Cause, string) {
+	o := it.Origin
+	_, relayed := slices.BinarySearchFunc(s.relay, o, id.Origin.Compare)
+	have := c.expected(o)
+	switch {
+	case o == c.cfg.Origin || o.Region != r.Number && !relayed:
+		return CauseOrigin, "it sends what wasn't asked for, of origin " + o.String()
+	case !c.inTable(o):
+		return CauseOrigin, "it sends what is of an unknown region, of origin " + o.String()
+	case it.Last <= have:
+		return 0, ""
+	case it.First > have+1:
+		return CauseGap, fmt.Sprintf("it sends %v behind %d", o.At(it.First), have)
+	case it.First <= have && !it.Range:
+		return CauseForked, reachesInto(it, have).Error()
+	}
+	if err := it.check(); errors.Is(err, fault.ErrFormatTooNew) {
+		return CauseTooNew, err.Error()
+	} else if err != nil {
+		return CauseDamaged, err.Error()
+	}
+	return 0, ""
+}
+
+// bad refuses what a source sent, and tries again later, perhaps elsewhere.
+func (c *Core) bad(r *region, s *source, cause Cause, text string) bool {
+	c.refuse(r, s.peer, cause, text)
+	s.turn++
+	c.later(r)
+	return false
+}
+
+// blockFor is how long an origin isn't asked for that brought what can't be, in units of silence.
+const blockFor = 8
+
+func (c *Core) block(o id.Origin) {
+	if len(c.blocked) < maxOrigins {
+		c.blocked[o] = c.tick + blockFor*c.cfg.Ticks.Silence
+	}
+}
+
+// propose hands over what waits, one of each source after the other, as far as there is room.
+func (c *Core) propose(room int) {
+	for again := true; again; {
+		again = false
+		for _, r := range c.table {
+			if s := r.source; s != nil && len(s.queue) > 0 {
+				n := len(s.queue[0].Data)
+				if n > room && len(c.flying)+len(c.out.Propose) > 0 {
+					continue
+				}
+				if c.hand(r, s) {
+					room -= n
+					again = true
+				}
+			}
+		}
+	}
+}
+
+// hand proposes the first of a queue, unless that must wait.
+func (c *Core) hand(r *region, s *source) bool {
+	a := s.queue[0]
+	have := c.vector.Get(a.Origin)
+	if a.Range && !a.folded {
+		if !a.folding && c.inhand[a.Origin] == 0 {
+			a.folding = true
+			c.out.Work = append(c.out.Work, Work{
+				Kind: WorkFold, Peer: s.peer, Session: a.session, Origin: a.Origin, After: have, Last: a.Last, Item: a.Item,
+			})
+		}
+		return false
+	}
+	s.queue = s.queue[1:]
+	s.queued -= a.bytes
+	c.tickets++
+	c.flying[c.tickets] = &flight{item: a, region: r.Number}
+	c.inhand[a.Origin]++
+	c.out.Propose = append(c.out.Propose, Proposal{Ticket: c.tickets, Data: a.Data})
+	return true
+}
+
+// folded takes a range of which what is here was taken out.
+func (c *Core) folded(w *WorkResult) {
+	r := c.region(w.Peer.Region)
+	if r == nil || r.source == nil {
+		return
+	}
+	s := r.source
+	if len(s.queue) == 0 || !s.queue[0].folding || s.queue[0].session != w.Session || s.queue[0].Origin != w.Origin ||
+		s.queue[0].Last != w.Last {
+		return
+	}
+	a := s.queue[0]
+	a.folding = false
+	switch {
+	case w.Err != nil:
+		c.again(w.Origin)
+		if errors.Is(w.Err, fault.ErrNotFound) {
+			c.refuse(r, w.Peer, CauseGone, "a range of its can't be taken: "+w.Err.Error())
+		} else {
+			c.refuse(r, w.Peer, CauseDamaged, "a range of its can't be taken: "+w.Err.Error())
+		}
+		c.block(w.Origin)
+		c.later(r)
+	default:
+		a.folded, a.First, a.Data = true, w.After+1, w.Entry
+	}
+}
+
+// Proposed says what became of proposals.
+func (c *Core) Proposed(now Now, outcomes ...Outcome) {
+	c.now = now
+	for i := range outcomes {
+		c.proposed(&outcomes[i])
+	}
+}
+
+func (c *Core) proposed(x *Outcome) {
+	f := c.flying[x.Ticket]
+	if f == nil {
+		return // of before the replica ceased to lead
+	}
+	delete(c.flying, x.Ticket)
+	a := f.item
+	if c.inhand[a.Origin]--; c.inhand[a.Origin] == 0 {
+		delete(c.inhand, a.Origin)
+	}
+	r := c.region(f.region)
+	if r == nil || r.source == nil {
+		return
+	}
+	s := r.source
+	if x.What == Full {
+		s.queue = slices.Insert(s.queue, 0, a)
+		s.queued += a.bytes
+		return
+	}
+	if a.session == s.session {
+		s.taken += uint64(a.bytes)
+		s.ackDue = true
+	}
+	switch x.What {
+	case Taken:
+		s.failures = 0
+		return
+	case Missing, Overlapping, Lost:
+	case Forked:
+		c.refuse(r, s.peer, CauseForked, fmt.Sprintf("%v to %d: %v", a.Origin.At(a.First), a.Last, x.Err))
+		c.block(a.Origin)
+	case Broken:
+		c.refuse(r, s.peer, CauseDamaged, fmt.Sprintf("%v to %d: %v", a.Origin.At(a.First), a.Last, x.Err))
+		c.block(a.Origin)
+	}
+	c.again(a.Origin)
+	if s.state != waiting {
+		c.later(r)
+	}
+}
+
+// again has an origin asked for from where it is applied: what waits of it is dropped.
+func (c *Core) again(o id.Origin) {
+	delete(c.expect, o)
+	for _, r := range c.table {
+		s := r.source
+		if s == nil {
+			continue
+		}
+		s.queue = slices.DeleteFunc(s.queue, func(a *arrived) bool {
+			if a.Origin != o {
+				return false
+			}
+			s.queued -= a.bytes
+			if a.session == s.session {
+				s.taken += uint64(a.bytes)
+			}
+			return true
+		})
+	}
+}
