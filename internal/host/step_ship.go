@@ -182,27 +182,10 @@ func (b *Base) ShipWork(w ship.Work) ship.WorkResult {
 	if w.Kind == ship.WorkFold {
 		return ship.WorkResult{Work: w, Err: fmt.Errorf("a range of origin %v: %w", w.Origin, fault.ErrNotFound)}
 	}
-	return ship.Do(b.shipLog(), placeOfRange, w)
+	return ship.Do(b.Streams(), placeOfRange, w)
 }
 
 // placeOfRange reads the head of a range entry.
 func placeOfRange([]byte) (o id.Origin, first, last id.Seq, err error) {
 	return o, 0, 0, fmt.Errorf("range: %w", fault.ErrNotFound)
-}
-
-func (b *Base) shipLog() ship.Log { return emptyLog{} }
-
-// emptyLog holds nothing: what isn't in memory any more is served by nobody yet.
-type emptyLog struct{}
-
-func (emptyLog) First(id.Origin) id.Seq { return 0 }
-
-func (emptyLog) Read(o id.Origin, after id.Seq, _ int) ([][]byte, error) {
-	return nil, fmt.Errorf("batches behind %v: %w", o.At(after), fault.ErrNotFound)
-}
-
-func (emptyLog) Bytes(id.Origin, id.Seq) int64 { return 0 }
-
-func (emptyLog) Range(o id.Origin, after id.Seq, _ int) ([]byte, error) {
-	return nil, fmt.Errorf("range behind %v: %w", o.At(after), fault.ErrNotFound)
 }

@@ -15,13 +15,13 @@ type Log interface {
 	// First is the first number of an origin that Read can begin with; 0 if there is none.
 	First(o id.Origin) id.Seq
 	// Read returns the batches of an origin behind a number, in order, one at least unless a compacted range comes next: then
-	// none. It stops at such a range, and when there are about maxBytes. [fault.ErrNotFound] says that the next event isn't held
+	// none. It stops at such a range, and when there are about maxBytes. [fault.ErrGone] says that the next event isn't held
 	// as a batch any more.
 	Read(o id.Origin, after id.Seq, maxBytes int) (batches [][]byte, err error)
 	// Bytes is how many bytes the batches of an origin behind a number have.
 	Bytes(o id.Origin, after id.Seq) int64
 	// Range returns, as a log entry, a compacted stretch that begins at the event behind a number or before it, and ends
-	// behind it. [fault.ErrNotFound] says that there is none.
+	// behind it. [fault.ErrGone] says that there is none.
 	Range(o id.Origin, after id.Seq, maxBytes int) (entry []byte, err error)
 }
 
@@ -76,7 +76,7 @@ func Do(log Log, place Place, w Work) WorkResult {
 
 func read(log Log, place Place, w *Work) ([]Item, error) {
 	batches, err := log.Read(w.Origin, w.After, w.MaxBytes)
-	if err != nil && !errors.Is(err, fault.ErrNotFound) {
+	if err != nil && !errors.Is(err, fault.ErrGone) {
 		return nil, err
 	}
 	if len(batches) == 0 {
@@ -103,7 +103,7 @@ func readRange(log Log, place Place, w *Work, gone error) ([]Item, error) {
 		return nil, err
 	}
 	if o != w.Origin || first > w.After+1 || last <= w.After {
-		return nil, fmt.Errorf("range %v to %d for what lies behind %v: %w", o.At(first), last, w.Origin.At(w.After), fault.ErrNotFound)
+		return nil, fmt.Errorf("range %v to %d for what lies behind %v: %w", o.At(first), last, w.Origin.At(w.After), fault.ErrGone)
 	}
 	return []Item{{Range: true, Origin: o, First: first, Last: last, Data: entry}}, nil
 }
