@@ -13,17 +13,19 @@ import (
 func (a *app) clusterCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "cluster",
-		Short: "Look at the replicas of a database, and change who they are",
-		Long: "cluster asks any server of a group who its replicas are, and has it take one out or lead in another's place. It makes\n" +
-			"the certificates by which replicas know each other, and recovers a group that lost most of them.",
+		Short: "Look at the replicas and regions of a database, and change who they are",
+		Long: "cluster asks any server of a group who its replicas are, and has it take one out or lead in another's place. It says how\n" +
+			"far the regions of a database are, makes one of them the home region and takes one out. It makes the certificates by\n" +
+			"which replicas know each other, and recovers a group that lost most of them.",
 		Example: "  tidal cluster status --server http://db1:7878\n" +
-			"  tidal cluster cert ca --dir certs --cluster shop",
+			"  tidal cluster cert ca --dir certs --cluster shop\n" +
+			"  tidal cluster promote eu-west --server http://db1.eu:7878",
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(
-		a.clusterStatusCommand(), a.clusterAddCommand(), a.clusterRemoveCommand(), a.clusterTransferCommand(), a.clusterCertCommand(),
-		a.clusterRecoverCommand(),
+		a.clusterStatusCommand(), a.clusterAddCommand(), a.clusterRemoveCommand(), a.clusterTransferCommand(), a.clusterPromoteCommand(),
+		a.clusterForgetCommand(), a.clusterCertCommand(), a.clusterRecoverCommand(),
 	)
 	return c
 }
@@ -39,6 +41,8 @@ type clusterStatus struct {
 	Applied   uint64          `json:"applied"`
 	Changing  bool            `json:"changing"`
 	Members   []clusterMember `json:"members"`
+	Region    string          `json:"region"`  // of the replica that answered, empty where there never was a second one
+	Regions   []clusterRegion `json:"regions"` // none there
 }
 
 type clusterMember struct {
@@ -74,9 +78,10 @@ func (a *app) clusterStatusCommand() *cobra.Command {
 	var f remote
 	c := &cobra.Command{
 		Use:   "status --server URL",
-		Short: "Say who the replicas are, who leads, and how far each is",
+		Short: "Say who the replicas and regions are, who leads, and how far each is",
 		Long: "status asks a server of the group, any of them, and through it the leader, who knows of each replica whether it was\n" +
-			"heard of lately and how many entries of the log it lacks.",
+			"heard of lately and how many entries of the log it lacks. Of a database in several regions it says what each is, and\n" +
+			"what this one and the others lack of each other.",
 		Example: "  tidal cluster status --server http://db1:7878\n  tidal cluster status --server https://db2:7878 --ca certs/ca.crt --json",
 		Args:    usageArgs(cobra.NoArgs),
 	}
@@ -120,6 +125,7 @@ func (st *clusterStatus) print(w io.Writer) {
 		rows = append(rows, []string{strconv.FormatUint(m.Number, 10), m.Role, heard, behind, m.Address, dash(m.URL)})
 	}
 	table(w, []string{">replica", "role", "heard", ">behind", "address", "url"}, rows)
+	st.printRegions(w)
 }
 
 // dash stands for what is empty.

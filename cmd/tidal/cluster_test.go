@@ -24,6 +24,8 @@ type threeReplicas struct {
 	gone  bool // the third one isn't heard of
 	asked []string
 	fail  error
+	// others are regions beside the own one; nil is a database that has one.
+	others []tidal.RegionStatus
 }
 
 func (g *threeReplicas) Leader() server.Leader {
@@ -56,7 +58,7 @@ func (g *threeReplicas) Transfer(_ context.Context, to uint64) error {
 // grouped serves a database whose group is g.
 func grouped(t *testing.T, g *threeReplicas) {
 	t.Helper()
-	s := httptest.NewServer(server.New(server.Options{DB: tidaltest.New(t, schema.Events()).DB, Group: g}))
+	s := httptest.NewServer(server.New(server.Options{DB: tidaltest.New(t, schema.Events()).DB, Group: g, Regions: g.regions()}))
 	t.Cleanup(s.Close)
 	g.url = s.URL
 }

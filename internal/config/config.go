@@ -41,6 +41,9 @@ type Config struct {
 	ClusterCA, ClusterCert, ClusterKey          string
 	ClusterElectionTimeout, ClusterStallTimeout time.Duration
 	ClusterReadyLag                             int
+	ClusterRegion, ClusterRegionRole            string
+	ClusterRegionJoin                           []string
+	ClusterRegionReadyLag                       time.Duration
 
 	LogLevel, LogFormat                    string
 	AccessLog, Metrics, MetricsOpen, Pprof bool
@@ -134,7 +137,8 @@ func (c *Config) checkCluster() (errs []error) {
 		errs = append(errs, fault.Refuse("cluster-stall-timeout", "is less than cluster-election-timeout"))
 	}
 	if c.ClusterListen == "" {
-		if c.ClusterAdvertise+c.ClusterURL+strings.Join(c.ClusterJoin, "")+c.ClusterCA != "" {
+		if c.ClusterAdvertise+c.ClusterURL+strings.Join(c.ClusterJoin, "")+c.ClusterCA+c.ClusterRegion+
+			strings.Join(c.ClusterRegionJoin, "") != "" || c.ClusterRegionRole != RegionActive {
 			errs = append(errs, fault.Refuse("cluster-listen", "is empty, and other settings of a replica are given; name the address for the other replicas"))
 		}
 		return errs
@@ -150,7 +154,30 @@ func (c *Config) checkCluster() (errs []error) {
 	for _, address := range c.ClusterJoin {
 		errs = append(errs, checkAddress("cluster-join", address))
 	}
+	return append(errs, c.checkRegion()...)
+}
+
+// checkRegion looks at the settings of a region.
+func (c *Config) checkRegion() (errs []error) {
+	if !goodRegion(c.ClusterRegion) {
+		errs = append(errs, fault.Refuse("cluster-region", "%q is no name of a region; write 1 to 32 of a-z, 0-9 and -, such as eu-west",
+			c.ClusterRegion))
+	}
+	for _, address := range c.ClusterRegionJoin {
+		errs = append(errs, checkAddress("cluster-region-join", address))
+	}
+	switch {
+	case len(c.ClusterRegionJoin) > 0 && c.ClusterRegion == "":
+		errs = append(errs, fault.Refuse("cluster-region", "is empty, and cluster-region-join is given; name the new region"))
+	case c.ClusterRegionRole == RegionFollower && c.ClusterRegion == "":
+		errs = append(errs, fault.Refuse("cluster-region", "is empty, and cluster-region-role is follower; name the region"))
+	}
 	return errs
+}
+
+// goodRegion reports whether a name may be that of a region. None is given where it's empty.
+func goodRegion(name string) bool {
+	return len(name) <= 32 && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
 }
 
 // checkAddress refuses what isn't host:port.

@@ -22,11 +22,15 @@ func other(s config.Setting, n int) string {
 	switch {
 	case s.Name == "log-level":
 		return []string{"debug", "warn", "error"}[n]
+	case s.Name == "cluster-region":
+		return fmt.Sprintf("eu-west-%d", n)
+	case s.Name == "cluster-region-role":
+		return config.RegionFollower
 	case s.Name == "log-format":
 		return "json"
 	case s.Name == "tls-cert" || s.Name == "tls-key":
 		return fmt.Sprintf("both-%d.pem", n)
-	case s.Name == "cluster-listen" || s.Name == "cluster-advertise" || s.Name == "cluster-join":
+	case s.Name == "cluster-listen" || s.Name == "cluster-advertise" || strings.HasSuffix(s.Name, "-join"):
 		return fmt.Sprintf("10.0.0.%d:7879", n+1)
 	case s.Name == "cluster-url":
 		return fmt.Sprintf("https://db%d:7878", n+1)
@@ -64,7 +68,7 @@ func TestTheFirstSourceRules(t *testing.T) {
 			want[s.Name], from[s.Name] = s.Default, "default"
 			isTLS := strings.HasPrefix(s.Name, "tls-")
 			// So are settings of a replica that has no address.
-			isGroup := slices.Contains([]string{"cluster-ca", "cluster-cert", "cluster-key", "cluster-listen"}, s.Name)
+			isGroup := slices.Contains([]string{"cluster-ca", "cluster-cert", "cluster-key", "cluster-listen", "cluster-region"}, s.Name)
 			if strings.HasPrefix(s.Name, "cluster-") && !grouped {
 				continue
 			}
@@ -153,6 +157,13 @@ func TestWhatIsUnknownOrWrongIsRefusedWithItsPlace(t *testing.T) {
 		{"no port", config.Sources{Flags: map[string]string{"cluster-listen": "a"}}, "cluster-listen", "host:port"},
 		{"no port to join", config.Sources{Flags: map[string]string{"cluster-listen": "a:1", "cluster-join": "b:1,c"}}, "cluster-join", `"c" is no address`},
 		{"no URL", config.Sources{Flags: map[string]string{"cluster-listen": "a:1", "cluster-url": "a:1"}}, "cluster-url", "no URL"},
+		{"a region's name", config.Sources{Flags: map[string]string{"cluster-listen": "a:1", "cluster-region": "EU"}}, "cluster-region", "no name of a region"},
+		{"a region of nobody", config.Sources{Flags: map[string]string{"cluster-region": "eu"}}, "cluster-listen", "is empty"},
+		{"a role of nobody", config.Sources{Flags: map[string]string{"cluster-region-role": "follower"}}, "cluster-listen", "is empty"},
+		{"a region without a name", config.Sources{Flags: map[string]string{"cluster-listen": "a:1", "cluster-region-join": "b:1"}}, "cluster-region", "name the new region"},
+		{"a role without a name", config.Sources{Flags: map[string]string{"cluster-listen": "a:1", "cluster-region-role": "follower"}}, "cluster-region", "name the region"},
+		{"no port of a region", config.Sources{Flags: map[string]string{"cluster-listen": "a:1", "cluster-region": "eu", "cluster-region-join": "b"}}, "cluster-region-join", `"b" is no address`},
+		{"no role", config.Sources{Flags: map[string]string{"cluster-listen": "a:1", "cluster-region": "eu", "cluster-region-role": "home"}}, "--cluster-region-role", "none of"},
 		{"stall", config.Sources{Flags: map[string]string{"cluster-election-timeout": "5s"}}, "cluster-stall-timeout", "less than"},
 		{"nested", config.Sources{FileName: "t.yaml", File: []byte("listen:\n  port: 1\n")}, "t.yaml:1: listen", "one value"},
 		{"list", config.Sources{FileName: "t.yaml", File: []byte("listen: [a, b]\n")}, "t.yaml:1: listen", "one value"},

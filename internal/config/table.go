@@ -85,9 +85,19 @@ func group() []Setting {
 		text("cluster-key", "", "file with its private key, as PEM", func(c *Config) *string { return &c.ClusterKey }),
 		duration("cluster-election-timeout", "300ms", 50*time.Millisecond, time.Minute, "how long without word from the leader before another one is elected; the same at all replicas", func(c *Config) *time.Duration { return &c.ClusterElectionTimeout }),
 		duration("cluster-stall-timeout", "2s", 100*time.Millisecond, 10*time.Minute, "how long a leader waits for its disk before it hands over", func(c *Config) *time.Duration { return &c.ClusterStallTimeout }),
+		text("cluster-region", "", "name of the region that this replica is of: 1 to 32 of a-z, 0-9 and -; a database that never had a second region calls its own home", func(c *Config) *string { return &c.ClusterRegion }),
+		list("cluster-region-join", "addresses of replicas of other regions, with commas between them, of which the first replica of a new region asks for a number and a copy", func(c *Config) *[]string { return &c.ClusterRegionJoin }),
+		one("cluster-region-role", "active", []string{RegionActive, RegionFollower}, "whether a new region takes writes, or leaves them to the home region; that is decided when it joins", func(c *Config) *string { return &c.ClusterRegionRole }),
 		reload(count("cluster-ready-lag", "10000", 1, 1<<30, "how many entries a replica may be behind to call itself ready", func(c *Config) *int { return &c.ClusterReadyLag })),
+		reload(duration("cluster-region-ready-lag", "0s", 0, 365*24*time.Hour, "how far a replica may be behind other regions to call itself ready; 0 is no bound", func(c *Config) *time.Duration { return &c.ClusterRegionReadyLag })),
 	}
 }
+
+// The roles of a new region, as cluster-region-role takes them.
+const (
+	RegionActive   = "active"
+	RegionFollower = "follower"
+)
 
 func limits() []Setting {
 	return []Setting{

@@ -24,6 +24,7 @@ import (
 // replica is this server as a member of a group. Of a server that keeps its database alone there is none.
 type replica struct {
 	member  *cluster.Member
+	regions regions
 	certs   *certs.Source // nil without TLS
 	forward *server.Forwarder
 	self    uint64
@@ -71,11 +72,15 @@ func (d *daemon) openGroup(c *config.Config) error {
 		Dir: c.DataDir, Schema: s, Listen: c.ClusterListen, Advertise: c.ClusterAdvertise, URL: d.urlForClients(c),
 		Join: c.ClusterJoin, JoinTimeout: c.ClusterJoinTimeout, TLS: shown, ElectionTimeout: c.ClusterElectionTimeout,
 		StallTimeout: c.ClusterStallTimeout, Log: d.o.Log, Leads: d.leads, Options: *opts,
+		Region: c.ClusterRegion, RegionJoin: c.ClusterRegionJoin,
+		// Replicas of a region that follows may all have the same settings; the role is for who makes the region.
+		RegionFollower: c.ClusterRegionRole == config.RegionFollower && len(c.ClusterRegionJoin) > 0,
 	})
 	if err != nil {
 		return err
 	}
 	r.forward = server.NewForwarder(&tls.Config{MinVersion: tls.VersionTLS13, RootCAs: roots})
+	r.regions.member = r.member
 	d.replica, d.db = r, r.member.DB()
 	r.catchUp()
 	d.late.Store(d.db)

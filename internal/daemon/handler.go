@@ -22,7 +22,7 @@ func (d *daemon) handler() *http.Handler {
 		},
 	}
 	if d.replica != nil {
-		o.Group, o.Forward = group{d.replica}, d.replica.forward
+		o.Group, o.Forward, o.Regions = group{d.replica}, d.replica.forward, &d.replica.regions
 	}
 	d.api = d.o.API(o)
 	h := health.New(d.trusted, d.checks()...)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/tidaldb/tidal/internal/config"
 	"github.com/tidaldb/tidal/internal/health"
@@ -29,6 +30,7 @@ func (s *state) is(p phase) bool { return s.phase.Load() == int32(p) }
 type dynamic struct {
 	accessLog                       atomic.Bool
 	readyFree, readyLag, clusterLag atomic.Int64
+	regionLag                       atomic.Int64 // a time.Duration
 }
 
 func (d *dynamic) set(c *config.Config) {
@@ -36,13 +38,21 @@ func (d *dynamic) set(c *config.Config) {
 	d.readyFree.Store(c.ReadyFree)
 	d.readyLag.Store(c.ReadyLag)
 	d.clusterLag.Store(int64(c.ClusterReadyLag))
+	d.regionLag.Store(int64(c.ClusterRegionReadyLag))
 }
 
 // checks are the conditions of being ready.
 func (d *daemon) checks() []health.Check {
 	all := d.checksAlone()
 	if d.replica != nil {
-		all = append(all, health.Check{Name: "group", Run: func() error { return d.replica.check(d.dynamic.clusterLag.Load()) }})
+		all = append(all,
+			health.Check{Name: "group", Run: func() error { return d.replica.check(d.dynamic.clusterLag.Load()) }},
+			health.Check{Name: "regions", Within: d.replica.regions.check, Run: func() error {
+				if most := time.Duration(d.dynamic.regionLag.Load()); most > 0 {
+					return d.replica.regions.check(most)
+				}
+				return nil
+			}})
 	}
 	return all
 }

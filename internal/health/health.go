@@ -4,7 +4,8 @@
 //	mux.Handle("/livez", h.Live())
 //	mux.Handle("/readyz", h.Ready())
 //
-// /readyz?verbose shows a line for each check, [+]log ok or [-]log failed; exclude=log leaves one out. Why a check failed
+// /readyz?verbose shows a line for each check, [+]log ok or [-]log failed; exclude=log leaves one out, and max_lag=2s bounds
+// how far behind others the server may be, for those checks that can tell. Why a check failed
 // is told to those who may know, which whoever makes it decides; others read "reason withheld". Nothing here remembers,
 // polls or waits: checks run when somebody asks.
 package health
@@ -15,6 +16,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 )
 
 // A Check is one condition of being ready. Run returns why it isn't met; it has to be quick, and may run several times
@@ -22,6 +24,16 @@ import (
 type Check struct {
 	Name string
 	Run  func() error
+	// Within is run instead where the caller says how far behind others the server may be, above 0; nil is Run.
+	Within func(lag time.Duration) error
+}
+
+// run runs a check, under a bound if there is one.
+func (c *Check) run(lag time.Duration) error {
+	if lag > 0 && c.Within != nil {
+		return c.Within(lag)
+	}
+	return c.Run()
 }
 
 // Health has the checks of a server.
@@ -59,6 +71,18 @@ func (h *Health) Live() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.answer(w, r, "livez", nil) })
 }
 
+// lagOf reads how far behind others the server may be, 0 for no bound.
+func lagOf(text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	lag, err := time.ParseDuration(text)
+	if err != nil || lag <= 0 {
+		return 0, fmt.Errorf("max_lag is %q; it is a length of time, such as 2s or 500ms", text)
+	}
+	return lag, nil
+}
+
 func (h *Health) answer(w http.ResponseWriter, r *http.Request, name string, checks []Check) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
@@ -66,6 +90,14 @@ func (h *Health) answer(w http.ResponseWriter, r *http.Request, name string, che
 		return
 	}
 	asked := r.URL.Query()
+	var lag time.Duration
+	if len(checks) > 0 {
+		var err error
+		if lag, err = lagOf(asked.Get("max_lag")); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+	}
 	exclude, trusted := asked["exclude"], h.trusted(r)
 	var lines strings.Builder
 	failed := false
@@ -76,7 +108,7 @@ func (h *Health) answer(w http.ResponseWriter, r *http.Request, name string, che
 			fmt.Fprintf(&lines, "[+]%s excluded: ok\n", c.Name)
 			continue
 		}
-		switch err := c.Run(); {
+		switch err := c.run(lag); {
 		case err == nil:
 			fmt.Fprintf(&lines, "[+]%s ok\n", c.Name)
 		case trusted:

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tidaldb/tidal/internal/health"
 )
@@ -65,5 +66,36 @@ func TestAnswersAreNotKeptByProxies(t *testing.T) {
 	h.Ready().ServeHTTP(w, httptest.NewRequest("GET", "/readyz", nil))
 	if got := w.Header().Get("Cache-Control"); got != "no-store" || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/plain") {
 		t.Errorf("%v", w.Header())
+	}
+}
+
+// How far behind a server may be is for whoever asks to say; without a word its own bound counts.
+func TestALagIsBoundedByWhoAsks(t *testing.T) {
+	behind := func(most time.Duration) error {
+		if lag := 3 * time.Second; lag > most {
+			return errors.New("it is 3s behind")
+		}
+		return nil
+	}
+	h := health.New(func(*http.Request) bool { return true },
+		health.Check{Name: "log", Run: func() error { return nil }},
+		health.Check{Name: "regions", Run: func() error { return behind(time.Minute) }, Within: behind})
+	for path, want := range map[string]int{
+		"/readyz": 200, "/readyz?max_lag=5s": 200, "/readyz?max_lag=2s": 503, "/readyz?max_lag=2s&exclude=regions": 200,
+		"/readyz?max_lag=soon": 400, "/readyz?max_lag=0s": 400, "/readyz?max_lag=-1s": 400, "/readyz?max_lag=": 200,
+	} {
+		w := httptest.NewRecorder()
+		h.Ready().ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		if w.Code != want {
+			t.Errorf("%s is %d, want %d: %s", path, w.Code, want, w.Body)
+		}
+		if text := w.Body.String(); want == 503 && !strings.Contains(text, "[-]regions failed: it is 3s behind\n") {
+			t.Errorf("%s: %s", path, text)
+		}
+	}
+	w := httptest.NewRecorder()
+	h.Live().ServeHTTP(w, httptest.NewRequest("GET", "/livez?max_lag=soon", nil))
+	if w.Code != 200 {
+		t.Errorf("whether it lives doesn't depend on others: %d", w.Code)
 	}
 }

@@ -44,6 +44,7 @@ const (
 	headerToken       = "Tidal-Token"
 	headerKey         = "Idempotency-Key"
 	headerReplayed    = "Idempotency-Replayed"
+	headerAck         = "Tidal-Ack"
 )
 
 type callKey struct{}
@@ -69,6 +70,7 @@ func (s *Server) newCall(w http.ResponseWriter, r *http.Request) *call {
 	c.w.Header().Set("X-Content-Type-Options", "nosniff")
 	c.w.Header().Set("Cache-Control", "no-store")
 	s.introduce(c.w.Header())
+	s.introduceRegion(c.w.Header())
 	c.body = &arriving{ReadCloser: r.Body, control: c.w.control}
 	c.r = r.WithContext(context.WithValue(r.Context(), callKey{}, c))
 	c.r.Body = c.body

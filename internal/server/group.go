@@ -165,6 +165,7 @@ func (x *service) Cluster(ctx context.Context, _ *tidalpb.ClusterRequest) (*tida
 		}
 		out.Members = append(out.Members, one)
 	}
+	x.s.addRegions(out)
 	return out, nil
 }
 

@@ -69,7 +69,7 @@ func open(t *testing.T, change func(*Options)) *world {
 		t.Fatal(err)
 	}
 	w := &world{t: t, db: tidaltest.New(t, s), seen: &recording{}}
-	o := Options{DB: w.db.DB, Recorder: w.seen, Group: &members{leader: Leader{Number: 1, Self: true}}}
+	o := Options{DB: w.db.DB, Recorder: w.seen, Group: &members{leader: Leader{Number: 1, Self: true}}, Regions: &regions{}}
 	if change != nil {
 		change(&o)
 	}

@@ -141,6 +141,8 @@ type Options struct {
 	// leader; nil answers them with not_leader.
 	Group   Group
 	Forward *Forwarder
+	// Regions are those of the database; nil is a group that can't have any.
+	Regions Regions
 	// Ready says whether new work is welcome, for grpc.health.v1; nil is always.
 	Ready func() bool
 	// Now is the clock; nil is time.Now.

@@ -117,6 +117,7 @@ func (d *describer) params(r *route, e *endpoint) []any {
 	switch {
 	case r.procedure == writeProcedure:
 		header(headerKey, "makes the request count once within 24 hours, however often it is sent")
+		header(headerAck, "geo answers once another region has the write, too; quorum, or nothing, does so before")
 	case e.role == Read:
 		header(headerToken, "what must be visible first: the token of a receipt or of a list")
 	}

@@ -74,6 +74,9 @@ func problems() []problemKind {
 		{fault.ErrRateLimited, "rate_limited", http.StatusTooManyRequests, connect.CodeResourceExhausted, soon, ""},
 		{tidal.ErrOverloaded, "overloaded", http.StatusTooManyRequests, connect.CodeResourceExhausted, soon, ""},
 		{tidal.ErrDisk, "disk", http.StatusInternalServerError, connect.CodeInternal, 0, "the server's disk failed"},
+		{fault.ErrGeoPending, "geo_pending", http.StatusGatewayTimeout, connect.CodeDeadlineExceeded, soon, ""},
+		{fault.ErrReadOnly, "read_only", http.StatusMisdirectedRequest, connect.CodeFailedPrecondition, 0, ""},
+		{fault.ErrForked, "forked", http.StatusServiceUnavailable, connect.CodeUnavailable, later, "this region has lost what other regions have of it, and takes no writes until it's recovered; nothing was written"},
 		{tidal.ErrUnknown, "unknown", http.StatusGatewayTimeout, connect.CodeDeadlineExceeded, soon, "the write may or may not be durable; send it again under its lane or key"},
 		{tidal.ErrClock, "clock", http.StatusServiceUnavailable, connect.CodeUnavailable, later, "the server's clock is wrong"},
 		{tidal.ErrClosed, "closed", http.StatusServiceUnavailable, connect.CodeUnavailable, later, ""},
@@ -144,6 +147,7 @@ func (s *Server) problemOf(c *call, err error) (*problemKind, *tidalpb.Problem) 
 	if errors.As(err, &not) && refusedHere(err) {
 		p.Leader = not.URL
 	}
+	regional(p, err)
 	var slow *fault.RateLimited
 	if errors.As(err, &slow) {
 		p.RetryAfterMs = max(1, slow.RetryAfter.Milliseconds())
@@ -157,6 +161,22 @@ func (s *Server) problemOf(c *call, err error) (*problemKind, *tidalpb.Problem) 
 		p.Kept = proto.Int64(some.kept)
 	}
 	return kind, p
+}
+
+// regional adds what a caller needs who writes in one region and reads in another.
+func regional(p *tidalpb.Problem, err error) {
+	var elsewhere *fault.ReadOnly
+	if errors.As(err, &elsewhere) {
+		p.Home, p.Leader = elsewhere.Home, elsewhere.URL
+	}
+	var pending *fault.GeoPending
+	var missing *fault.NotYet
+	switch {
+	case errors.As(err, &pending):
+		p.Position = pending.Position
+	case errors.As(err, &missing):
+		p.Position = missing.Position
+	}
 }
 
 // rpcError is err for the protocols of Connect.

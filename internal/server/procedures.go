@@ -63,6 +63,8 @@ func procedures() []procedure {
 		{tidalpbconnect.AdminRevokeApiKeyProcedure, Admin, free},
 		{tidalpbconnect.AdminRemoveMemberProcedure, Admin, free},
 		{tidalpbconnect.AdminTransferLeadershipProcedure, Admin, free},
+		{tidalpbconnect.AdminPromoteRegionProcedure, Admin, free},
+		{tidalpbconnect.AdminRemoveRegionProcedure, Admin, free},
 	}
 }
 
@@ -91,7 +93,8 @@ func leading(procedure string) bool {
 	case tidalpbconnect.TidalWriteProcedure, tidalpbconnect.TidalStartSessionProcedure, tidalpbconnect.TidalWriteSessionProcedure,
 		tidalpbconnect.TidalCloseSessionProcedure, tidalpbconnect.AdminExtendSchemaProcedure,
 		tidalpbconnect.AdminRotateSigningKeysProcedure, tidalpbconnect.AdminRemoveMemberProcedure,
-		tidalpbconnect.AdminTransferLeadershipProcedure:
+		tidalpbconnect.AdminTransferLeadershipProcedure, tidalpbconnect.AdminPromoteRegionProcedure,
+		tidalpbconnect.AdminRemoveRegionProcedure:
 		return true
 	}
 	return false

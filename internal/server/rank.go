@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/tidaldb/tidal"
 	"github.com/tidaldb/tidal/internal/fault"
@@ -132,7 +133,11 @@ func answerMessage(a *tidal.Answer) *tidalpb.RankResponse {
 			Candidates: int32(a.Stats.Candidates), Passed: int32(a.Stats.Passed), Scored: int32(a.Stats.Scored),
 			Degradation: a.Stats.Degradation, UserUs: micros(a.Stats.User), FindUs: micros(a.Stats.Find),
 			FirstUs: micros(a.Stats.First), SecondUs: micros(a.Stats.Second), MixUs: micros(a.Stats.Mix),
+			Partial: len(a.Stats.Unreachable) > 0, Unreachable: a.Stats.Unreachable,
 		},
+	}
+	if len(a.Stats.Unreachable) > 0 || a.Stats.Lag > 0 {
+		out.Stats.LagUs = proto.Int64(micros(a.Stats.Lag))
 	}
 	items := make([]tidalpb.RankedItem, len(a.Items))
 	for i := range a.Items {

@@ -358,6 +358,21 @@ func clusterRoutes(a *adminService) []*route {
 				return m, in.message(m)
 			}, a.TransferLeadership),
 		},
+		{
+			method: "POST", path: "/v1/cluster/regions/{region}:promote", procedure: tidalpbconnect.AdminPromoteRegionProcedure,
+			summary: "Makes a region the home region.",
+			handle: unary(func(in *input) (*tidalpb.PromoteRegionRequest, error) {
+				return &tidalpb.PromoteRegionRequest{Region: in.word("region")}, nil
+			}, a.PromoteRegion),
+		},
+		{
+			method: "POST", path: "/v1/cluster/regions/{region}:forget", procedure: tidalpbconnect.AdminRemoveRegionProcedure,
+			query:   []param{{name: "successor", about: "the region that stands in for it; the home region if none is named", kind: paramText}},
+			summary: "Takes a region out, for ever; the home region has to be reached.",
+			handle: unary(func(in *input) (*tidalpb.RemoveRegionRequest, error) {
+				return &tidalpb.RemoveRegionRequest{Region: in.word("region"), Successor: in.text("successor")}, nil
+			}, a.RemoveRegion),
+		},
 	}
 }
 

@@ -20,6 +20,7 @@ type Server struct {
 	recorder  Recorder
 	keys      Keys
 	group     Group      // nil for a database alone
+	regions   Regions    // nil without any
 	forward   *Forwarder // nil passes nothing on
 	ready     func() bool
 	now       func() time.Time
@@ -42,7 +43,8 @@ type Server struct {
 // close the database.
 func New(o Options) *Server {
 	s := &Server{
-		db: o.DB, authorize: o.Authorize, recorder: o.Recorder, keys: o.Keys, group: o.Group, forward: o.Forward, ready: o.Ready, now: o.Now,
+		db: o.DB, authorize: o.Authorize, recorder: o.Recorder, keys: o.Keys, group: o.Group, forward: o.Forward, regions: o.Regions,
+		ready: o.Ready, now: o.Now,
 		limits: o.Limits, problems: problems(),
 	}
 	if s.now == nil {

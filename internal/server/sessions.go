@@ -18,6 +18,9 @@ func (x *service) StartSession(ctx context.Context, m *tidalpb.StartSessionReque
 	if err := x.s.lead(true); err != nil {
 		return nil, err
 	}
+	if err := callOf(ctx).onlyQuorum(); err != nil {
+		return nil, err
+	}
 	var r idReader
 	start := tidal.SessionStart{
 		User: r.id("user", m.GetUser()), ID: r.id("id", m.GetId()), Agent: m.GetAgent(), Policy: m.GetPolicy(),
@@ -79,12 +82,16 @@ func (x *service) WriteSession(ctx context.Context, m *tidalpb.WriteSessionReque
 			return nil, fault.At(i, err)
 		}
 	}
+	ack, err := c.ackOf(m.GetAck())
+	if err != nil {
+		return nil, err
+	}
 	session, err := x.s.db.Session(ctx, user, id)
 	if err != nil && session == nil {
 		return nil, err
 	}
 	begun := x.s.now()
-	receipt, err := session.Write(ctx, number, records...)
+	receipt, err := session.WriteAck(ctx, ack, number, records...)
 	if x.s.recorder != nil {
 		x.s.recorder.Written(&Written{Begun: begun, Took: x.s.now().Sub(begun), Records: records, Receipt: receipt, Err: err})
 	}
@@ -129,6 +136,9 @@ func sessionRecordOf(m *tidalpb.SessionRecord) (tidal.Record, error) {
 // CloseSession is in the schema's words.
 func (x *service) CloseSession(ctx context.Context, m *tidalpb.CloseSessionRequest) (*tidalpb.CloseSessionResponse, error) {
 	if err := x.s.lead(true); err != nil {
+		return nil, err
+	}
+	if err := callOf(ctx).onlyQuorum(); err != nil {
 		return nil, err
 	}
 	user, id, err := sessionName(m.GetUser(), m.GetId())

@@ -54,6 +54,7 @@ func readSignals(data []byte) (*tidalpb.WriteRequest, error) {
 	}
 	return &tidalpb.WriteRequest{
 		Records: signalRecords(m.GetSignals()...), Lane: m.GetLane(), Number: m.GetNumber(), Key: m.GetKey(),
+		Ack: m.GetAck(),
 	}, nil
 }
 
@@ -77,7 +78,7 @@ func isBatch(data []byte) bool {
 			return false
 		}
 		switch t {
-		case "signals", "lane", "number":
+		case "signals", "lane", "number", "ack":
 			return true
 		case "key": // both have one
 			var skipped json.RawMessage

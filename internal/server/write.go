@@ -57,6 +57,9 @@ func (s *Server) write(ctx context.Context, m *tidalpb.WriteRequest, key string)
 	if r.Number, err = numberOf(m.GetNumber()); err != nil {
 		return nil, err
 	}
+	if r.Ack, err = c.ackOf(m.GetAck()); err != nil {
+		return nil, err
+	}
 	if err := underKey(&r, key); err != nil {
 		return nil, err
 	}
@@ -70,6 +73,39 @@ func (s *Server) write(ctx context.Context, m *tidalpb.WriteRequest, key string)
 	}
 	return s.receiptMessage(&receipt), nil
 }
+
+// ackOf says when a write is answered: as the message says, or the header where that doesn't.
+func (c *call) ackOf(word string) (tidal.Ack, error) {
+	field, header := "ack", c.r.Header.Get(headerAck)
+	switch {
+	case word == "":
+		field, word = headerAck, header
+	case header != "" && header != word:
+		return 0, fault.Refuse(field, "isn't what the header %s says", headerAck)
+	}
+	switch word {
+	case "", ackQuorum:
+		return tidal.AckQuorum, nil
+	case ackGeo:
+		return tidal.AckGeo, nil
+	}
+	return 0, fault.Refuse(field, "is %q; it is %s or %s", word, ackQuorum, ackGeo)
+}
+
+// onlyQuorum refuses the header for what can't be acknowledged otherwise, so that nobody believes that it was.
+func (c *call) onlyQuorum() error {
+	ack, err := c.ackOf("")
+	if err == nil && ack == tidal.AckGeo {
+		err = fault.Refuse(headerAck, "is for writes; beginning and ending a session is acknowledged with %s", ackQuorum)
+	}
+	return err
+}
+
+// The words for when a write is answered.
+const (
+	ackQuorum = "quorum"
+	ackGeo    = "geo"
+)
 
 // counting reports whether records would count twice if they came twice: a signal without a key. All else sets something,
 // or takes something back once.

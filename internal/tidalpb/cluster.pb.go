@@ -9,6 +9,7 @@ package tidalpb
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -70,6 +71,8 @@ type ClusterResponse struct {
 	Applied       int64                  `protobuf:"varint,7,opt,name=applied,proto3" json:"applied,omitempty"`                     // the last entry that reads see here
 	Changing      bool                   `protobuf:"varint,8,opt,name=changing,proto3" json:"changing,omitempty"`                   // a change of the members is under way
 	Members       []*Member              `protobuf:"bytes,9,rep,name=members,proto3" json:"members,omitempty"`
+	Region        string                 `protobuf:"bytes,10,opt,name=region,proto3" json:"region,omitempty"`   // the name of the region that answers
+	Regions       []*Region              `protobuf:"bytes,11,rep,name=regions,proto3" json:"regions,omitempty"` // all that there are; none where there never was a second one
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -163,6 +166,20 @@ func (x *ClusterResponse) GetChanging() bool {
 func (x *ClusterResponse) GetMembers() []*Member {
 	if x != nil {
 		return x.Members
+	}
+	return nil
+}
+
+func (x *ClusterResponse) GetRegion() string {
+	if x != nil {
+		return x.Region
+	}
+	return ""
+}
+
+func (x *ClusterResponse) GetRegions() []*Region {
+	if x != nil {
+		return x.Regions
 	}
 	return nil
 }
@@ -441,12 +458,411 @@ func (x *TransferLeadershipResponse) GetLeader() int64 {
 	return 0
 }
 
+// Region is a group of replicas that has all data, and writes by itself.
+type Region struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Name        string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Number      int64                  `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`           // given when it joined, and to no other one ever after
+	Role        string                 `protobuf:"bytes,3,opt,name=role,proto3" json:"role,omitempty"`                // home, active, follower (which takes no writes) or removed
+	Self        bool                   `protobuf:"varint,4,opt,name=self,proto3" json:"self,omitempty"`               // the region that answers
+	Unreachable bool                   `protobuf:"varint,5,opt,name=unreachable,proto3" json:"unreachable,omitempty"` // it wasn't heard of for five seconds, or something older of it isn't here yet
+	Addresses   []string               `protobuf:"bytes,6,rep,name=addresses,proto3" json:"addresses,omitempty"`      // where other replicas reach its replicas, as it has told
+	Urls        []string               `protobuf:"bytes,7,rep,name=urls,proto3" json:"urls,omitempty"`                // where applications do
+	// What follows is of other regions, as the one that answers knows it.
+	WeLack        *Lag                   `protobuf:"bytes,8,opt,name=we_lack,json=weLack,proto3" json:"we_lack,omitempty"`                                                                 // what was written there and isn't here
+	TheyLack      *Lag                   `protobuf:"bytes,9,opt,name=they_lack,json=theyLack,proto3" json:"they_lack,omitempty"`                                                           // what was written here and isn't there, as it has told
+	Heard         *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=heard,proto3" json:"heard,omitempty"`                                                                                // when it was last heard of; not set if it never was
+	Vector        string                 `protobuf:"bytes,11,opt,name=vector,proto3" json:"vector,omitempty"`                                                                              // what it has told that it has
+	Source        string                 `protobuf:"bytes,12,opt,name=source,proto3" json:"source,omitempty"`                                                                              // the region that what was written there comes from: itself, or one that passes it on
+	Done          int64                  `protobuf:"varint,13,opt,name=done,proto3" json:"done,omitempty"`                                                                                 // bytes of a gap that is being closed
+	Total         int64                  `protobuf:"varint,14,opt,name=total,proto3" json:"total,omitempty"`                                                                               // 0 if none is
+	Refused       map[string]int64       `protobuf:"bytes,15,rep,name=refused,proto3" json:"refused,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"` // how much that came from it was refused, by cause
+	Successor     string                 `protobuf:"bytes,16,opt,name=successor,proto3" json:"successor,omitempty"`                                                                        // of a removed region: the one that stands in for it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Region) Reset() {
+	*x = Region{}
+	mi := &file_tidal_v1_cluster_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Region) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Region) ProtoMessage() {}
+
+func (x *Region) ProtoReflect() protoreflect.Message {
+	mi := &file_tidal_v1_cluster_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Region.ProtoReflect.Descriptor instead.
+func (*Region) Descriptor() ([]byte, []int) {
+	return file_tidal_v1_cluster_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Region) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Region) GetNumber() int64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *Region) GetRole() string {
+	if x != nil {
+		return x.Role
+	}
+	return ""
+}
+
+func (x *Region) GetSelf() bool {
+	if x != nil {
+		return x.Self
+	}
+	return false
+}
+
+func (x *Region) GetUnreachable() bool {
+	if x != nil {
+		return x.Unreachable
+	}
+	return false
+}
+
+func (x *Region) GetAddresses() []string {
+	if x != nil {
+		return x.Addresses
+	}
+	return nil
+}
+
+func (x *Region) GetUrls() []string {
+	if x != nil {
+		return x.Urls
+	}
+	return nil
+}
+
+func (x *Region) GetWeLack() *Lag {
+	if x != nil {
+		return x.WeLack
+	}
+	return nil
+}
+
+func (x *Region) GetTheyLack() *Lag {
+	if x != nil {
+		return x.TheyLack
+	}
+	return nil
+}
+
+func (x *Region) GetHeard() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Heard
+	}
+	return nil
+}
+
+func (x *Region) GetVector() string {
+	if x != nil {
+		return x.Vector
+	}
+	return ""
+}
+
+func (x *Region) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *Region) GetDone() int64 {
+	if x != nil {
+		return x.Done
+	}
+	return 0
+}
+
+func (x *Region) GetTotal() int64 {
+	if x != nil {
+		return x.Total
+	}
+	return 0
+}
+
+func (x *Region) GetRefused() map[string]int64 {
+	if x != nil {
+		return x.Refused
+	}
+	return nil
+}
+
+func (x *Region) GetSuccessor() string {
+	if x != nil {
+		return x.Successor
+	}
+	return ""
+}
+
+// Lag is how much of what one region has written another one lacks.
+type Lag struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Batches       int64                  `protobuf:"varint,1,opt,name=batches,proto3" json:"batches,omitempty"`
+	Events        int64                  `protobuf:"varint,2,opt,name=events,proto3" json:"events,omitempty"`
+	TimeUs        int64                  `protobuf:"varint,3,opt,name=time_us,json=timeUs,proto3" json:"time_us,omitempty"` // how old the oldest of it is, about, in microseconds
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Lag) Reset() {
+	*x = Lag{}
+	mi := &file_tidal_v1_cluster_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Lag) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Lag) ProtoMessage() {}
+
+func (x *Lag) ProtoReflect() protoreflect.Message {
+	mi := &file_tidal_v1_cluster_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Lag.ProtoReflect.Descriptor instead.
+func (*Lag) Descriptor() ([]byte, []int) {
+	return file_tidal_v1_cluster_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Lag) GetBatches() int64 {
+	if x != nil {
+		return x.Batches
+	}
+	return 0
+}
+
+func (x *Lag) GetEvents() int64 {
+	if x != nil {
+		return x.Events
+	}
+	return 0
+}
+
+func (x *Lag) GetTimeUs() int64 {
+	if x != nil {
+		return x.TimeUs
+	}
+	return 0
+}
+
+// PromoteRegionRequest makes a region the home region.
+type PromoteRegionRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Region        string                 `protobuf:"bytes,1,opt,name=region,proto3" json:"region,omitempty"` // its name
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PromoteRegionRequest) Reset() {
+	*x = PromoteRegionRequest{}
+	mi := &file_tidal_v1_cluster_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PromoteRegionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PromoteRegionRequest) ProtoMessage() {}
+
+func (x *PromoteRegionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tidal_v1_cluster_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PromoteRegionRequest.ProtoReflect.Descriptor instead.
+func (*PromoteRegionRequest) Descriptor() ([]byte, []int) {
+	return file_tidal_v1_cluster_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *PromoteRegionRequest) GetRegion() string {
+	if x != nil {
+		return x.Region
+	}
+	return ""
+}
+
+// PromoteRegionResponse is empty.
+type PromoteRegionResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PromoteRegionResponse) Reset() {
+	*x = PromoteRegionResponse{}
+	mi := &file_tidal_v1_cluster_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PromoteRegionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PromoteRegionResponse) ProtoMessage() {}
+
+func (x *PromoteRegionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_tidal_v1_cluster_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PromoteRegionResponse.ProtoReflect.Descriptor instead.
+func (*PromoteRegionResponse) Descriptor() ([]byte, []int) {
+	return file_tidal_v1_cluster_proto_rawDescGZIP(), []int{10}
+}
+
+// RemoveRegionRequest takes a region out, for ever.
+type RemoveRegionRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Region        string                 `protobuf:"bytes,1,opt,name=region,proto3" json:"region,omitempty"`
+	Successor     string                 `protobuf:"bytes,2,opt,name=successor,proto3" json:"successor,omitempty"` // the region that stands in for it from then on; empty is the home region
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveRegionRequest) Reset() {
+	*x = RemoveRegionRequest{}
+	mi := &file_tidal_v1_cluster_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveRegionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveRegionRequest) ProtoMessage() {}
+
+func (x *RemoveRegionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tidal_v1_cluster_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveRegionRequest.ProtoReflect.Descriptor instead.
+func (*RemoveRegionRequest) Descriptor() ([]byte, []int) {
+	return file_tidal_v1_cluster_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *RemoveRegionRequest) GetRegion() string {
+	if x != nil {
+		return x.Region
+	}
+	return ""
+}
+
+func (x *RemoveRegionRequest) GetSuccessor() string {
+	if x != nil {
+		return x.Successor
+	}
+	return ""
+}
+
+// RemoveRegionResponse is empty.
+type RemoveRegionResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveRegionResponse) Reset() {
+	*x = RemoveRegionResponse{}
+	mi := &file_tidal_v1_cluster_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveRegionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveRegionResponse) ProtoMessage() {}
+
+func (x *RemoveRegionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_tidal_v1_cluster_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveRegionResponse.ProtoReflect.Descriptor instead.
+func (*RemoveRegionResponse) Descriptor() ([]byte, []int) {
+	return file_tidal_v1_cluster_proto_rawDescGZIP(), []int{12}
+}
+
 var File_tidal_v1_cluster_proto protoreflect.FileDescriptor
 
 const file_tidal_v1_cluster_proto_rawDesc = "" +
 	"\n" +
-	"\x16tidal/v1/cluster.proto\x12\btidal.v1\"\x10\n" +
-	"\x0eClusterRequest\"\x8a\x02\n" +
+	"\x16tidal/v1/cluster.proto\x12\btidal.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x10\n" +
+	"\x0eClusterRequest\"\xce\x02\n" +
 	"\x0fClusterResponse\x12\x18\n" +
 	"\acluster\x18\x01 \x01(\tR\acluster\x12\x18\n" +
 	"\areplica\x18\x02 \x01(\x03R\areplica\x12\x16\n" +
@@ -457,7 +873,10 @@ const file_tidal_v1_cluster_proto_rawDesc = "" +
 	"\x06commit\x18\x06 \x01(\x03R\x06commit\x12\x18\n" +
 	"\aapplied\x18\a \x01(\x03R\aapplied\x12\x1a\n" +
 	"\bchanging\x18\b \x01(\bR\bchanging\x12*\n" +
-	"\amembers\x18\t \x03(\v2\x10.tidal.v1.MemberR\amembers\"\xd5\x01\n" +
+	"\amembers\x18\t \x03(\v2\x10.tidal.v1.MemberR\amembers\x12\x16\n" +
+	"\x06region\x18\n" +
+	" \x01(\tR\x06region\x12*\n" +
+	"\aregions\x18\v \x03(\v2\x10.tidal.v1.RegionR\aregions\"\xd5\x01\n" +
 	"\x06Member\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x03R\x06number\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x10\n" +
@@ -476,7 +895,39 @@ const file_tidal_v1_cluster_proto_rawDesc = "" +
 	"\x19TransferLeadershipRequest\x12\x0e\n" +
 	"\x02to\x18\x01 \x01(\x03R\x02to\"4\n" +
 	"\x1aTransferLeadershipResponse\x12\x16\n" +
-	"\x06leader\x18\x01 \x01(\x03R\x06leaderB3Z1github.com/tidaldb/tidal/internal/tidalpb;tidalpbb\x06proto3"
+	"\x06leader\x18\x01 \x01(\x03R\x06leader\"\xa3\x04\n" +
+	"\x06Region\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06number\x18\x02 \x01(\x03R\x06number\x12\x12\n" +
+	"\x04role\x18\x03 \x01(\tR\x04role\x12\x12\n" +
+	"\x04self\x18\x04 \x01(\bR\x04self\x12 \n" +
+	"\vunreachable\x18\x05 \x01(\bR\vunreachable\x12\x1c\n" +
+	"\taddresses\x18\x06 \x03(\tR\taddresses\x12\x12\n" +
+	"\x04urls\x18\a \x03(\tR\x04urls\x12&\n" +
+	"\awe_lack\x18\b \x01(\v2\r.tidal.v1.LagR\x06weLack\x12*\n" +
+	"\tthey_lack\x18\t \x01(\v2\r.tidal.v1.LagR\btheyLack\x120\n" +
+	"\x05heard\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\x05heard\x12\x16\n" +
+	"\x06vector\x18\v \x01(\tR\x06vector\x12\x16\n" +
+	"\x06source\x18\f \x01(\tR\x06source\x12\x12\n" +
+	"\x04done\x18\r \x01(\x03R\x04done\x12\x14\n" +
+	"\x05total\x18\x0e \x01(\x03R\x05total\x127\n" +
+	"\arefused\x18\x0f \x03(\v2\x1d.tidal.v1.Region.RefusedEntryR\arefused\x12\x1c\n" +
+	"\tsuccessor\x18\x10 \x01(\tR\tsuccessor\x1a:\n" +
+	"\fRefusedEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"P\n" +
+	"\x03Lag\x12\x18\n" +
+	"\abatches\x18\x01 \x01(\x03R\abatches\x12\x16\n" +
+	"\x06events\x18\x02 \x01(\x03R\x06events\x12\x17\n" +
+	"\atime_us\x18\x03 \x01(\x03R\x06timeUs\".\n" +
+	"\x14PromoteRegionRequest\x12\x16\n" +
+	"\x06region\x18\x01 \x01(\tR\x06region\"\x17\n" +
+	"\x15PromoteRegionResponse\"K\n" +
+	"\x13RemoveRegionRequest\x12\x16\n" +
+	"\x06region\x18\x01 \x01(\tR\x06region\x12\x1c\n" +
+	"\tsuccessor\x18\x02 \x01(\tR\tsuccessor\"\x16\n" +
+	"\x14RemoveRegionResponseB3Z1github.com/tidaldb/tidal/internal/tidalpb;tidalpbb\x06proto3"
 
 var (
 	file_tidal_v1_cluster_proto_rawDescOnce sync.Once
@@ -490,7 +941,7 @@ func file_tidal_v1_cluster_proto_rawDescGZIP() []byte {
 	return file_tidal_v1_cluster_proto_rawDescData
 }
 
-var file_tidal_v1_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_tidal_v1_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_tidal_v1_cluster_proto_goTypes = []any{
 	(*ClusterRequest)(nil),             // 0: tidal.v1.ClusterRequest
 	(*ClusterResponse)(nil),            // 1: tidal.v1.ClusterResponse
@@ -499,14 +950,27 @@ var file_tidal_v1_cluster_proto_goTypes = []any{
 	(*RemoveMemberResponse)(nil),       // 4: tidal.v1.RemoveMemberResponse
 	(*TransferLeadershipRequest)(nil),  // 5: tidal.v1.TransferLeadershipRequest
 	(*TransferLeadershipResponse)(nil), // 6: tidal.v1.TransferLeadershipResponse
+	(*Region)(nil),                     // 7: tidal.v1.Region
+	(*Lag)(nil),                        // 8: tidal.v1.Lag
+	(*PromoteRegionRequest)(nil),       // 9: tidal.v1.PromoteRegionRequest
+	(*PromoteRegionResponse)(nil),      // 10: tidal.v1.PromoteRegionResponse
+	(*RemoveRegionRequest)(nil),        // 11: tidal.v1.RemoveRegionRequest
+	(*RemoveRegionResponse)(nil),       // 12: tidal.v1.RemoveRegionResponse
+	nil,                                // 13: tidal.v1.Region.RefusedEntry
+	(*timestamppb.Timestamp)(nil),      // 14: google.protobuf.Timestamp
 }
 var file_tidal_v1_cluster_proto_depIdxs = []int32{
-	2, // 0: tidal.v1.ClusterResponse.members:type_name -> tidal.v1.Member
-	1, // [1:1] is the sub-list for method output_type
-	1, // [1:1] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	2,  // 0: tidal.v1.ClusterResponse.members:type_name -> tidal.v1.Member
+	7,  // 1: tidal.v1.ClusterResponse.regions:type_name -> tidal.v1.Region
+	8,  // 2: tidal.v1.Region.we_lack:type_name -> tidal.v1.Lag
+	8,  // 3: tidal.v1.Region.they_lack:type_name -> tidal.v1.Lag
+	14, // 4: tidal.v1.Region.heard:type_name -> google.protobuf.Timestamp
+	13, // 5: tidal.v1.Region.refused:type_name -> tidal.v1.Region.RefusedEntry
+	6,  // [6:6] is the sub-list for method output_type
+	6,  // [6:6] is the sub-list for method input_type
+	6,  // [6:6] is the sub-list for extension type_name
+	6,  // [6:6] is the sub-list for extension extendee
+	0,  // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_tidal_v1_cluster_proto_init() }
@@ -521,7 +985,7 @@ func file_tidal_v1_cluster_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tidal_v1_cluster_proto_rawDesc), len(file_tidal_v1_cluster_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   7,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

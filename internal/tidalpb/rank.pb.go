@@ -764,6 +764,9 @@ type RankStats struct {
 	FirstUs       int64                  `protobuf:"varint,7,opt,name=first_us,json=firstUs,proto3" json:"first_us,omitempty"`
 	SecondUs      int64                  `protobuf:"varint,8,opt,name=second_us,json=secondUs,proto3" json:"second_us,omitempty"`
 	MixUs         int64                  `protobuf:"varint,9,opt,name=mix_us,json=mixUs,proto3" json:"mix_us,omitempty"`
+	Partial       bool                   `protobuf:"varint,10,opt,name=partial,proto3" json:"partial,omitempty"`                // the list may lack what regions below have acknowledged
+	Unreachable   []string               `protobuf:"bytes,11,rep,name=unreachable,proto3" json:"unreachable,omitempty"`         // regions that weren't heard of for five seconds, or have been behind for that long
+	LagUs         *int64                 `protobuf:"varint,12,opt,name=lag_us,json=lagUs,proto3,oneof" json:"lag_us,omitempty"` // how old the oldest event is that is known to be missing, about; not set where none is
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -857,6 +860,27 @@ func (x *RankStats) GetSecondUs() int64 {
 func (x *RankStats) GetMixUs() int64 {
 	if x != nil {
 		return x.MixUs
+	}
+	return 0
+}
+
+func (x *RankStats) GetPartial() bool {
+	if x != nil {
+		return x.Partial
+	}
+	return false
+}
+
+func (x *RankStats) GetUnreachable() []string {
+	if x != nil {
+		return x.Unreachable
+	}
+	return nil
+}
+
+func (x *RankStats) GetLagUs() int64 {
+	if x != nil && x.LagUs != nil {
+		return *x.LagUs
 	}
 	return 0
 }
@@ -1546,7 +1570,7 @@ const file_tidal_v1_rank_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x0e\n" +
 	"\x02op\x18\x02 \x01(\tR\x02op\x12\x14\n" +
 	"\x05value\x18\x03 \x01(\x01R\x05value\x12\x14\n" +
-	"\x05delta\x18\x04 \x01(\x01R\x05delta\"\xfe\x01\n" +
+	"\x05delta\x18\x04 \x01(\x01R\x05delta\"\xe1\x02\n" +
 	"\tRankStats\x12\x1e\n" +
 	"\n" +
 	"candidates\x18\x01 \x01(\x05R\n" +
@@ -1558,7 +1582,12 @@ const file_tidal_v1_rank_proto_rawDesc = "" +
 	"\afind_us\x18\x06 \x01(\x03R\x06findUs\x12\x19\n" +
 	"\bfirst_us\x18\a \x01(\x03R\afirstUs\x12\x1b\n" +
 	"\tsecond_us\x18\b \x01(\x03R\bsecondUs\x12\x15\n" +
-	"\x06mix_us\x18\t \x01(\x03R\x05mixUs\";\n" +
+	"\x06mix_us\x18\t \x01(\x03R\x05mixUs\x12\x18\n" +
+	"\apartial\x18\n" +
+	" \x01(\bR\apartial\x12 \n" +
+	"\vunreachable\x18\v \x03(\tR\vunreachable\x12\x1a\n" +
+	"\x06lag_us\x18\f \x01(\x03H\x00R\x05lagUs\x88\x01\x01B\t\n" +
+	"\a_lag_us\";\n" +
 	"\x0eExplainRequest\x12)\n" +
 	"\x04rank\x18\x01 \x01(\v2\x15.tidal.v1.RankRequestR\x04rank\"U\n" +
 	"\x0fExplainResponse\x12\x12\n" +
@@ -1691,6 +1720,7 @@ func file_tidal_v1_rank_proto_init() {
 		(*RankRequest_Typed)(nil),
 	}
 	file_tidal_v1_rank_proto_msgTypes[1].OneofWrappers = []any{}
+	file_tidal_v1_rank_proto_msgTypes[7].OneofWrappers = []any{}
 	file_tidal_v1_rank_proto_msgTypes[14].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -51,7 +51,7 @@ const file_tidal_v1_service_proto_rawDesc = "" +
 	"\x06Schema\x12\x17.tidal.v1.SchemaRequest\x1a\x18.tidal.v1.SchemaResponse\"\x03\x90\x02\x01\x12F\n" +
 	"\bProfiles\x12\x19.tidal.v1.ProfilesRequest\x1a\x1a.tidal.v1.ProfilesResponse\"\x03\x90\x02\x01\x12=\n" +
 	"\x05Stats\x12\x16.tidal.v1.StatsRequest\x1a\x17.tidal.v1.StatsResponse\"\x03\x90\x02\x01\x12C\n" +
-	"\aCluster\x12\x18.tidal.v1.ClusterRequest\x1a\x19.tidal.v1.ClusterResponse\"\x03\x90\x02\x012\x89\b\n" +
+	"\aCluster\x12\x18.tidal.v1.ClusterRequest\x1a\x19.tidal.v1.ClusterResponse\"\x03\x90\x02\x012\xaa\t\n" +
 	"\x05Admin\x12M\n" +
 	"\fExtendSchema\x12\x1d.tidal.v1.ExtendSchemaRequest\x1a\x1e.tidal.v1.ExtendSchemaResponse\x12G\n" +
 	"\n" +
@@ -67,7 +67,9 @@ const file_tidal_v1_service_proto_rawDesc = "" +
 	"\vListApiKeys\x12\x1c.tidal.v1.ListApiKeysRequest\x1a\x1d.tidal.v1.ListApiKeysResponse\"\x03\x90\x02\x01\x12M\n" +
 	"\fRevokeApiKey\x12\x1d.tidal.v1.RevokeApiKeyRequest\x1a\x1e.tidal.v1.RevokeApiKeyResponse\x12M\n" +
 	"\fRemoveMember\x12\x1d.tidal.v1.RemoveMemberRequest\x1a\x1e.tidal.v1.RemoveMemberResponse\x12_\n" +
-	"\x12TransferLeadership\x12#.tidal.v1.TransferLeadershipRequest\x1a$.tidal.v1.TransferLeadershipResponseB3Z1github.com/tidaldb/tidal/internal/tidalpb;tidalpbb\x06proto3"
+	"\x12TransferLeadership\x12#.tidal.v1.TransferLeadershipRequest\x1a$.tidal.v1.TransferLeadershipResponse\x12P\n" +
+	"\rPromoteRegion\x12\x1e.tidal.v1.PromoteRegionRequest\x1a\x1f.tidal.v1.PromoteRegionResponse\x12M\n" +
+	"\fRemoveRegion\x12\x1d.tidal.v1.RemoveRegionRequest\x1a\x1e.tidal.v1.RemoveRegionResponseB3Z1github.com/tidaldb/tidal/internal/tidalpb;tidalpbb\x06proto3"
 
 var file_tidal_v1_service_proto_goTypes = []any{
 	(*WriteRequest)(nil),               // 0: tidal.v1.WriteRequest
@@ -107,43 +109,47 @@ var file_tidal_v1_service_proto_goTypes = []any{
 	(*RevokeApiKeyRequest)(nil),        // 34: tidal.v1.RevokeApiKeyRequest
 	(*RemoveMemberRequest)(nil),        // 35: tidal.v1.RemoveMemberRequest
 	(*TransferLeadershipRequest)(nil),  // 36: tidal.v1.TransferLeadershipRequest
-	(*WriteResponse)(nil),              // 37: tidal.v1.WriteResponse
-	(*StreamWritesResponse)(nil),       // 38: tidal.v1.StreamWritesResponse
-	(*LaneResponse)(nil),               // 39: tidal.v1.LaneResponse
-	(*RankResponse)(nil),               // 40: tidal.v1.RankResponse
-	(*ExplainResponse)(nil),            // 41: tidal.v1.ExplainResponse
-	(*SuggestResponse)(nil),            // 42: tidal.v1.SuggestResponse
-	(*CellResponse)(nil),               // 43: tidal.v1.CellResponse
-	(*TopResponse)(nil),                // 44: tidal.v1.TopResponse
-	(*GetResponse)(nil),                // 45: tidal.v1.GetResponse
-	(*ListResponse)(nil),               // 46: tidal.v1.ListResponse
-	(*UserResponse)(nil),               // 47: tidal.v1.UserResponse
-	(*CollectionsResponse)(nil),        // 48: tidal.v1.CollectionsResponse
-	(*CollectionResponse)(nil),         // 49: tidal.v1.CollectionResponse
-	(*StartSessionResponse)(nil),       // 50: tidal.v1.StartSessionResponse
-	(*WriteSessionResponse)(nil),       // 51: tidal.v1.WriteSessionResponse
-	(*CloseSessionResponse)(nil),       // 52: tidal.v1.CloseSessionResponse
-	(*GetSessionResponse)(nil),         // 53: tidal.v1.GetSessionResponse
-	(*ListSessionsResponse)(nil),       // 54: tidal.v1.ListSessionsResponse
-	(*SummariseSessionsResponse)(nil),  // 55: tidal.v1.SummariseSessionsResponse
-	(*ExportResponse)(nil),             // 56: tidal.v1.ExportResponse
-	(*SchemaResponse)(nil),             // 57: tidal.v1.SchemaResponse
-	(*ProfilesResponse)(nil),           // 58: tidal.v1.ProfilesResponse
-	(*StatsResponse)(nil),              // 59: tidal.v1.StatsResponse
-	(*ClusterResponse)(nil),            // 60: tidal.v1.ClusterResponse
-	(*ExtendSchemaResponse)(nil),       // 61: tidal.v1.ExtendSchemaResponse
-	(*CheckpointResponse)(nil),         // 62: tidal.v1.CheckpointResponse
-	(*DigestResponse)(nil),             // 63: tidal.v1.DigestResponse
-	(*BackupResponse)(nil),             // 64: tidal.v1.BackupResponse
-	(*RotateSigningKeysResponse)(nil),  // 65: tidal.v1.RotateSigningKeysResponse
-	(*ListExportsResponse)(nil),        // 66: tidal.v1.ListExportsResponse
-	(*AdvanceExportResponse)(nil),      // 67: tidal.v1.AdvanceExportResponse
-	(*DropExportResponse)(nil),         // 68: tidal.v1.DropExportResponse
-	(*CreateApiKeyResponse)(nil),       // 69: tidal.v1.CreateApiKeyResponse
-	(*ListApiKeysResponse)(nil),        // 70: tidal.v1.ListApiKeysResponse
-	(*RevokeApiKeyResponse)(nil),       // 71: tidal.v1.RevokeApiKeyResponse
-	(*RemoveMemberResponse)(nil),       // 72: tidal.v1.RemoveMemberResponse
-	(*TransferLeadershipResponse)(nil), // 73: tidal.v1.TransferLeadershipResponse
+	(*PromoteRegionRequest)(nil),       // 37: tidal.v1.PromoteRegionRequest
+	(*RemoveRegionRequest)(nil),        // 38: tidal.v1.RemoveRegionRequest
+	(*WriteResponse)(nil),              // 39: tidal.v1.WriteResponse
+	(*StreamWritesResponse)(nil),       // 40: tidal.v1.StreamWritesResponse
+	(*LaneResponse)(nil),               // 41: tidal.v1.LaneResponse
+	(*RankResponse)(nil),               // 42: tidal.v1.RankResponse
+	(*ExplainResponse)(nil),            // 43: tidal.v1.ExplainResponse
+	(*SuggestResponse)(nil),            // 44: tidal.v1.SuggestResponse
+	(*CellResponse)(nil),               // 45: tidal.v1.CellResponse
+	(*TopResponse)(nil),                // 46: tidal.v1.TopResponse
+	(*GetResponse)(nil),                // 47: tidal.v1.GetResponse
+	(*ListResponse)(nil),               // 48: tidal.v1.ListResponse
+	(*UserResponse)(nil),               // 49: tidal.v1.UserResponse
+	(*CollectionsResponse)(nil),        // 50: tidal.v1.CollectionsResponse
+	(*CollectionResponse)(nil),         // 51: tidal.v1.CollectionResponse
+	(*StartSessionResponse)(nil),       // 52: tidal.v1.StartSessionResponse
+	(*WriteSessionResponse)(nil),       // 53: tidal.v1.WriteSessionResponse
+	(*CloseSessionResponse)(nil),       // 54: tidal.v1.CloseSessionResponse
+	(*GetSessionResponse)(nil),         // 55: tidal.v1.GetSessionResponse
+	(*ListSessionsResponse)(nil),       // 56: tidal.v1.ListSessionsResponse
+	(*SummariseSessionsResponse)(nil),  // 57: tidal.v1.SummariseSessionsResponse
+	(*ExportResponse)(nil),             // 58: tidal.v1.ExportResponse
+	(*SchemaResponse)(nil),             // 59: tidal.v1.SchemaResponse
+	(*ProfilesResponse)(nil),           // 60: tidal.v1.ProfilesResponse
+	(*StatsResponse)(nil),              // 61: tidal.v1.StatsResponse
+	(*ClusterResponse)(nil),            // 62: tidal.v1.ClusterResponse
+	(*ExtendSchemaResponse)(nil),       // 63: tidal.v1.ExtendSchemaResponse
+	(*CheckpointResponse)(nil),         // 64: tidal.v1.CheckpointResponse
+	(*DigestResponse)(nil),             // 65: tidal.v1.DigestResponse
+	(*BackupResponse)(nil),             // 66: tidal.v1.BackupResponse
+	(*RotateSigningKeysResponse)(nil),  // 67: tidal.v1.RotateSigningKeysResponse
+	(*ListExportsResponse)(nil),        // 68: tidal.v1.ListExportsResponse
+	(*AdvanceExportResponse)(nil),      // 69: tidal.v1.AdvanceExportResponse
+	(*DropExportResponse)(nil),         // 70: tidal.v1.DropExportResponse
+	(*CreateApiKeyResponse)(nil),       // 71: tidal.v1.CreateApiKeyResponse
+	(*ListApiKeysResponse)(nil),        // 72: tidal.v1.ListApiKeysResponse
+	(*RevokeApiKeyResponse)(nil),       // 73: tidal.v1.RevokeApiKeyResponse
+	(*RemoveMemberResponse)(nil),       // 74: tidal.v1.RemoveMemberResponse
+	(*TransferLeadershipResponse)(nil), // 75: tidal.v1.TransferLeadershipResponse
+	(*PromoteRegionResponse)(nil),      // 76: tidal.v1.PromoteRegionResponse
+	(*RemoveRegionResponse)(nil),       // 77: tidal.v1.RemoveRegionResponse
 }
 var file_tidal_v1_service_proto_depIdxs = []int32{
 	0,  // 0: tidal.v1.Tidal.Write:input_type -> tidal.v1.WriteRequest
@@ -183,45 +189,49 @@ var file_tidal_v1_service_proto_depIdxs = []int32{
 	34, // 34: tidal.v1.Admin.RevokeApiKey:input_type -> tidal.v1.RevokeApiKeyRequest
 	35, // 35: tidal.v1.Admin.RemoveMember:input_type -> tidal.v1.RemoveMemberRequest
 	36, // 36: tidal.v1.Admin.TransferLeadership:input_type -> tidal.v1.TransferLeadershipRequest
-	37, // 37: tidal.v1.Tidal.Write:output_type -> tidal.v1.WriteResponse
-	38, // 38: tidal.v1.Tidal.StreamWrites:output_type -> tidal.v1.StreamWritesResponse
-	39, // 39: tidal.v1.Tidal.Lane:output_type -> tidal.v1.LaneResponse
-	40, // 40: tidal.v1.Tidal.Rank:output_type -> tidal.v1.RankResponse
-	41, // 41: tidal.v1.Tidal.Explain:output_type -> tidal.v1.ExplainResponse
-	42, // 42: tidal.v1.Tidal.Suggest:output_type -> tidal.v1.SuggestResponse
-	43, // 43: tidal.v1.Tidal.Cell:output_type -> tidal.v1.CellResponse
-	44, // 44: tidal.v1.Tidal.Top:output_type -> tidal.v1.TopResponse
-	45, // 45: tidal.v1.Tidal.Get:output_type -> tidal.v1.GetResponse
-	46, // 46: tidal.v1.Tidal.List:output_type -> tidal.v1.ListResponse
-	47, // 47: tidal.v1.Tidal.User:output_type -> tidal.v1.UserResponse
-	48, // 48: tidal.v1.Tidal.Collections:output_type -> tidal.v1.CollectionsResponse
-	49, // 49: tidal.v1.Tidal.Collection:output_type -> tidal.v1.CollectionResponse
-	50, // 50: tidal.v1.Tidal.StartSession:output_type -> tidal.v1.StartSessionResponse
-	51, // 51: tidal.v1.Tidal.WriteSession:output_type -> tidal.v1.WriteSessionResponse
-	52, // 52: tidal.v1.Tidal.CloseSession:output_type -> tidal.v1.CloseSessionResponse
-	53, // 53: tidal.v1.Tidal.GetSession:output_type -> tidal.v1.GetSessionResponse
-	54, // 54: tidal.v1.Tidal.ListSessions:output_type -> tidal.v1.ListSessionsResponse
-	55, // 55: tidal.v1.Tidal.SummariseSessions:output_type -> tidal.v1.SummariseSessionsResponse
-	56, // 56: tidal.v1.Tidal.Export:output_type -> tidal.v1.ExportResponse
-	57, // 57: tidal.v1.Tidal.Schema:output_type -> tidal.v1.SchemaResponse
-	58, // 58: tidal.v1.Tidal.Profiles:output_type -> tidal.v1.ProfilesResponse
-	59, // 59: tidal.v1.Tidal.Stats:output_type -> tidal.v1.StatsResponse
-	60, // 60: tidal.v1.Tidal.Cluster:output_type -> tidal.v1.ClusterResponse
-	61, // 61: tidal.v1.Admin.ExtendSchema:output_type -> tidal.v1.ExtendSchemaResponse
-	62, // 62: tidal.v1.Admin.Checkpoint:output_type -> tidal.v1.CheckpointResponse
-	63, // 63: tidal.v1.Admin.Digest:output_type -> tidal.v1.DigestResponse
-	64, // 64: tidal.v1.Admin.Backup:output_type -> tidal.v1.BackupResponse
-	65, // 65: tidal.v1.Admin.RotateSigningKeys:output_type -> tidal.v1.RotateSigningKeysResponse
-	66, // 66: tidal.v1.Admin.ListExports:output_type -> tidal.v1.ListExportsResponse
-	67, // 67: tidal.v1.Admin.AdvanceExport:output_type -> tidal.v1.AdvanceExportResponse
-	68, // 68: tidal.v1.Admin.DropExport:output_type -> tidal.v1.DropExportResponse
-	69, // 69: tidal.v1.Admin.CreateApiKey:output_type -> tidal.v1.CreateApiKeyResponse
-	70, // 70: tidal.v1.Admin.ListApiKeys:output_type -> tidal.v1.ListApiKeysResponse
-	71, // 71: tidal.v1.Admin.RevokeApiKey:output_type -> tidal.v1.RevokeApiKeyResponse
-	72, // 72: tidal.v1.Admin.RemoveMember:output_type -> tidal.v1.RemoveMemberResponse
-	73, // 73: tidal.v1.Admin.TransferLeadership:output_type -> tidal.v1.TransferLeadershipResponse
-	37, // [37:74] is the sub-list for method output_type
-	0,  // [0:37] is the sub-list for method input_type
+	37, // 37: tidal.v1.Admin.PromoteRegion:input_type -> tidal.v1.PromoteRegionRequest
+	38, // 38: tidal.v1.Admin.RemoveRegion:input_type -> tidal.v1.RemoveRegionRequest
+	39, // 39: tidal.v1.Tidal.Write:output_type -> tidal.v1.WriteResponse
+	40, // 40: tidal.v1.Tidal.StreamWrites:output_type -> tidal.v1.StreamWritesResponse
+	41, // 41: tidal.v1.Tidal.Lane:output_type -> tidal.v1.LaneResponse
+	42, // 42: tidal.v1.Tidal.Rank:output_type -> tidal.v1.RankResponse
+	43, // 43: tidal.v1.Tidal.Explain:output_type -> tidal.v1.ExplainResponse
+	44, // 44: tidal.v1.Tidal.Suggest:output_type -> tidal.v1.SuggestResponse
+	45, // 45: tidal.v1.Tidal.Cell:output_type -> tidal.v1.CellResponse
+	46, // 46: tidal.v1.Tidal.Top:output_type -> tidal.v1.TopResponse
+	47, // 47: tidal.v1.Tidal.Get:output_type -> tidal.v1.GetResponse
+	48, // 48: tidal.v1.Tidal.List:output_type -> tidal.v1.ListResponse
+	49, // 49: tidal.v1.Tidal.User:output_type -> tidal.v1.UserResponse
+	50, // 50: tidal.v1.Tidal.Collections:output_type -> tidal.v1.CollectionsResponse
+	51, // 51: tidal.v1.Tidal.Collection:output_type -> tidal.v1.CollectionResponse
+	52, // 52: tidal.v1.Tidal.StartSession:output_type -> tidal.v1.StartSessionResponse
+	53, // 53: tidal.v1.Tidal.WriteSession:output_type -> tidal.v1.WriteSessionResponse
+	54, // 54: tidal.v1.Tidal.CloseSession:output_type -> tidal.v1.CloseSessionResponse
+	55, // 55: tidal.v1.Tidal.GetSession:output_type -> tidal.v1.GetSessionResponse
+	56, // 56: tidal.v1.Tidal.ListSessions:output_type -> tidal.v1.ListSessionsResponse
+	57, // 57: tidal.v1.Tidal.SummariseSessions:output_type -> tidal.v1.SummariseSessionsResponse
+	58, // 58: tidal.v1.Tidal.Export:output_type -> tidal.v1.ExportResponse
+	59, // 59: tidal.v1.Tidal.Schema:output_type -> tidal.v1.SchemaResponse
+	60, // 60: tidal.v1.Tidal.Profiles:output_type -> tidal.v1.ProfilesResponse
+	61, // 61: tidal.v1.Tidal.Stats:output_type -> tidal.v1.StatsResponse
+	62, // 62: tidal.v1.Tidal.Cluster:output_type -> tidal.v1.ClusterResponse
+	63, // 63: tidal.v1.Admin.ExtendSchema:output_type -> tidal.v1.ExtendSchemaResponse
+	64, // 64: tidal.v1.Admin.Checkpoint:output_type -> tidal.v1.CheckpointResponse
+	65, // 65: tidal.v1.Admin.Digest:output_type -> tidal.v1.DigestResponse
+	66, // 66: tidal.v1.Admin.Backup:output_type -> tidal.v1.BackupResponse
+	67, // 67: tidal.v1.Admin.RotateSigningKeys:output_type -> tidal.v1.RotateSigningKeysResponse
+	68, // 68: tidal.v1.Admin.ListExports:output_type -> tidal.v1.ListExportsResponse
+	69, // 69: tidal.v1.Admin.AdvanceExport:output_type -> tidal.v1.AdvanceExportResponse
+	70, // 70: tidal.v1.Admin.DropExport:output_type -> tidal.v1.DropExportResponse
+	71, // 71: tidal.v1.Admin.CreateApiKey:output_type -> tidal.v1.CreateApiKeyResponse
+	72, // 72: tidal.v1.Admin.ListApiKeys:output_type -> tidal.v1.ListApiKeysResponse
+	73, // 73: tidal.v1.Admin.RevokeApiKey:output_type -> tidal.v1.RevokeApiKeyResponse
+	74, // 74: tidal.v1.Admin.RemoveMember:output_type -> tidal.v1.RemoveMemberResponse
+	75, // 75: tidal.v1.Admin.TransferLeadership:output_type -> tidal.v1.TransferLeadershipResponse
+	76, // 76: tidal.v1.Admin.PromoteRegion:output_type -> tidal.v1.PromoteRegionResponse
+	77, // 77: tidal.v1.Admin.RemoveRegion:output_type -> tidal.v1.RemoveRegionResponse
+	39, // [39:78] is the sub-list for method output_type
+	0,  // [0:39] is the sub-list for method input_type
 	0,  // [0:0] is the sub-list for extension type_name
 	0,  // [0:0] is the sub-list for extension extendee
 	0,  // [0:0] is the sub-list for field type_name

@@ -325,6 +325,7 @@ type WriteSessionRequest struct {
 	Id            string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
 	Number        int64                  `protobuf:"varint,3,opt,name=number,proto3" json:"number,omitempty"` // counts the session's requests from 1, so that one that is sent again counts once; 0 is the next one
 	Records       []*SessionRecord       `protobuf:"bytes,4,rep,name=records,proto3" json:"records,omitempty"`
+	Ack           string                 `protobuf:"bytes,5,opt,name=ack,proto3" json:"ack,omitempty"` // as in WriteRequest
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -385,6 +386,13 @@ func (x *WriteSessionRequest) GetRecords() []*SessionRecord {
 		return x.Records
 	}
 	return nil
+}
+
+func (x *WriteSessionRequest) GetAck() string {
+	if x != nil {
+		return x.Ack
+	}
+	return ""
 }
 
 // SessionRecord is one record of a session's request.
@@ -1330,12 +1338,13 @@ const file_tidal_v1_session_proto_rawDesc = "" +
 	"\bsearches\x18\x10 \x01(\x03R\bsearches\x12\x1e\n" +
 	"\n" +
 	"rejections\x18\x11 \x01(\x03R\n" +
-	"rejections\"\x84\x01\n" +
+	"rejections\"\x96\x01\n" +
 	"\x13WriteSessionRequest\x12\x12\n" +
 	"\x04user\x18\x01 \x01(\tR\x04user\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x16\n" +
 	"\x06number\x18\x03 \x01(\x03R\x06number\x121\n" +
-	"\arecords\x18\x04 \x03(\v2\x17.tidal.v1.SessionRecordR\arecords\"\xa2\x02\n" +
+	"\arecords\x18\x04 \x03(\v2\x17.tidal.v1.SessionRecordR\arecords\x12\x10\n" +
+	"\x03ack\x18\x05 \x01(\tR\x03ack\"\xa2\x02\n" +
 	"\rSessionRecord\x12*\n" +
 	"\x06signal\x18\x01 \x01(\v2\x10.tidal.v1.SignalH\x00R\x06signal\x12*\n" +
 	"\x06relate\x18\x02 \x01(\v2\x10.tidal.v1.RelateH\x00R\x06relate\x12.\n" +

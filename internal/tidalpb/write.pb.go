@@ -863,6 +863,7 @@ type WriteRequest struct {
 	Lane          string                 `protobuf:"bytes,2,opt,name=lane,proto3" json:"lane,omitempty"`      // the producer's lane, up to 128 bytes
 	Number        int64                  `protobuf:"varint,3,opt,name=number,proto3" json:"number,omitempty"` // counts the lane's requests from 1; up to 64 may be under way out of order
 	Key           string                 `protobuf:"bytes,4,opt,name=key,proto3" json:"key,omitempty"`        // instead of a lane: the request counts once for 24 hours
+	Ack           string                 `protobuf:"bytes,5,opt,name=ack,proto3" json:"ack,omitempty"`        // geo: it is answered once another region has it, too; quorum, or empty: once most replicas of its region do
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -925,6 +926,13 @@ func (x *WriteRequest) GetKey() string {
 	return ""
 }
 
+func (x *WriteRequest) GetAck() string {
+	if x != nil {
+		return x.Ack
+	}
+	return ""
+}
+
 // SignalBatch is signals that are written whole or not at all: the body of POST /v1/signals, where it isn't one signal.
 type SignalBatch struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -932,6 +940,7 @@ type SignalBatch struct {
 	Lane          string                 `protobuf:"bytes,2,opt,name=lane,proto3" json:"lane,omitempty"` // as in WriteRequest
 	Number        int64                  `protobuf:"varint,3,opt,name=number,proto3" json:"number,omitempty"`
 	Key           string                 `protobuf:"bytes,4,opt,name=key,proto3" json:"key,omitempty"`
+	Ack           string                 `protobuf:"bytes,5,opt,name=ack,proto3" json:"ack,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -990,6 +999,13 @@ func (x *SignalBatch) GetNumber() int64 {
 func (x *SignalBatch) GetKey() string {
 	if x != nil {
 		return x.Key
+	}
+	return ""
+}
+
+func (x *SignalBatch) GetAck() string {
+	if x != nil {
+		return x.Ack
 	}
 	return ""
 }
@@ -1445,9 +1461,11 @@ type Problem struct {
 	Request       *int64                 `protobuf:"varint,6,opt,name=request,proto3,oneof" json:"request,omitempty"`                           // of a stream: the request that was refused, from 0; those before it stand
 	RetryAfterMs  int64                  `protobuf:"varint,7,opt,name=retry_after_ms,json=retryAfterMs,proto3" json:"retry_after_ms,omitempty"` // when to try again, 0 if that won't help
 	RequestId     string                 `protobuf:"bytes,8,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	Line          *int64                 `protobuf:"varint,9,opt,name=line,proto3,oneof" json:"line,omitempty"`  // of lines of JSON: the one that was refused, from 1
-	Kept          *int64                 `protobuf:"varint,10,opt,name=kept,proto3,oneof" json:"kept,omitempty"` // signals of the lines before that are written
-	Leader        string                 `protobuf:"bytes,13,opt,name=leader,proto3" json:"leader,omitempty"`    // of not_leader: the URL of the server that takes the request, empty if it isn't known
+	Line          *int64                 `protobuf:"varint,9,opt,name=line,proto3,oneof" json:"line,omitempty"`   // of lines of JSON: the one that was refused, from 1
+	Kept          *int64                 `protobuf:"varint,10,opt,name=kept,proto3,oneof" json:"kept,omitempty"`  // signals of the lines before that are written
+	Position      string                 `protobuf:"bytes,14,opt,name=position,proto3" json:"position,omitempty"` // of geo_pending: the event, which is written; of not_yet: the event that isn't here
+	Home          string                 `protobuf:"bytes,15,opt,name=home,proto3" json:"home,omitempty"`         // of read_only: the region that takes the request, empty if it isn't known
+	Leader        string                 `protobuf:"bytes,13,opt,name=leader,proto3" json:"leader,omitempty"`     // of not_leader and read_only: the URL of the server that takes the request, empty if it isn't known
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1566,6 +1584,20 @@ func (x *Problem) GetKept() int64 {
 	return 0
 }
 
+func (x *Problem) GetPosition() string {
+	if x != nil {
+		return x.Position
+	}
+	return ""
+}
+
+func (x *Problem) GetHome() string {
+	if x != nil {
+		return x.Home
+	}
+	return ""
+}
+
 func (x *Problem) GetLeader() string {
 	if x != nil {
 		return x.Leader
@@ -1648,17 +1680,19 @@ const file_tidal_v1_write_proto_rawDesc = "" +
 	"\bset_mark\x18\a \x01(\v2\x11.tidal.v1.SetMarkH\x00R\asetMark\x12-\n" +
 	"\acollect\x18\b \x01(\v2\x11.tidal.v1.CollectH\x00R\acollect\x12$\n" +
 	"\x04undo\x18\t \x01(\v2\x0e.tidal.v1.UndoH\x00R\x04undoB\b\n" +
-	"\x06record\"x\n" +
+	"\x06record\"\x8a\x01\n" +
 	"\fWriteRequest\x12*\n" +
 	"\arecords\x18\x01 \x03(\v2\x10.tidal.v1.RecordR\arecords\x12\x12\n" +
 	"\x04lane\x18\x02 \x01(\tR\x04lane\x12\x16\n" +
 	"\x06number\x18\x03 \x01(\x03R\x06number\x12\x10\n" +
-	"\x03key\x18\x04 \x01(\tR\x03key\"w\n" +
+	"\x03key\x18\x04 \x01(\tR\x03key\x12\x10\n" +
+	"\x03ack\x18\x05 \x01(\tR\x03ack\"\x89\x01\n" +
 	"\vSignalBatch\x12*\n" +
 	"\asignals\x18\x01 \x03(\v2\x10.tidal.v1.SignalR\asignals\x12\x12\n" +
 	"\x04lane\x18\x02 \x01(\tR\x04lane\x12\x16\n" +
 	"\x06number\x18\x03 \x01(\x03R\x06number\x12\x10\n" +
-	"\x03key\x18\x04 \x01(\tR\x03key\"\x81\x02\n" +
+	"\x03key\x18\x04 \x01(\tR\x03key\x12\x10\n" +
+	"\x03ack\x18\x05 \x01(\tR\x03ack\"\x81\x02\n" +
 	"\aReceipt\x12\x1a\n" +
 	"\bposition\x18\x01 \x01(\tR\bposition\x12\x14\n" +
 	"\x05count\x18\x02 \x01(\x05R\x05count\x12\x1c\n" +
@@ -1690,7 +1724,7 @@ const file_tidal_v1_write_proto_rawDesc = "" +
 	"\tin_flight\x18\x02 \x01(\x05R\binFlight\"Y\n" +
 	"\x14StreamWritesResponse\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x03R\x05index\x12+\n" +
-	"\areceipt\x18\x02 \x01(\v2\x11.tidal.v1.ReceiptR\areceipt\"\x81\x03\n" +
+	"\areceipt\x18\x02 \x01(\v2\x11.tidal.v1.ReceiptR\areceipt\"\xb1\x03\n" +
 	"\aProblem\x12\x12\n" +
 	"\x04type\x18\v \x01(\tR\x04type\x12\x14\n" +
 	"\x05title\x18\f \x01(\tR\x05title\x12\x12\n" +
@@ -1705,7 +1739,9 @@ const file_tidal_v1_write_proto_rawDesc = "" +
 	"request_id\x18\b \x01(\tR\trequestId\x12\x17\n" +
 	"\x04line\x18\t \x01(\x03H\x02R\x04line\x88\x01\x01\x12\x17\n" +
 	"\x04kept\x18\n" +
-	" \x01(\x03H\x03R\x04kept\x88\x01\x01\x12\x16\n" +
+	" \x01(\x03H\x03R\x04kept\x88\x01\x01\x12\x1a\n" +
+	"\bposition\x18\x0e \x01(\tR\bposition\x12\x12\n" +
+	"\x04home\x18\x0f \x01(\tR\x04home\x12\x16\n" +
 	"\x06leader\x18\r \x01(\tR\x06leaderB\t\n" +
 	"\a_recordB\n" +
 	"\n" +

@@ -110,6 +110,10 @@ const (
 	// AdminTransferLeadershipProcedure is the fully-qualified name of the Admin's TransferLeadership
 	// RPC.
 	AdminTransferLeadershipProcedure = "/tidal.v1.Admin/TransferLeadership"
+	// AdminPromoteRegionProcedure is the fully-qualified name of the Admin's PromoteRegion RPC.
+	AdminPromoteRegionProcedure = "/tidal.v1.Admin/PromoteRegion"
+	// AdminRemoveRegionProcedure is the fully-qualified name of the Admin's RemoveRegion RPC.
+	AdminRemoveRegionProcedure = "/tidal.v1.Admin/RemoveRegion"
 )
 
 // TidalClient is a client for the tidal.v1.Tidal service.
@@ -980,6 +984,10 @@ type AdminClient interface {
 	RemoveMember(context.Context, *tidalpb.RemoveMemberRequest) (*tidalpb.RemoveMemberResponse, error)
 	// TransferLeadership has another replica lead.
 	TransferLeadership(context.Context, *tidalpb.TransferLeadershipRequest) (*tidalpb.TransferLeadershipResponse, error)
+	// PromoteRegion makes a region the home region.
+	PromoteRegion(context.Context, *tidalpb.PromoteRegionRequest) (*tidalpb.PromoteRegionResponse, error)
+	// RemoveRegion takes a region out.
+	RemoveRegion(context.Context, *tidalpb.RemoveRegionRequest) (*tidalpb.RemoveRegionResponse, error)
 }
 
 // NewAdminClient constructs a client for the tidal.v1.Admin service. By default, it uses the
@@ -1074,6 +1082,18 @@ func NewAdminClient(httpClient connect.HTTPClient, baseURL string, opts ...conne
 			connect.WithSchema(adminMethods.ByName("TransferLeadership")),
 			connect.WithClientOptions(opts...),
 		),
+		promoteRegion: connect.NewClient[tidalpb.PromoteRegionRequest, tidalpb.PromoteRegionResponse](
+			httpClient,
+			baseURL+AdminPromoteRegionProcedure,
+			connect.WithSchema(adminMethods.ByName("PromoteRegion")),
+			connect.WithClientOptions(opts...),
+		),
+		removeRegion: connect.NewClient[tidalpb.RemoveRegionRequest, tidalpb.RemoveRegionResponse](
+			httpClient,
+			baseURL+AdminRemoveRegionProcedure,
+			connect.WithSchema(adminMethods.ByName("RemoveRegion")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -1092,6 +1112,8 @@ type adminClient struct {
 	revokeApiKey       *connect.Client[tidalpb.RevokeApiKeyRequest, tidalpb.RevokeApiKeyResponse]
 	removeMember       *connect.Client[tidalpb.RemoveMemberRequest, tidalpb.RemoveMemberResponse]
 	transferLeadership *connect.Client[tidalpb.TransferLeadershipRequest, tidalpb.TransferLeadershipResponse]
+	promoteRegion      *connect.Client[tidalpb.PromoteRegionRequest, tidalpb.PromoteRegionResponse]
+	removeRegion       *connect.Client[tidalpb.RemoveRegionRequest, tidalpb.RemoveRegionResponse]
 }
 
 // ExtendSchema calls tidal.v1.Admin.ExtendSchema.
@@ -1207,6 +1229,24 @@ func (c *adminClient) TransferLeadership(ctx context.Context, req *tidalpb.Trans
 	return nil, err
 }
 
+// PromoteRegion calls tidal.v1.Admin.PromoteRegion.
+func (c *adminClient) PromoteRegion(ctx context.Context, req *tidalpb.PromoteRegionRequest) (*tidalpb.PromoteRegionResponse, error) {
+	response, err := c.promoteRegion.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// RemoveRegion calls tidal.v1.Admin.RemoveRegion.
+func (c *adminClient) RemoveRegion(ctx context.Context, req *tidalpb.RemoveRegionRequest) (*tidalpb.RemoveRegionResponse, error) {
+	response, err := c.removeRegion.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // AdminHandler is an implementation of the tidal.v1.Admin service.
 type AdminHandler interface {
 	// ExtendSchema enters additions to the schema.
@@ -1235,6 +1275,10 @@ type AdminHandler interface {
 	RemoveMember(context.Context, *tidalpb.RemoveMemberRequest) (*tidalpb.RemoveMemberResponse, error)
 	// TransferLeadership has another replica lead.
 	TransferLeadership(context.Context, *tidalpb.TransferLeadershipRequest) (*tidalpb.TransferLeadershipResponse, error)
+	// PromoteRegion makes a region the home region.
+	PromoteRegion(context.Context, *tidalpb.PromoteRegionRequest) (*tidalpb.PromoteRegionResponse, error)
+	// RemoveRegion takes a region out.
+	RemoveRegion(context.Context, *tidalpb.RemoveRegionRequest) (*tidalpb.RemoveRegionResponse, error)
 }
 
 // NewAdminHandler builds an HTTP handler from the service implementation. It returns the path on
@@ -1325,6 +1369,18 @@ func NewAdminHandler(svc AdminHandler, opts ...connect.HandlerOption) (string, h
 		connect.WithSchema(adminMethods.ByName("TransferLeadership")),
 		connect.WithHandlerOptions(opts...),
 	)
+	adminPromoteRegionHandler := connect.NewUnaryHandlerSimple(
+		AdminPromoteRegionProcedure,
+		svc.PromoteRegion,
+		connect.WithSchema(adminMethods.ByName("PromoteRegion")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminRemoveRegionHandler := connect.NewUnaryHandlerSimple(
+		AdminRemoveRegionProcedure,
+		svc.RemoveRegion,
+		connect.WithSchema(adminMethods.ByName("RemoveRegion")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/tidal.v1.Admin/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case AdminExtendSchemaProcedure:
@@ -1353,6 +1409,10 @@ func NewAdminHandler(svc AdminHandler, opts ...connect.HandlerOption) (string, h
 			adminRemoveMemberHandler.ServeHTTP(w, r)
 		case AdminTransferLeadershipProcedure:
 			adminTransferLeadershipHandler.ServeHTTP(w, r)
+		case AdminPromoteRegionProcedure:
+			adminPromoteRegionHandler.ServeHTTP(w, r)
+		case AdminRemoveRegionProcedure:
+			adminRemoveRegionHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -1412,4 +1472,12 @@ func (UnimplementedAdminHandler) RemoveMember(context.Context, *tidalpb.RemoveMe
 
 func (UnimplementedAdminHandler) TransferLeadership(context.Context, *tidalpb.TransferLeadershipRequest) (*tidalpb.TransferLeadershipResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Admin.TransferLeadership is not implemented"))
+}
+
+func (UnimplementedAdminHandler) PromoteRegion(context.Context, *tidalpb.PromoteRegionRequest) (*tidalpb.PromoteRegionResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Admin.PromoteRegion is not implemented"))
+}
+
+func (UnimplementedAdminHandler) RemoveRegion(context.Context, *tidalpb.RemoveRegionRequest) (*tidalpb.RemoveRegionResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tidal.v1.Admin.RemoveRegion is not implemented"))
 }
