@@ -53,9 +53,8 @@ type Base struct {
 	segments  map[string]retention.Segment // what sealed files of the log hold, as far as it was looked at
 	pins      pins
 	streams   Streams
-	// shipped are the batches that were applied since shipping last looked, and table the other regions; guarded as the engine is.
+	// shipped are the batches that were applied since shipping last looked; guarded as the engine is.
 	shipped []ship.Batch
-	table   []ship.Region
 	// place is where the engine is in the log: Applied, AppliedTerm and Members; guarded as the engine is.
 	place consensus.Restored
 	// retracted is what engines of before had for [engine.Engine.Retractions]; guarded as the engine is.

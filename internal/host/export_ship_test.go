@@ -4,7 +4,6 @@ import (
 	"encoding/hex"
 
 	"github.com/tidaldb/tidal/internal/id"
-	"github.com/tidaldb/tidal/internal/ship"
 	"github.com/tidaldb/tidal/internal/vfs"
 )
 
@@ -16,6 +15,3 @@ func RegionDir(fsys vfs.FS, dir string, cluster [16]byte, region id.Region) erro
 	who := identity{Format: 1, Cluster: hex.EncodeToString(cluster[:]), Region: region, Replica: 1}
 	return who.write(fsys, dir)
 }
-
-// SetRegions says what the region table is.
-func SetRegions(b *Base, list []ship.Region) { b.table = list }

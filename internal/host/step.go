@@ -243,7 +243,7 @@ func (b *Base) apply(entries []consensus.Entry) error {
 	defer b.mu.Unlock()
 	for _, e := range entries {
 		if e.Kind == consensus.Batch {
-			res, err := b.Engine.Apply(e.Data)
+			res, err := b.Engine.ApplyEntry(e.Data)
 			if err != nil {
 				return fmt.Errorf("apply entry %d: %w", e.Index, err)
 			}

@@ -8,7 +8,6 @@ import (
 
 	"github.com/tidaldb/tidal/internal/engine"
 	"github.com/tidaldb/tidal/internal/fault"
-	"github.com/tidaldb/tidal/internal/id"
 	"github.com/tidaldb/tidal/internal/replica"
 	"github.com/tidaldb/tidal/internal/ship"
 )
@@ -99,7 +98,7 @@ func (s *Stepper) ships(out *replica.Output) (proposed bool, err error) {
 	x.core.Proposed(now, outcomes...)
 	x.core.Lead(now, s.Core.Leading() && s.fenced == nil, s.Core.Role().LeaderID)
 	for ticks := s.Core.Ticks(); x.ticked < ticks; x.ticked++ {
-		x.core.Regions(now, s.base.regions())
+		x.core.Regions(now, s.regions())
 		x.core.Tick(now)
 	}
 	return s.deliver(now)
@@ -169,23 +168,33 @@ func outcomeOf(r *replica.ForeignReply) ship.Outcome {
 
 // noteShipped keeps a batch that was applied for those who subscribe. It is called under the lock.
 func (b *Base) noteShipped(res *engine.Result, data []byte) {
-	if b.opts.Regions && res.Outcome == engine.Applied {
+	if b.opts.Regions && res.Outcome == engine.Applied && !engine.IsRange(data) {
 		b.shipped = append(b.shipped, ship.Batch{Origin: res.Origin, First: res.First, Last: res.Last, Data: data})
 	}
 }
 
-// regions is the region table as shipping sees it.
-func (b *Base) regions() []ship.Region { return b.table }
-
-// ShipWork does a piece of work on the log. It may be called beside the stepper, several at a time.
-func (b *Base) ShipWork(w ship.Work) ship.WorkResult {
-	if w.Kind == ship.WorkFold {
-		return ship.WorkResult{Work: w, Err: fmt.Errorf("a range of origin %v: %w", w.Origin, fault.ErrNotFound)}
+// regions is the region table as shipping sees it. Who is in the own region, its members say.
+func (s *Stepper) regions() []ship.Region {
+	b := s.base
+	b.mu.RLock()
+	table := b.Engine.Regions()
+	b.mu.RUnlock()
+	if len(table) == 0 {
+		return nil
 	}
-	return ship.Do(b.Streams(), placeOfRange, w)
-}
-
-// placeOfRange reads the head of a range entry.
-func placeOfRange([]byte) (o id.Origin, first, last id.Seq, err error) {
-	return o, 0, 0, fmt.Errorf("range: %w", fault.ErrNotFound)
+	out := make([]ship.Region, 0, len(table))
+	for i := range table {
+		x := ship.Region{Number: table[i].Number, Removed: table[i].Removed}
+		if x.Number == b.identity.Region {
+			for _, m := range s.Core.Members().List() {
+				x.Replicas = append(x.Replicas, m.Number)
+			}
+		} else {
+			for _, m := range table[i].Endpoints {
+				x.Replicas = append(x.Replicas, m.Replica)
+			}
+		}
+		out = append(out, x)
+	}
+	return out
 }

@@ -41,10 +41,6 @@ type seas struct {
 
 func newSeas(t *testing.T, n int) *seas {
 	s := &seas{t: t, now: 1, cut: map[[2]id.Region]bool{}, sent: map[ship.PacketKind]int{}}
-	table := []ship.Region{}
-	for i := range n {
-		table = append(table, ship.Region{Number: id.Region(i), Replicas: []uint64{1}})
-	}
 	for i := range n {
 		x := &shore{t: t, seas: s, number: id.Region(i), replies: map[uint64]replica.Reply{}}
 		x.opts = host.Options{FS: pebblevfs.NewMem(), Dir: "db", Regions: true, RangeBytes: -1,
@@ -53,7 +49,6 @@ func newSeas(t *testing.T, n int) *seas {
 			t.Fatal(err)
 		}
 		x.open()
-		host.SetRegions(x.base, table)
 		s.shores = append(s.shores, x)
 	}
 	t.Cleanup(func() {
@@ -64,7 +59,29 @@ func newSeas(t *testing.T, n int) *seas {
 		}
 	})
 	s.run(3)
+	for _, x := range s.shores {
+		all := founding(n)
+		x.mustWrite(all[:2]) // the level that the rest needs
+		x.mustWrite(all[2:])
+	}
+	s.agree(20)
 	return s
+}
+
+// founding is what a database of some regions begins with. Here each of them writes all of it.
+func founding(regions int) []record.Proposed {
+	out := []record.Proposed{
+		{Kind: record.KindFormatLevel, Level: record.FormatLevel{Level: record.Level}},
+		{Kind: record.KindSchemaVersion, Schema: record.SchemaVersion{Encoded: testSchema().Encode()}},
+	}
+	for i := range regions {
+		out = append(out,
+			record.Proposed{Kind: record.KindRegion, Region: record.RegionInfo{Number: id.Region(i), Name: fmt.Sprintf("region-%d", i)}},
+			record.Proposed{Kind: record.KindEndpoints, Endpoints: record.Endpoints{
+				Number: id.Region(i), Members: []record.Endpoint{{Replica: 1}},
+			}})
+	}
+	return out
 }
 
 func (x *shore) open() {
@@ -178,16 +195,6 @@ func (x *shore) mustWrite(records []record.Proposed) {
 	}
 }
 
-// begin gives the first region a schema, and waits until all have it.
-func (s *seas) begin() {
-	s.t.Helper()
-	s.shores[0].mustWrite([]record.Proposed{
-		{Kind: record.KindFormatLevel, Level: record.FormatLevel{Level: record.Level}},
-		{Kind: record.KindSchemaVersion, Schema: record.SchemaVersion{Encoded: testSchema().Encode()}},
-	})
-	s.agree(40)
-}
-
 // agree runs until all regions have the same, which must be within some ticks, and compares their states.
 func (s *seas) agree(ticks int) {
 	s.t.Helper()
@@ -220,7 +227,6 @@ func (s *seas) agree(ticks int) {
 
 func TestWhatIsWrittenInOneRegionIsAppliedInTheOther(t *testing.T) {
 	s := newSeas(t, 2)
-	s.begin()
 	for i := range 20 {
 		for k, x := range s.shores {
 			x.mustWrite(views("ada", fmt.Sprintf("item %d", i), 1+k))

@@ -21,7 +21,7 @@ func (c *Core) assign() {
 		c.choose(o)
 	}
 	for _, r := range c.table {
-		if r.Removed || len(r.Replicas) == 0 {
+		if r.Removed || len(r.replicas()) == 0 {
 			continue
 		}
 		if r.source == nil {
@@ -78,7 +78,7 @@ func (c *Core) homeless(o id.Origin, ahead bool, now *relay) bool {
 	switch {
 	case o.Region == c.cfg.Self.Region:
 		return ahead || now.has
-	case home.Removed, len(home.Replicas) == 0, c.tick-home.heardAt > c.cfg.Ticks.Silence, home.tooFar[o]:
+	case home.Removed, len(home.replicas()) == 0, c.tick-home.heardAt > c.cfg.Ticks.Silence, home.tooFar[o]:
 		return true
 	case !ahead || !home.known || home.vector.Get(o) > c.expected(o):
 		now.since = 0
@@ -94,7 +94,7 @@ func (c *Core) homeless(o id.Origin, ahead bool, now *relay) bool {
 func (c *Core) furthest(o id.Origin) *region {
 	var best *region
 	for _, r := range c.table {
-		if r.Number == o.Region || r.Removed || len(r.Replicas) == 0 || !c.alive(r) || r.tooFar[o] {
+		if r.Number == o.Region || r.Removed || len(r.replicas()) == 0 || !c.alive(r) || r.tooFar[o] {
 			continue
 		}
 		if best == nil || r.vector.Get(o) > best.vector.Get(o) {

@@ -2,7 +2,6 @@ package ship
 
 import (
 	"math"
-	"slices"
 
 	"github.com/tidaldb/tidal/internal/id"
 )
@@ -91,7 +90,7 @@ func (c *Core) watch(r *region, s *source) {
 		c.later(r)
 	case s.holeAt != 0 && c.tick-s.holeAt > t.Retry/4:
 		c.ask(r)
-	case c.ungiven(r) && len(r.Replicas) > 1 && c.tick-s.movedAt > t.Silence:
+	case c.ungiven(r) && len(r.replicas()) > 1 && c.tick-s.movedAt > t.Silence:
 		// Another replica's log may reach back further.
 		s.movedAt = c.tick
 		s.turn++
@@ -164,13 +163,14 @@ func (c *Core) ask(r *region) {
 // replica chooses whom of a region to ask: its leader, unless that failed.
 func (c *Core) replica(r *region) uint64 {
 	s := r.source
-	if len(r.Replicas) == 0 {
+	all := r.replicas()
+	if len(all) == 0 {
 		return 0
 	}
-	if !s.moved && s.failures%2 == 0 && slices.Contains(r.Replicas, r.leader) {
+	if !s.moved && s.failures%2 == 0 && r.has(r.leader) {
 		return r.leader
 	}
-	return r.Replicas[s.turn%len(r.Replicas)]
+	return all[s.turn%len(all)]
 }
 
 // after is behind what everything is wanted.
@@ -246,7 +246,7 @@ func (c *Core) given(r *region, p *Packet) {
 
 // rather moves to a region's leader, once in a while, if somebody else has answered.
 func (c *Core) rather(r *region, s *source) {
-	if s.moved || r.leader == 0 || r.leader == s.peer.Replica || !slices.Contains(r.Replicas, r.leader) {
+	if s.moved || r.leader == 0 || r.leader == s.peer.Replica || !r.has(r.leader) {
 		s.moved = false
 		return
 	}

@@ -28,8 +28,9 @@ type region struct {
 	heard   bool
 	wall    int64
 	wallAt  int64
-	leader  uint64 // who leads it, as far as it's known
-	behind  behind // how far we are behind it
+	leader  uint64   // who leads it, as far as it's known
+	met     []uint64 // replicas that were heard of and aren't in the table: a new region says last where it is
+	behind  behind   // how far we are behind it
 	source  *source
 	refused [causes]uint64
 	told    [causes]told
@@ -99,6 +100,7 @@ func (c *Core) alive(r *region) bool {
 func (c *Core) heard(r *region, p *Packet) {
 	pulse := &p.Pulse
 	r.heard, r.heardAt = true, c.tick
+	r.meet(p.From.Replica)
 	r.wall, r.wallAt = pulse.Wall, c.now.Mono
 	if pulse.Leads {
 		r.leader = p.From.Replica
@@ -122,6 +124,32 @@ func (c *Core) heard(r *region, p *Packet) {
 			c.report(x, k.Vector, asOf, false)
 		}
 	}
+}
+
+// maxMet bounds the replicas of a region that aren't in the table.
+const maxMet = 8
+
+// meet notes a replica that spoke.
+func (r *region) meet(n uint64) {
+	if slices.Contains(r.Replicas, n) || slices.Contains(r.met, n) {
+		return
+	}
+	if r.met = append(r.met, n); len(r.met) > maxMet {
+		r.met = r.met[1:]
+	}
+}
+
+// replicas are those that can be asked.
+func (r *region) replicas() []uint64 {
+	if len(r.Replicas) > 0 {
+		return r.Replicas
+	}
+	return r.met
+}
+
+// has reports whether a replica can be asked.
+func (r *region) has(n uint64) bool {
+	return slices.Contains(r.Replicas, n) || slices.Contains(r.met, n)
 }
 
 // report notes a region's vector.
