@@ -139,7 +139,7 @@ func TestWithoutAMajorityNothingIsWritten(t *testing.T) {
 	f.write(view("p", 1, "x"))
 	address, m := f.leader()
 	f.net.Isolate(address)
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	_, err := m.DB().Write(ctx, view("p", 2, "x"))
 	if !errors.Is(err, tidal.ErrUnknown) && !errors.Is(err, tidal.ErrNotLeader) {
