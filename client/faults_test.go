@@ -29,6 +29,18 @@ func (l *ledger) note(item string, acked bool) {
 	l.acked[item] = l.acked[item] || acked
 }
 
+// count is how many were acknowledged.
+func (l *ledger) count() (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, ok := range l.acked {
+		if ok {
+			n++
+		}
+	}
+	return n
+}
+
 // compare holds the database against the model: what was acknowledged counts once, all else at most once.
 func (l *ledger) compare(t *testing.T, s *served) (acked, unknown int) {
 	t.Helper()

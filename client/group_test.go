@@ -99,7 +99,7 @@ func three(t *testing.T) []*node {
 // leaderOf asks until somebody leads, and returns who.
 func leaderOf(t *testing.T, all []*node) *node {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
@@ -134,7 +134,7 @@ func TestLeadersComeAndGoAndEachSignalCountsOnce(t *testing.T) {
 		rounds = 1
 	}
 	// One address is enough, and it isn't the leader's.
-	c := connect(t, client.Options{Addr: all[1].listen, Timeout: 20 * time.Second})
+	c := connect(t, client.Options{Addr: all[1].listen, Timeout: time.Minute})
 	var stop atomic.Bool
 	var writers sync.WaitGroup
 	l := &ledger{acked: map[string]bool{}}
@@ -152,7 +152,7 @@ func TestLeadersComeAndGoAndEachSignalCountsOnce(t *testing.T) {
 	}
 	writers.Go(func() { streamWhile(t, c, l, &stop) })
 	writers.Go(func() { sessionWhile(t, c, l, &stop) })
-	reader := connect(t, client.Options{Addrs: []string{all[0].listen, all[1].listen, all[2].listen}, Reads: client.Any, Timeout: 20 * time.Second})
+	reader := connect(t, client.Options{Addrs: []string{all[0].listen, all[1].listen, all[2].listen}, Reads: client.Any, Timeout: time.Minute})
 	writers.Go(func() { neverBack(t, reader, &stop) })
 	for range rounds {
 		leader := leaderOf(t, all)
@@ -160,16 +160,33 @@ func TestLeadersComeAndGoAndEachSignalCountsOnce(t *testing.T) {
 		leaderOf(t, all)
 		leader.start()
 		waitReady(t, leader)
+		l.await(t, l.count()+40)
 	}
 	stop.Store(true)
 	writers.Wait()
 	compareAll(t, all, l)
 }
 
+// await waits until so many signals were acknowledged.
+func (l *ledger) await(t *testing.T, n int) {
+	t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.NewTimer(time.Minute)
+	defer deadline.Stop()
+	for l.count() < n {
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			t.Fatalf("%d signals were acknowledged, not %d", l.count(), n)
+		}
+	}
+}
+
 // waitReady waits until a server says that it's ready.
 func waitReady(t *testing.T, n *node) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
@@ -301,7 +318,7 @@ func compareAll(t *testing.T, all []*node, l *ledger) {
 		}
 	}
 	t.Logf("%d signals were acknowledged", acked)
-	if acked < 100 {
+	if acked < 40 {
 		t.Error("the test tests nothing")
 	}
 }

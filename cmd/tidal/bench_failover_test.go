@@ -46,6 +46,7 @@ func TestBenchFailoverPrintsTheFieldsThatWerePromised(t *testing.T) {
 }
 
 func TestBenchIngestOfReplicasPrintsTheFieldsThatWerePromised(t *testing.T) {
+	unraced(t)
 	t.Setenv(asProgram, "1") // for the servers
 	profile := filepath.Join(t.TempDir(), "leader.pprof")
 	o := good(t, "bench", "ingest", "--replicas", "3", "--seconds", "1", "--rounds", "1", "--items", "2000", "--users", "500",

@@ -11,6 +11,7 @@ import (
 )
 
 func TestBenchRankPrintsTheFieldsThatWerePromised(t *testing.T) {
+	unraced(t)
 	dir, history := t.TempDir(), filepath.Join(t.TempDir(), "history.jsonl")
 	o := good(t, "bench", "rank", "--items", "1000", "--users", "200", "--signals", "10000", "--dimensions", "8",
 		"--seconds", "0.05", "--dir", dir, "--record", history, "--json")
@@ -60,6 +61,7 @@ func TestBenchRankPrintsTheFieldsThatWerePromised(t *testing.T) {
 }
 
 func TestBenchRankForPeopleIsATable(t *testing.T) {
+	unraced(t)
 	o := good(t, "bench", "rank", "--items", "1000", "--users", "100", "--signals", "3000", "--dimensions", "0",
 		"--seconds", "0.05", "--only", "new,trending", "--quiet", "--ingest", "1000")
 	for _, says := range []string{"p99 µs", "\ntrending ", "Without writes:", "recall", "lists/s of for_you", "hidden"} {

@@ -11,6 +11,7 @@ import (
 )
 
 func TestBenchServePrintsTheFieldsThatWerePromised(t *testing.T) {
+	unraced(t)
 	t.Setenv(asProgram, "1") // for the server
 	dir, history := t.TempDir(), filepath.Join(t.TempDir(), "history.jsonl")
 	profile := filepath.Join(t.TempDir(), "server.pprof")

@@ -55,6 +55,7 @@ func TestBenchIngestPrintsTheFieldsThatWerePromised(t *testing.T) {
 }
 
 func TestBenchRecoverAndMemoryMeasureAFreshProcess(t *testing.T) {
+	unraced(t)
 	t.Setenv(asProgram, "1") // for the process that is measured
 	recovered := answer[bench.RecoverResult](t, good(t, "bench", "recover", "--cells", "1000", "--events", "700", "--json"))
 	if recovered.OpenSeconds <= 0 || recovered.Signals != 1700 || recovered.Checked.Cells < 1000 || recovered.UserRecords == 0 || recovered.RSS < 1<<20 || recovered.Different != 0 {
@@ -68,6 +69,7 @@ func TestBenchRecoverAndMemoryMeasureAFreshProcess(t *testing.T) {
 }
 
 func TestBenchForPeopleIsATableAndAProfileIsWritten(t *testing.T) {
+	unraced(t)
 	t.Setenv(asProgram, "1")
 	profile := filepath.Join(t.TempDir(), "cpu.out")
 	o := good(t, "bench", "ingest", "--seconds", "0.05", "--rounds", "1", "--items", "100", "--users", "100",

@@ -102,6 +102,7 @@ func (s *bazaar) visit(u int) {
 // From an export, and from nothing else, follows what policies would have brought that nobody was ever shown: by slot, by
 // user, and the draw itself. The planted truth lies in each interval.
 func TestEvalOpeOfAnExport(t *testing.T) {
+	unraced(t)
 	dir := filepath.Join(t.TempDir(), "db")
 	s := newBazaar(t, dir)
 	for u := range bazaarUsers {

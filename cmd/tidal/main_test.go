@@ -109,3 +109,12 @@ func golden(t *testing.T, name, got string) {
 		t.Errorf("%s differs (rewrite with -update)\ngot:\n%s\nwant:\n%s", path, got, want)
 	}
 }
+
+// unraced skips a test that measures, or computes for long on one goroutine, where the race detector makes that ten times as
+// long: what it runs has tests of its own.
+func unraced(t *testing.T) {
+	t.Helper()
+	if raced {
+		t.Skip("skipped: it takes minutes under the race detector, and runs without it")
+	}
+}

@@ -23,6 +23,7 @@ func sound(t *testing.T, what string, r *refold.Result, signals int64) {
 }
 
 func TestImportsOfEveryFormatAreVerified(t *testing.T) {
+	unraced(t)
 	t.Setenv(asProgram, "1") // for the process that verifies
 	dump := t.TempDir()
 	put(t, filepath.Join(dump, "Posts.xml"), []byte(`<?xml version="1.0"?>

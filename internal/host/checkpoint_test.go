@@ -160,6 +160,9 @@ func TestAReaderBesideAWriter(t *testing.T) {
 // TestAnIdleDatabaseLetsItsLogGo waits: what was written is in the checkpoint within hours, and its log is gone some
 // time after the retention, though nothing else happens.
 func TestAnIdleDatabaseLetsItsLogGo(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: three days of an idle database's clock take a while")
+	}
 	synctest.Test(t, func(t *testing.T) {
 		mem := pebblevfs.NewMem()
 		opts := host.Options{FS: mem, Dir: "db", Retention: retention.Policy{Retention: 48 * 3600 * 1000}}
