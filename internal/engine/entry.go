@@ -38,8 +38,8 @@ func (f *Fold) ApplyEntry(data []byte) (Result, error) { return f.engine.ApplyEn
 
 // Offer says what [Engine.ApplyEntry] would do with an entry of another origin, if it came next, and changes nothing.
 // A leader asks it before it proposes what another region sent. It returns [fault.ErrForked] for what contradicts what
-// is here, and for what claims to be of the own origin; [fault.ErrOverlap] for a range of which a part is here; and
-// damage.
+// is here, and for what claims to be of the own origin and isn't here; [fault.ErrOverlap] for a range of which a part is
+// here; [fault.ErrFormatTooNew] for a newer program's range; and damage.
 //
 // It looks at what was applied, and not at what was proposed and is under way.
 func (e *Engine) Offer(data []byte) (Outcome, error) {
@@ -48,11 +48,15 @@ func (e *Engine) Offer(data []byte) (Outcome, error) {
 		if err != nil {
 			return 0, fmt.Errorf("open range: %w", err)
 		}
-		if c.Range.Origin == e.cfg.Origin {
-			return 0, fmt.Errorf("range %v is of the own origin: %w", c.Range, fault.ErrForked)
+		outcome, err := e.placeRange(c)
+		if c.Range.Origin == e.cfg.Origin && outcome != Duplicate {
+			return 0, fmt.Errorf("range %v is of the own origin, and not here: %w", c.Range, fault.ErrForked)
 		}
-		if outcome, err := e.placeRange(c); outcome != Applied || err != nil {
+		if outcome != Applied || err != nil {
 			return outcome, err
+		}
+		if err := c.check(); err != nil {
+			return 0, fmt.Errorf("range %v: %w", c.Range, err)
 		}
 		_, err = e.leftBehind(c.Range.Origin, c.Range.Last)
 		return Applied, err
@@ -62,11 +66,11 @@ func (e *Engine) Offer(data []byte) (Outcome, error) {
 		return 0, fmt.Errorf("open batch: %w", err)
 	}
 	origin := b.Origin()
-	if origin == e.cfg.Origin {
-		return 0, fmt.Errorf("batch %v…%d is of the own origin: %w", origin.At(b.Header.First), b.Header.Last,
+	outcome, err := e.place(origin, &b.Header)
+	if origin == e.cfg.Origin && err == nil && outcome != Duplicate {
+		return 0, fmt.Errorf("batch %v…%d is of the own origin, and not here: %w", origin.At(b.Header.First), b.Header.Last,
 			fault.ErrForked)
 	}
-	outcome, err := e.place(origin, &b.Header)
 	if outcome != Applied || err != nil {
 		return outcome, err
 	}

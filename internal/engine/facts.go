@@ -5,6 +5,7 @@ import (
 	"github.com/tidaldb/tidal/internal/hlc"
 	"github.com/tidaldb/tidal/internal/id"
 	"github.com/tidaldb/tidal/internal/record"
+	"github.com/tidaldb/tidal/internal/state"
 	"github.com/tidaldb/tidal/schema"
 )
 
@@ -49,8 +50,28 @@ func (e *Engine) RegisterStamp(p *record.Proposed) hlc.Timestamp {
 		return e.entityStamp(p.Entity.Kind, p.Entity.ID)
 	case record.KindErase:
 		return e.entityStamp(id.KindUser, p.Erase.User)
+	case record.KindRegion:
+		return e.regionStamp(registerRegion, p.Region.Number)
+	case record.KindEndpoints:
+		return e.regionStamp(registerEndpoints, p.Endpoints.Number)
+	case record.KindHome:
+		return e.regionStamp(registerHome, p.Home.Number)
 	}
 	return 0
+}
+
+// regionStamp is the stamp of a register of the region table.
+func (e *Engine) regionStamp(what byte, number id.Region) hlc.Timestamp {
+	owner, ok := e.table.Find(state.KindGlobal, regionsOwner)
+	if !ok {
+		return 0
+	}
+	v, _ := e.table.Get(regionKey(owner, what, number))
+	r, err := algebra.DecodeLWWRegister(v)
+	if err != nil {
+		return 0
+	}
+	return r.Stamp.HLC
 }
 
 // userOf returns the user whose registers a record writes, "" for none.

@@ -79,15 +79,16 @@ func (c *Clock) Stamp(nowMillis int64, floor Timestamp) (Timestamp, error) {
 	return t, nil
 }
 
-// Observe learns a stamp made elsewhere. A committed stamp is always accepted, but the clock itself advances at
-// most the bound beyond nowMillis; the rest is returned in milliseconds, for an alarm. So a wild clock in one
-// region can't drag the others along.
+// Observe learns a stamp made elsewhere. A committed stamp is always accepted, but the clock itself advances less than
+// the bound beyond nowMillis for one that lies further ahead than the bound; the rest is returned in milliseconds, for an
+// alarm. So a wild clock in one region can't drag the others along, and however often it is observed there are 65,536
+// stamps left in every millisecond.
 func (c *Clock) Observe(t Timestamp, nowMillis int64) (excessMillis int64) {
 	// The wall clock is brought into range first, so that adding a bound of any size can't wrap.
 	now := Make(nowMillis, 0).Millis()
-	if limit := Make(now+min(c.bound, maxMillis), 1<<16-1); t > limit {
-		excessMillis = t.Millis() - limit.Millis()
-		t = limit
+	if limit := now + min(c.bound, maxMillis); t.Millis() > limit {
+		excessMillis = t.Millis() - limit
+		t = max(Make(limit, 0), 1) - 1
 	}
 	c.last = max(c.last, t)
 	return excessMillis

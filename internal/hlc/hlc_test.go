@@ -163,13 +163,16 @@ func TestObservedStampsNeverDragTheClockBeyondTheBound(t *testing.T) {
 	})
 }
 
-// Whatever was observed, stamping must stay possible: a wild clock elsewhere can't stall this one for long.
-func TestStampsFollowWithinOneMillisecondOfAnyObservation(t *testing.T) {
+// Whatever was observed, stamping must stay possible: a wild clock elsewhere can't stall this one, even if each of its
+// stamps is observed right before one is made here.
+func TestAWildClockElsewhereStallsNobody(t *testing.T) {
 	for _, bound := range []int64{0, 1, 500} {
 		c := NewClock(0, bound)
-		c.Observe(math.MaxUint64, 1000)
-		if _, err := c.Stamp(1001, 0); err != nil {
-			t.Errorf("bound %d: one millisecond later: %v", bound, err)
+		for i := range 1000 {
+			c.Observe(math.MaxUint64, 1000)
+			if _, err := c.Stamp(1000, 0); err != nil {
+				t.Fatalf("bound %d: stamp %d: %v", bound, i, err)
+			}
 		}
 	}
 }

@@ -31,13 +31,15 @@ type loop struct {
 	now    func() replica.Now
 	mono   func() int64
 
-	links  *links  // nil outside of a group
-	porter *porter // likewise
-	resume func()  // set while a snapshot waits to be installed: lets the checkpoint go on
+	links  *links    // nil outside of a group
+	porter *porter   // likewise
+	recall *recaller // likewise
+	resume func()    // set while a snapshot waits to be installed: lets the checkpoint go on
 
 	requests chan *call
 	packets  <-chan replica.Packet // nil outside of a group
 	portered <-chan ported         // likewise
+	recalled <-chan recalled       // likewise
 	orders   chan func()           // run between two steps
 	quit     chan struct{}         // closed by stop
 	leading  chan struct{}         // closed when the core stamps for the first time
@@ -100,6 +102,7 @@ func startLoop(b *Base, links *links) (*loop, error) {
 	}
 	if links != nil {
 		edge.Snapshot = func(w replica.SnapWork) { l.porter.in <- w }
+		edge.Recall = l.wantRecalled
 	}
 	l.step, err = NewStepper(b, edge)
 	if err != nil {
@@ -118,6 +121,8 @@ func startLoop(b *Base, links *links) (*loop, error) {
 	if links != nil {
 		l.porter = startPorter(b, l.follow)
 		l.portered = l.porter.out
+		l.recall = startRecaller(b)
+		l.recalled = l.recall.out
 	}
 	go l.run()
 	return l, nil
@@ -182,6 +187,8 @@ func (l *loop) round(ticks <-chan time.Time) (ended bool, err error) {
 		return false, l.step.Persisted(group)
 	case d := <-l.portered:
 		return false, l.ported(&d)
+	case d := <-l.recalled:
+		return false, l.remembers(&d)
 	case disk <- next:
 		l.backlog = l.backlog[1:]
 	case f := <-l.orders:
@@ -291,6 +298,8 @@ func (l *loop) finish(ticks <-chan time.Time) error {
 			err = l.step.Persisted(group)
 		case d := <-l.portered:
 			err = l.ported(&d)
+		case d := <-l.recalled:
+			err = l.remembers(&d)
 		case disk <- next:
 			l.backlog = l.backlog[1:]
 		case <-ticks:
@@ -309,6 +318,7 @@ func (l *loop) shutdown(cause error) {
 	l.endOrders(cause)
 	l.follow.stop()
 	l.porter.close()
+	l.recall.close()
 	l.disk.close()
 	for open := true; open; {
 		select {

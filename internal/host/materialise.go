@@ -88,7 +88,7 @@ func (m *Materialiser) Fold() (done bool, err error) {
 func (m *Materialiser) entry(e wal.Entry) (err error) {
 	switch e.Kind {
 	case wal.KindBatch:
-		_, err = m.fold.Apply(e.Data)
+		_, err = m.fold.ApplyEntry(e.Data)
 	case wal.KindConfiguration:
 		m.members, err = m.members.After(consensus.Entry{
 			Kind: consensus.Configuration, Term: e.Term, Index: e.Index, Data: e.Data,

@@ -65,11 +65,11 @@ func (b *Base) takesAll(m consensus.Members) bool {
 
 func (b *Base) replayEntry(out *consensus.Restored, e consensus.Entry) error {
 	if e.Kind == consensus.Batch {
-		if _, err := b.Engine.Apply(e.Data); err != nil {
+		if _, err := b.Engine.ApplyEntry(e.Data); err != nil {
 			return err
 		}
 		if planted.ApplyTwice && e.Index == b.Log.HardState().Commit {
-			_, _ = b.Engine.Apply(e.Data)
+			_, _ = b.Engine.ApplyEntry(e.Data)
 		}
 	}
 	err := b.now(e)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/tidaldb/tidal/internal/consensus"
+	"github.com/tidaldb/tidal/internal/id"
 	"github.com/tidaldb/tidal/internal/replica"
 	"github.com/tidaldb/tidal/internal/ship"
 )
@@ -29,6 +30,9 @@ type Edge struct {
 	// ShipWork hands out work on the log, which [Base.ShipWork] does, several at a time; [Stepper.Worked] takes it back. nil does
 	// it at once.
 	ShipWork func(ship.Work)
+	// Recall hands out events to be read back from the log, which [Base.Recall] does; [Stepper.Recalled] takes them back. nil
+	// does it at once.
+	Recall func([]id.Position)
 	// Snapshot hands out work on snapshots, which [Snapshots.Do] does, one after the other; [Stepper.Snapped] takes it back. nil
 	// does it at once.
 	Snapshot func(replica.SnapWork)
@@ -171,6 +175,9 @@ func (s *Stepper) Perform() error {
 		s.led = s.led || s.Core.Leading()
 		s.fenced = out.Fenced
 		told, err := s.carry(&out)
+		if err == nil {
+			err = s.recall(out.Originals)
+		}
 		if err != nil {
 			return err
 		}
@@ -216,6 +223,23 @@ func (s *Stepper) answer(out *replica.Output) {
 		}
 	}
 }
+
+// recall has events read back that are to be taken back.
+func (s *Stepper) recall(list []id.Position) error {
+	switch {
+	case len(list) == 0:
+		return nil
+	case s.edge.Recall != nil:
+		s.edge.Recall(list)
+		return nil
+	}
+	originals, err := s.base.Recall(list)
+	s.Recalled(originals)
+	return err
+}
+
+// Recalled takes back what [Edge.Recall] was given, or a part of it; [Stepper.Settle] is called behind it.
+func (s *Stepper) Recalled(list []replica.Original) { s.Core.Originals(s.edge.Now(), list) }
 
 // apply applies entries while no reader looks.
 func (s *Stepper) apply(a *consensus.Apply) error {

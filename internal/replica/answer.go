@@ -14,6 +14,10 @@ func (c *Core) answer(w *waiting, p *proposal) {
 	r := w.receipt
 	c.life.request(c.now, w.ref, lifecycle.Visible)
 	c.life.request(c.now, w.ref, lifecycle.Answered)
+	if w.takesBack.Seq != 0 {
+		c.tookBack(w.takesBack, nil)
+		return
+	}
 	c.out.Replies = append(c.out.Replies, Reply{Ticket: w.Ticket, Receipt: r, Durable: p.durable, Visible: c.now.Mono})
 	r.Duplicate, r.Clamped = true, 0
 	for _, retry := range w.retries {
@@ -73,5 +77,9 @@ func doubtful(cause error) error {
 }
 
 func (c *Core) reply(w *waiting, r Receipt, err error) {
+	if w.takesBack.Seq != 0 {
+		c.tookBack(w.takesBack, err)
+		return
+	}
 	c.out.Replies = append(c.out.Replies, Reply{Ticket: w.Ticket, Receipt: r, Err: err})
 }

@@ -131,19 +131,20 @@ type Core struct {
 	// transferring says that leadership is being handed over: what waits is not stamped.
 	transferring bool
 
-	queue   []*waiting
-	stamped []*proposal // in order of index, not applied yet
-	suffix  suffix
-	builder *record.Builder
-	storing [][]consensus.Entry // of the appends under way, without those that others took the place of
-	created entryName           // the last entry of the log, written or not
-	reads   reads
-	changes []reconfiguration // proposed and not made, in order
-	strayed uint64
-	foreign foreigns
-	behind  error // why nothing is stamped though this replica leads
-	excess  ClockExcess
-	out     Output
+	queue     []*waiting
+	stamped   []*proposal // in order of index, not applied yet
+	suffix    suffix
+	builder   *record.Builder
+	storing   [][]consensus.Entry // of the appends under way, without those that others took the place of
+	created   entryName           // the last entry of the log, written or not
+	reads     reads
+	changes   []reconfiguration // proposed and not made, in order
+	strayed   uint64
+	foreign   foreigns
+	takebacks takebacks
+	behind    error // why nothing is stamped though this replica leads
+	excess    ClockExcess
+	out       Output
 
 	ticks      int
 	heard      map[uint64]int // when each other replica spoke last, in ticks
@@ -163,6 +164,8 @@ type waiting struct {
 	receipt Receipt
 	// retries are requests that turned out to be the same; they get the same answer.
 	retries []*waiting
+	// takesBack is the event that a request of the core's own takes back; zero for clients' requests.
+	takesBack id.Position
 }
 
 // proposal is one stamped batch.
@@ -185,16 +188,17 @@ func New(cfg Config, e *engine.Engine, now Now) (*Core, error) {
 		return nil, err
 	}
 	c := &Core{
-		cfg:     cfg,
-		engine:  e,
-		node:    node,
-		life:    newLife(&cfg),
-		now:     now,
-		clock:   hlc.NewClock(e.HighestOwn(), cfg.SkewBound),
-		builder: record.NewBuilder(),
-		suffix:  newSuffix(),
-		heard:   map[uint64]int{},
-		foreign: foreigns{ends: map[id.Origin]id.Seq{}},
+		cfg:       cfg,
+		engine:    e,
+		node:      node,
+		life:      newLife(&cfg),
+		now:       now,
+		clock:     hlc.NewClock(e.HighestOwn(), cfg.SkewBound),
+		builder:   record.NewBuilder(),
+		suffix:    newSuffix(),
+		heard:     map[uint64]int{},
+		foreign:   foreigns{ends: map[id.Origin]id.Seq{}},
+		takebacks: newTakebacks(),
 	}
 	c.clock.Observe(e.Highest(), now.millis())
 	c.created.index = c.life.replayed(now, &cfg)
@@ -232,6 +236,8 @@ func (c *Core) Tick(now Now) {
 	c.watch()
 	c.patience()
 	c.promote()
+	c.takebacks.reconsider()
+	c.askOriginals()
 }
 
 // Propose takes a request. Every request gets exactly one reply, now or later.
@@ -248,6 +254,10 @@ func (c *Core) Propose(now Now, r *Request) {
 	case len(c.queue) >= c.cfg.MaxWaiting:
 		c.drop(w, fault.ErrOverloaded)
 	default:
+		if err := c.allowed(w); err != nil {
+			c.refuse(w, err)
+			return
+		}
 		c.life.request(now, w.ref, lifecycle.Queued)
 		c.queue = append(c.queue, w)
 	}
@@ -314,6 +324,7 @@ func (c *Core) Applied(now Now, a *consensus.Apply) error {
 	}
 	c.assure()
 	c.pump()
+	c.askOriginals()
 	return c.flush()
 }
 
@@ -335,7 +346,7 @@ func (c *Core) lead(term uint64) {
 		c.supersede(p)
 	}
 	c.supersedeForeign()
-	c.stamped, c.suffix, c.behind = nil, newSuffix(), nil
+	c.stamped, c.suffix, c.takebacks = nil, newSuffix(), newTakebacks()
 	c.leading, c.term = true, term
 	c.next = c.engine.Vector().Get(c.cfg.Origin) + 1
 	if planted.ReuseSequence && c.next > 1 {

@@ -13,7 +13,7 @@ import (
 
 // facts fills in what apply must not look up: generations, and the creator of a signal's item. What is unresolved now
 // has no effect, for ever.
-func (c *Core) facts(p *record.Proposed, current *schema.Schema) error {
+func (c *Core) facts(w *waiting, p *record.Proposed, current *schema.Schema) error {
 	switch p.Kind {
 	case record.KindSignal:
 		s := &p.Signal
@@ -33,11 +33,35 @@ func (c *Core) facts(p *record.Proposed, current *schema.Schema) error {
 	case record.KindSession:
 		p.Session.UserGen = c.generation(id.KindUser, p.Session.User)
 	case record.KindCompensate:
-		at := p.Compensation.Original
-		if _, undone := c.suffix.facts[undoneKey(at)]; undone {
-			return fmt.Errorf("event %v: %w", at, fault.ErrUndone)
+		if w.takesBack.Seq != 0 {
+			return c.returnable(w.takesBack)
 		}
-		return c.engine.Undoable(at)
+		return c.undoable(p.Compensation.Original)
+	case record.KindUndo:
+		if w.takesBack.Seq != 0 {
+			return c.returnable(w.takesBack)
+		}
+		return c.negatable(p.Undo.Original)
+	}
+	return nil
+}
+
+// undoable refuses to compensate what this group doesn't answer for, or what is undone, also by something under way.
+func (c *Core) undoable(p id.Position) error {
+	if _, undone := c.suffix.facts[undoneKey(p)]; undone {
+		return fmt.Errorf("event %v: %w", p, fault.ErrUndone)
+	}
+	return c.engine.Undoable(p)
+}
+
+// negatable refuses to undo what isn't here, or is undone already.
+func (c *Core) negatable(p id.Position) error {
+	_, undone := c.suffix.facts[undoneKey(p)]
+	switch {
+	case p.IsZero() || !c.engine.Vector().Covers(p):
+		return fmt.Errorf("event %v: %w", p, fault.ErrNotFound)
+	case undone || c.engine.Negated(p):
+		return fmt.Errorf("event %v: %w", p, fault.ErrUndone)
 	}
 	return nil
 }
@@ -119,8 +143,19 @@ func registerKeys(p *record.Proposed) []factKey {
 		return []factKey{entityKey(p.Entity.Kind, p.Entity.ID)}
 	case record.KindErase:
 		return []factKey{entityKey(id.KindUser, p.Erase.User)}
+	case record.KindRegion:
+		return []factKey{regionKey(p.Kind, p.Region.Number)}
+	case record.KindEndpoints:
+		return []factKey{regionKey(p.Kind, p.Endpoints.Number)}
+	case record.KindHome:
+		return []factKey{regionKey(p.Kind, 0)}
 	}
 	return nil
+}
+
+// regionKey names a register of the region table.
+func regionKey(kind record.Kind, number id.Region) factKey {
+	return factKey{kind: factRegister, sub: 0x80 | byte(kind), number: uint64(number)}
 }
 
 func markKey(which record.MarkKind, user, item string) factKey {
@@ -139,7 +174,7 @@ func entityKey(kind id.Kind, name string) factKey {
 func writesRegisters(p *record.Proposed) bool {
 	switch p.Kind {
 	case record.KindSignal, record.KindMark, record.KindRelation, record.KindPut, record.KindPatch, record.KindDelete,
-		record.KindErase:
+		record.KindErase, record.KindRegion, record.KindEndpoints, record.KindHome:
 		return true
 	}
 	return false
@@ -205,6 +240,17 @@ func recordBound(p *record.Proposed) int {
 		n += sessionBound(p.Session)
 	case record.KindSealingKey:
 		n += 16 + len(p.SealingKey.Secret)
+	case record.KindUndo:
+		n += 64
+	case record.KindRegion:
+		n += 32 + len(p.Region.Name)
+	case record.KindHome:
+		n += 16
+	case record.KindEndpoints:
+		n += 32
+		for _, m := range p.Endpoints.Members {
+			n += 32 + len(m.Address) + len(m.URL)
+		}
 	case record.KindAnnotation:
 		n += 16 + len(p.Annotation.Name) + len(p.Annotation.Note)
 	}

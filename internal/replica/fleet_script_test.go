@@ -71,7 +71,7 @@ type groupScript struct {
 func (s *groupScript) tell(r *rig) {
 	n := r.cfg.Consensus.Replica
 	for line := range strings.Lines(r.said.String()) {
-		if strings.HasPrefix(line, "apply") || strings.HasPrefix(line, "reply") {
+		if !strings.HasPrefix(line, "persist") && !strings.HasPrefix(line, " ") {
 			fmt.Fprintf(&s.out, "%d: %s", n, line)
 		}
 	}

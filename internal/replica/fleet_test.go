@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/tidaldb/tidal/internal/consensus"
-	"github.com/tidaldb/tidal/internal/record"
 	"github.com/tidaldb/tidal/internal/replica"
 )
 
@@ -26,7 +25,8 @@ func newFleet(tb failer, change func(*replica.Config)) *fleet {
 	return &fleet{tb: tb, change: change, cut: map[uint64]bool{}, held: map[uint64]bool{}}
 }
 
-// founded is a fleet of n that one founds and the others join, with the test schema; nothing is under way in it.
+// founded is a fleet of n that one founds and the others join; nothing is under way in it. It has the test schema, unless it is
+// of another region, which learns of it.
 func founded(tb failer, n int, change func(*replica.Config)) *fleet {
 	f := newFleet(tb, change)
 	f.add()
@@ -42,16 +42,12 @@ func founded(tb failer, n int, change func(*replica.Config)) *fleet {
 		f.tick(f.rigs...)
 		f.run()
 	}
-	r := f.rigs[0]
-	s := testSchema()
-	r.propose(r.request(record.Proposed{
-		Kind: record.KindFormatLevel, Level: record.FormatLevel{Level: record.Level},
-	}, record.Proposed{
-		Kind: record.KindSchemaVersion, Schema: record.SchemaVersion{Encoded: s.Encode()},
-	}))
-	r.flush()
-	f.run()
-	clear(r.changes)
+	clear(f.rigs[0].changes)
+	if r := f.rigs[0]; r.cfg.Origin.Region == origin.Region {
+		r.propose(r.controls())
+		r.flush()
+		f.run()
+	}
 	return f
 }
 

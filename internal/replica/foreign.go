@@ -38,7 +38,7 @@ type ForeignReply struct {
 	Ticket uint64
 	// Result says what became of it. Applied and Parked: it is in the group's log, and was applied here or waits here for
 	// a schema version. Duplicate: all of it is here, or on its way through the log, and it wasn't proposed. Gap: events
-	// before it are missing, and it wasn't proposed.
+	// before it are missing; a range is in the log in vain then, if it came behind batches that turned out to wait.
 	Result engine.Result
 	// Err is [fault.ErrNotLeader] and [fault.ErrOverloaded], after which nothing was written, and [fault.ErrUnknown], after
 	// which it may have been. Of what is wrong nothing was written: [fault.ErrCorrupt], [fault.ErrFormatTooNew],
@@ -85,7 +85,8 @@ func (c *Core) ProposeForeign(now Now, f *Foreign) {
 		return
 	}
 	var err error
-	if in.result, err = c.offered(f.Data); err != nil || in.result.Outcome != engine.Applied {
+	in.result, err = c.offered(f.Data)
+	if o := in.result.Outcome; err != nil || o != engine.Applied && o != engine.Parked {
 		c.endForeign(in, err)
 		return
 	}
@@ -142,12 +143,20 @@ func (c *Core) settleForeign(at entryName) {
 			c.endForeign(in, fmt.Errorf("another leader's entry took its place: %w", fault.ErrNotLeader))
 			continue
 		}
-		in.result.Outcome = engine.Parked
-		if r := &in.result; c.engine.Vector().Get(r.Origin) >= r.Last {
-			r.Outcome = engine.Applied
-		}
+		in.result.Outcome = c.became(&in.result)
 		c.endForeign(in, nil)
 	}
+}
+
+// became says what came of an entry that was applied. A range isn't taken behind batches that wait.
+func (c *Core) became(r *engine.Result) engine.Outcome {
+	switch {
+	case c.engine.Vector().Get(r.Origin) >= r.Last:
+		return engine.Applied
+	case c.engine.Received(r.Origin) >= r.Last:
+		return engine.Parked
+	}
+	return engine.Gap
 }
 
 // dropForeign ends what wasn't proposed.
@@ -191,15 +200,20 @@ func (c *Core) endForeign(in *incoming, err error) {
 	c.out.Foreign = append(c.out.Foreign, ForeignReply{Ticket: in.Ticket, Result: in.result, Err: err})
 }
 
-// sameInFlight reports whether a batch is the one that is under way in its place. One that isn't found there is covered by a
-// range, and nobody can tell.
-func (f *foreigns) sameInFlight(r *engine.Result, data []byte) bool {
+// sameInFlight refuses a batch that differs from the one under way in its place. Of one that a range covers, and of ranges,
+// nobody can tell.
+func (f *foreigns) sameInFlight(r *engine.Result, data []byte) error {
+	if engine.IsRange(data) {
+		return nil
+	}
 	for _, list := range [][]*incoming{f.flight, f.queue} {
 		for _, in := range list {
-			if x := &in.result; x.Origin == r.Origin && x.First == r.First {
-				return x.Last != r.Last || bytes.Equal(in.Data, data)
+			x := &in.result
+			if x.Origin == r.Origin && x.First == r.First && x.Last == r.Last && !engine.IsRange(in.Data) &&
+				!bytes.Equal(in.Data, data) {
+				return fmt.Errorf("batch %v…%d differs from the one under way: %w", r.Origin.At(r.First), r.Last, fault.ErrForked)
 			}
 		}
 	}
-	return true
+	return nil
 }

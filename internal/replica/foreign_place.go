@@ -10,47 +10,64 @@ import (
 	"github.com/tidaldb/tidal/internal/record"
 )
 
-// offered says what would become of an entry of another origin behind everything that is under way: Applied if it may be
-// proposed. Whatever would stop a replica that applies it is an error here, before it is in anybody's log.
+// offered says what would become of an entry of another origin behind everything that is under way: Applied or Parked if it
+// may be proposed. Whatever would stop a replica that applies it is an error here, before it is in anybody's log.
 func (c *Core) offered(data []byte) (engine.Result, error) {
+	r, err := locate(data)
+	if err != nil {
+		return r, err
+	}
+	if c.newer(r.Origin) || r.Origin == c.cfg.Origin && r.Last >= c.next {
+		c.ahead(r.Origin.At(r.Last))
+		return r, c.behind
+	}
+	if end := c.foreign.ends[r.Origin]; end != 0 {
+		r.Outcome, err = c.behindFlight(&r, end, data)
+	} else {
+		r.Outcome, err = c.engine.Offer(data)
+	}
+	return r, err
+}
+
+// locate says where an entry belongs, and refuses what can't be read to its end. A kind of records that this program doesn't
+// know makes its origin wait, with all replicas of the group; it is no damage.
+func locate(data []byte) (engine.Result, error) {
+	if engine.IsRange(data) {
+		x, err := engine.DecodeEntry(data)
+		if err != nil {
+			return engine.Result{}, fmt.Errorf("open range: %w", err)
+		}
+		return engine.Result{Origin: x.Range.Origin, First: x.Range.First, Last: x.Range.Last}, nil
+	}
 	b, err := record.Open(data)
 	if err != nil {
 		return engine.Result{}, fmt.Errorf("open batch: %w", err)
 	}
 	r := engine.Result{Origin: b.Origin(), First: b.Header.First, Last: b.Header.Last}
-	if r.Outcome, err = c.place(&r, data); err != nil || r.Outcome != engine.Applied {
-		return r, err
-	}
-	// A kind that this program doesn't know makes its origin wait, with all replicas of the group; it is no damage.
 	if err := b.Verify(); err != nil && !errors.Is(err, fault.ErrFormatTooNew) {
 		return r, fmt.Errorf("batch %v: %w", r.Origin.At(r.First), err)
 	}
 	return r, nil
 }
 
-// place holds a batch against what is here and under way of its origin.
-func (c *Core) place(r *engine.Result, data []byte) (engine.Outcome, error) {
-	if c.newer(r.Origin) || r.Origin == c.cfg.Origin && r.Last >= c.next {
-		c.ahead(r.Origin.At(r.Last))
-		return 0, c.behind
-	}
-	last := c.foreign.ends[r.Origin]
-	if last == 0 {
-		last = c.engine.Vector().Get(r.Origin)
-	}
+// behindFlight holds an entry against what is under way of its origin, up to number end.
+func (c *Core) behindFlight(r *engine.Result, end id.Seq, data []byte) (engine.Outcome, error) {
 	switch {
-	case r.First > last+1:
+	case r.First > end+1:
 		return engine.Gap, nil
-	case r.Last <= last:
-		if !c.foreign.sameInFlight(r, data) {
-			return 0, fmt.Errorf("batch %v…%d differs from the one under way: %w", r.Origin.At(r.First), r.Last, fault.ErrForked)
+	case r.Last <= end:
+		if r.Last > c.engine.Received(r.Origin) {
+			return engine.Duplicate, c.foreign.sameInFlight(r, data)
 		}
-		return engine.Duplicate, nil
-	case r.First <= last:
-		return 0, fmt.Errorf("batch %v…%d overlaps what was received up to %d: %w", r.Origin.At(r.First), r.Last, last,
-			fault.ErrForked)
+		return c.engine.Offer(data)
+	case r.First > end:
+		return engine.Applied, nil
+	case engine.IsRange(data):
+		return 0, fmt.Errorf("range %v…%d begins before %d, the end of what is under way: %w", r.Origin.At(r.First), r.Last,
+			end, fault.ErrOverlap)
 	}
-	return engine.Applied, nil
+	return 0, fmt.Errorf("batch %v…%d overlaps what is under way up to %d: %w", r.Origin.At(r.First), r.Last, end,
+		fault.ErrForked)
 }
 
 // Ahead tells of an event of the own origin that somebody else has. If it is one that this leader has never stamped, the

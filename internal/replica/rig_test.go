@@ -107,6 +107,11 @@ type rig struct {
 	tickets uint64
 	open    map[uint64]bool
 	replies map[uint64]replica.Reply
+	// foreign are the batches of others that wait for an answer, by ticket, and what became of the others. wanted are events
+	// that are to be read from the log.
+	foreign map[uint64]bool
+	became  map[uint64]replica.ForeignReply
+	wanted  []id.Position
 	// forgetful keeps no entries on the disk: nobody restarts or lags.
 	forgetful bool
 	quiet     bool // check the lifecycle at the end of each life alone, and say nothing
@@ -117,6 +122,7 @@ type rig struct {
 func newRig(tb failer, change func(*replica.Config)) *rig {
 	r := &rig{tb: tb, wall: 1000, open: map[uint64]bool{}, replies: map[uint64]replica.Reply{}}
 	r.reads, r.changes = map[uint64]replica.ReadReply{}, map[uint64]replica.ChangeReply{}
+	r.foreign, r.became = map[uint64]bool{}, map[uint64]replica.ForeignReply{}
 	r.cfg = replica.Config{
 		Origin:    origin,
 		Consensus: consensus.Config{Replica: 1, ElectionTicks: 10, HeartbeatTicks: 2, MaxUncommitted: 1 << 20},
@@ -126,7 +132,7 @@ func newRig(tb failer, change func(*replica.Config)) *rig {
 	if change != nil {
 		change(&r.cfg)
 	}
-	r.engine = engine.New(engine.Config{Origin: origin})
+	r.engine = engine.New(engine.Config{Origin: r.cfg.Origin})
 	r.start()
 	return r
 }
@@ -135,13 +141,17 @@ func newRig(tb failer, change func(*replica.Config)) *rig {
 func leading(tb failer, change func(*replica.Config)) *rig {
 	r := newRig(tb, change)
 	r.lead()
-	s := testSchema()
-	r.must(r.request(record.Proposed{
+	r.must(r.controls())
+	return r
+}
+
+// controls is a request that brings the format level and the test schema.
+func (r *rig) controls() *replica.Request {
+	return r.request(record.Proposed{
 		Kind: record.KindFormatLevel, Level: record.FormatLevel{Level: record.Level},
 	}, record.Proposed{
-		Kind: record.KindSchemaVersion, Schema: record.SchemaVersion{Encoded: s.Encode()},
-	}))
-	return r
+		Kind: record.KindSchemaVersion, Schema: record.SchemaVersion{Encoded: testSchema().Encode()},
+	})
 }
 
 func (r *rig) now() replica.Now {
@@ -199,6 +209,18 @@ func (r *rig) take() {
 		delete(r.open, reply.Ticket)
 		r.replies[reply.Ticket] = reply
 	}
+	for _, x := range out.Foreign {
+		fmt.Fprintf(&r.said, "foreign %s\n", describeForeign(x))
+		if !r.foreign[x.Ticket] {
+			r.tb.Fatalf("entry %d was answered twice, or never given", x.Ticket)
+		}
+		delete(r.foreign, x.Ticket)
+		r.became[x.Ticket] = x
+	}
+	for _, p := range out.Originals {
+		fmt.Fprintf(&r.said, "wants %v\n", p)
+	}
+	r.wanted = append(r.wanted, out.Originals...)
 	r.appends, r.applies = append(r.appends, out.Persist...), append(r.applies, out.Apply...)
 	r.mail = append(r.mail, out.Send...)
 	for _, x := range out.Reads {
@@ -274,7 +296,7 @@ func (r *rig) applyEntry(e consensus.Entry) error {
 	if e.Kind != consensus.Batch {
 		return nil
 	}
-	_, err := r.engine.Apply(e.Data)
+	_, err := r.engine.ApplyEntry(e.Data)
 	return err
 }
 
@@ -352,9 +374,10 @@ func (r *rig) restart(kept int, torn bool) {
 		}
 	}
 	r.appends, r.applies, r.open = nil, nil, map[uint64]bool{}
+	r.foreign, r.wanted = map[uint64]bool{}, nil
 	r.legal()
 	r.events.Reset()
-	r.engine = engine.New(engine.Config{Origin: origin})
+	r.engine = engine.New(engine.Config{Origin: r.cfg.Origin})
 	restored := consensus.Restored{HardState: r.disk.hard}
 	for _, e := range r.disk.entries {
 		if e.Index > r.disk.hard.Commit {
@@ -388,18 +411,24 @@ type logged struct {
 	origin id.Origin
 }
 
-// log reads every record on the disk and checks what must hold of them: own sequence numbers without a gap, stamps
+// log reads every own record on the disk and checks what must hold of them: own sequence numbers without a gap, stamps
 // that rise.
 func (r *rig) log() []logged {
 	r.tb.Helper()
 	var out []logged
 	next, last := id.Seq(1), hlc.Timestamp(0)
 	for _, data := range r.batches() {
+		if engine.IsRange(data) {
+			continue
+		}
 		b, err := record.Open(data)
 		r.check(err)
 		r.check(b.Verify())
-		if b.Origin() != origin || b.Header.First != next {
-			r.tb.Fatalf("batch begins at %v, want %v", b.Origin().At(b.Header.First), origin.At(next))
+		if b.Origin() != r.cfg.Origin {
+			continue
+		}
+		if b.Header.First != next {
+			r.tb.Fatalf("batch begins at %v, want %v", b.Origin().At(b.Header.First), r.cfg.Origin.At(next))
 		}
 		for rec, err := range b.Records() {
 			r.check(err)
@@ -464,6 +493,10 @@ func describeAppend(a *consensus.Append) string {
 	}
 	for _, e := range a.Entries {
 		if e.Kind != consensus.Batch {
+			continue
+		}
+		if engine.IsRange(e.Data) {
+			b.WriteString("\n  range")
 			continue
 		}
 		batch, err := record.Open(e.Data)

@@ -29,7 +29,8 @@ import (
 //	state                                 what the engine holds
 //
 // Records: view|like|hide USER ITEM [@ms] [by=creator]; put|patch ITEM [creator=c] [title=t]; delete KIND ID;
-// erase USER; mute USER CREATOR [off]; unhide USER ITEM; mark|unmark USER ITEM; undo SEQ.
+// erase USER; mute USER CREATOR [off]; unhide USER ITEM; mark|unmark USER ITEM; undo SEQ; negate POSITION;
+// region NUMBER NAME [follower]; home NUMBER; endpoint NUMBER URL.
 func TestScripts(t *testing.T) {
 	datadriven.Walk(t, "testdata/one", func(t *testing.T, path string) {
 		s := &script{}
@@ -203,10 +204,26 @@ func (s *script) parseRecord(words []string) (record.Proposed, error) {
 		return record.Proposed{Kind: record.KindMark, Mark: record.Mark{
 			Which: record.MarkLiked, On: arg(0) == "mark", User: arg(1), Item: arg(2),
 		}}, nil
+	case "negate":
+		p, err := id.ParsePosition(arg(1))
+		return record.Proposed{Kind: record.KindUndo, Undo: record.Undo{Original: p}}, err
+	case "region":
+		n, err := strconv.ParseUint(arg(1), 10, 16)
+		return record.Proposed{Kind: record.KindRegion, Region: record.RegionInfo{
+			Number: id.Region(n), Name: arg(2), Follower: arg(3) == "follower",
+		}}, err
+	case "home":
+		n, err := strconv.ParseUint(arg(1), 10, 16)
+		return record.Proposed{Kind: record.KindHome, Home: record.Home{Number: id.Region(n)}}, err
+	case "endpoint":
+		n, err := strconv.ParseUint(arg(1), 10, 16)
+		return record.Proposed{Kind: record.KindEndpoints, Endpoints: record.Endpoints{
+			Number: id.Region(n), Members: []record.Endpoint{{Replica: 1, URL: arg(2)}},
+		}}, err
 	case "undo":
 		n, err := strconv.ParseUint(arg(1), 10, 64)
 		_, hash := s.engine.Schema()
-		return undo(origin.At(id.Seq(n)), signal(0, "u", "i").Signal, 1000, hash), err
+		return undo(s.cfg.Origin.At(id.Seq(n)), signal(0, "u", "i").Signal, 1000, hash), err
 	}
 	return record.Proposed{}, fmt.Errorf("unknown record %q", words)
 }

@@ -62,7 +62,8 @@ func (c *Core) stampBatch() error {
 		}
 		// One request can't be written. It leaves, and the others are stamped anew.
 		var input *fault.Input
-		if !errors.As(err, &input) && !errors.Is(err, fault.ErrUndone) && !errors.Is(err, fault.ErrNotFound) {
+		if !errors.As(err, &input) && !errors.Is(err, fault.ErrUndone) && !errors.Is(err, fault.ErrNotFound) &&
+			!errors.Is(err, fault.ErrReadOnly) {
 			return fmt.Errorf("stamp: %w", err)
 		}
 		c.refuse(c.queue[bad], err)
@@ -112,7 +113,10 @@ func (c *Core) fill(limit int) (taken, bad int, err error) {
 		if !first && !c.fits(w.Request) {
 			return i, -1, nil
 		}
-		if w.Schema != hash && !controls(w.Request) {
+		if err := c.allowed(w); err != nil {
+			return 0, i, err
+		}
+		if w.Schema != hash && !schemaless(w) {
 			return 0, i, fault.Refuse("schema", "was changed while the request waited; send it again")
 		}
 		if c.isRetry(w.Request) {
@@ -142,9 +146,15 @@ func (c *Core) fits(r *Request) bool {
 	return c.builder.Len()+len(r.Records) <= record.MaxRecords && c.builder.Size()+r.bound <= record.MaxBatch
 }
 
-// controls reports whether a request brings the schema itself, and so can't be written under one.
-func controls(r *Request) bool {
-	return r.Records[0].Kind == record.KindSchemaVersion || r.Records[0].Kind == record.KindFormatLevel
+// schemaless reports whether it doesn't matter to a request which schema is the current one: it brings one itself, tells of
+// regions, or takes an event back, with the event's own schema.
+func schemaless(w *waiting) bool {
+	switch w.Records[0].Kind {
+	case record.KindSchemaVersion, record.KindFormatLevel, record.KindRegion, record.KindEndpoints, record.KindHome,
+		record.KindUndo:
+		return true
+	}
+	return w.takesBack.Seq != 0
 }
 
 // propose hands the batch to consensus. The requests before taken were stamped, or are retries.
@@ -209,7 +219,7 @@ func (c *Core) stampRecord(w *waiting, j int, current *schema.Schema) error {
 
 // add fills in the facts that apply must not look up, and adds a record to the batch.
 func (c *Core) add(w *waiting, p *record.Proposed, m *record.Meta, current *schema.Schema) error {
-	if err := c.facts(p, current); err != nil {
+	if err := c.facts(w, p, current); err != nil {
 		return err
 	}
 	if floor := c.floor(p, w.Token); floor > m.HLC {
