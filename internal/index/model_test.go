@@ -25,6 +25,9 @@ import (
 
 // seeds runs a test under several seeds, or under the one in TIDAL_SEED alone.
 func seeds(t *testing.T, n uint64, run func(t *testing.T, rng *rand.Rand)) {
+	if testing.Short() {
+		n = (n + 9) / 10
+	}
 	t.Helper()
 	first := uint64(1)
 	if text := os.Getenv("TIDAL_SEED"); text != "" {
