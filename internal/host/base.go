@@ -140,7 +140,7 @@ func (b *Base) identify() error {
 		}
 	}
 	if b.opts.ReadOnly || b.opts.MustExist {
-		if b.identity, err = readIdentity(fsys, dir); err != nil || b.opts.ReadOnly {
+		if b.identity, err = readIdentity(fsys, dir); b.opts.ReadOnly || err != nil && !waitsToMoveUp(fsys, dir) {
 			return err
 		}
 	}

@@ -33,7 +33,7 @@ func (x *restorer) begin(h backup.Head) (*restoring, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.log, _, err = wal.Open(wal.Options{FS: p.fsys, Dir: p.fsys.PathJoin(p.dir, logDir), Identity: who})
+	p.log, _, err = wal.Open(wal.Options{FS: p.fsys, Dir: p.fsys.PathJoin(p.dir, logDir), Identity: who, SegmentBytes: x.segment})
 	if err != nil {
 		return nil, err
 	}
