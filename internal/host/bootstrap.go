@@ -145,9 +145,6 @@ func (r *newRegion) meta(m store.Meta) (store.Meta, error) {
 	return m, nil
 }
 
-// keeps reports whether a group-local record goes along. Who was refused and what is recognised does.
-func (r *newRegion) keeps([]byte) bool { return true }
-
 // waitsToMoveUp reports whether a bootstrap was interrupted when its copy was whole.
 func waitsToMoveUp(fsys vfs.FS, dir string) bool {
 	_, err := fsys.Stat(fsys.PathJoin(dir, bootstrapped))

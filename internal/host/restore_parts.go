@@ -55,7 +55,7 @@ func (p *restoring) beginStore(who store.Identity) (err error) {
 		p.installer, err = p.store.Installer()
 	}
 	if err == nil && p.as != nil {
-		p.installer.Adopt(p.as.meta, p.as.keeps)
+		p.installer.Adopt(p.as.meta)
 	}
 	return err
 }
