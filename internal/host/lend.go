@@ -1,7 +1,6 @@
 package host
 
 import (
-	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -20,8 +19,6 @@ type lender struct {
 	mu    sync.Mutex
 	ended bool
 	one   *lending // nil while there is none
-	begun int      // how many there were
-	piece int      // the size of a piece; 0 is pieceBytes
 }
 
 // lending is one copy under way: its own goroutine writes it, and whoever asks takes it from there.
@@ -103,12 +100,11 @@ func (l *lender) find(r *Replica, w *wanted) (*lending, piece) {
 	if one != nil {
 		one.stop()
 	}
-	one, err := startLending(r, w.Region, cmp.Or(l.piece, pieceBytes))
+	one, err := startLending(r, w.Region)
 	if err != nil {
 		return nil, piece{Code: pieceGone, Text: err.Error()}
 	}
 	l.one = one
-	l.begun++
 	return one, piece{}
 }
 
@@ -122,7 +118,7 @@ func (l *lender) end() {
 	}
 }
 
-func startLending(r *Replica, region id.Region, size int) (*lending, error) {
+func startLending(r *Replica, region id.Region) (*lending, error) {
 	var number [8]byte
 	if _, err := io.ReadFull(r.base.opts.random(), number[:]); err != nil {
 		return nil, fmt.Errorf("draw a copy's number: %w", err)
@@ -133,12 +129,13 @@ func startLending(r *Replica, region id.Region, size int) (*lending, error) {
 		done: make(chan struct{}),
 	}
 	l.idle = time.AfterFunc(lendIdle, cancel)
-	go l.run(ctx, r, &pieces{ctx: ctx, out: l.pieces, size: size})
+	go l.run(ctx, r)
 	return l, nil
 }
 
-func (l *lending) run(ctx context.Context, r *Replica, w *pieces) {
+func (l *lending) run(ctx context.Context, r *Replica) {
 	defer close(l.done)
+	w := &pieces{ctx: ctx, out: l.pieces}
 	_, _, l.err = r.Backup(ctx, w, BackupOptions{WithoutLog: true})
 	if l.err == nil {
 		l.err = w.flush()
@@ -206,21 +203,20 @@ func (l *lending) take(p *piece, b []byte, last bool) {
 
 // pieces is an io.Writer that cuts a stream into pieces. A piece belongs to whoever takes it.
 type pieces struct {
-	ctx  context.Context
-	out  chan<- []byte
-	size int
-	b    []byte
+	ctx context.Context
+	out chan<- []byte
+	b   []byte
 }
 
 func (w *pieces) Write(b []byte) (n int, err error) {
 	for len(b) > 0 {
 		if w.b == nil {
-			w.b = make([]byte, 0, w.size)
+			w.b = make([]byte, 0, pieceBytes)
 		}
-		k := min(len(b), w.size-len(w.b))
+		k := min(len(b), pieceBytes-len(w.b))
 		w.b = append(w.b, b[:k]...)
 		b, n = b[k:], n+k
-		if len(w.b) == w.size {
+		if len(w.b) == pieceBytes {
 			if err := w.flush(); err != nil {
 				return n, err
 			}

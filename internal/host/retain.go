@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tidaldb/tidal/internal/record"
 	"github.com/tidaldb/tidal/internal/retention"
 	"github.com/tidaldb/tidal/internal/wal"
 )
@@ -82,8 +83,8 @@ func (b *Base) rollOld(d *disk) {
 		if entries[0].Kind != wal.KindBatch {
 			continue
 		}
-		x, err := glance(entries[0].Data)
-		if err == nil && b.opts.Now().Sub(time.UnixMilli(x.written)) > fileAge {
+		batch, err := record.Open(entries[0].Data)
+		if err == nil && b.opts.Now().Sub(time.Unix(0, int64(batch.Header.Timestamp))) > fileAge {
 			d.Roll()
 			d.tidied()
 		}
@@ -103,20 +104,25 @@ func (b *Base) segment(f wal.File) (retention.Segment, error) {
 	if s, known := b.streams.segment(f); known {
 		return s, nil
 	}
-	x := stretch{first: f.First, last: f.First - 1}
+	s := retention.Segment{First: f.First, Last: f.Last, Bytes: f.Bytes}
 	for next := f.First; next <= f.Last; {
 		entries, err := b.Log.Entries(next, f.Last+1, replayBytes)
 		if err != nil {
-			return retention.Segment{}, fmt.Errorf("read log at entry %d: %w", next, err)
+			return s, fmt.Errorf("read log at entry %d: %w", next, err)
 		}
 		for _, e := range entries {
-			x.add(e.Kind, e.Index, e.Data)
+			if e.Kind != wal.KindBatch {
+				continue
+			}
+			batch, err := record.Open(e.Data)
+			if err != nil {
+				return s, fmt.Errorf("open entry %d: %w", e.Index, err)
+			}
+			h := batch.Header
+			s.Newest = max(s.Newest, int64(h.Timestamp/1e6))
+			s.Spans = addSpan(s.Spans, retention.Span{Origin: batch.Origin(), First: h.First, Last: h.Last})
 		}
 		next += uint64(len(entries))
-	}
-	s := retention.Segment{First: f.First, Last: f.Last, Bytes: f.Bytes, Newest: x.newest}
-	for _, p := range x.spans {
-		s.Spans = append(s.Spans, retention.Span{Origin: p.origin, First: p.first, Last: p.last})
 	}
 	return s, nil
 }

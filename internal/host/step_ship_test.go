@@ -9,6 +9,7 @@ import (
 	"github.com/tidaldb/tidal/internal/consensus"
 	"github.com/tidaldb/tidal/internal/host"
 	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/reconcile"
 	"github.com/tidaldb/tidal/internal/record"
 	"github.com/tidaldb/tidal/internal/replica"
 	"github.com/tidaldb/tidal/internal/ship"
@@ -25,6 +26,7 @@ type shore struct {
 	journal *host.Journal
 	disk    []*consensus.Append
 	replies map[uint64]replica.Reply
+	foreign map[uint64]replica.ForeignReply
 	tickets uint64
 	events  []ship.Event
 }
@@ -42,7 +44,8 @@ type seas struct {
 func newSeas(t *testing.T, n int) *seas {
 	s := &seas{t: t, now: 1, cut: map[[2]id.Region]bool{}, sent: map[ship.PacketKind]int{}}
 	for i := range n {
-		x := &shore{t: t, seas: s, number: id.Region(i), replies: map[uint64]replica.Reply{}}
+		x := &shore{t: t, seas: s, number: id.Region(i), replies: map[uint64]replica.Reply{},
+			foreign: map[uint64]replica.ForeignReply{}}
 		x.opts = host.Options{FS: pebblevfs.NewMem(), Dir: "db", Regions: true, RangeBytes: -1,
 			Now: func() time.Time { return time.Unix(1_700_000_000, s.now) }}
 		if err := host.RegionDir(x.opts.FS, x.opts.Dir, [16]byte{7}, x.number); err != nil {
@@ -59,29 +62,42 @@ func newSeas(t *testing.T, n int) *seas {
 		}
 	})
 	s.run(3)
-	for _, x := range s.shores {
-		all := founding(n)
-		x.mustWrite(all[:2]) // the level that the rest needs
-		x.mustWrite(all[2:])
+	home := s.shores[0]
+	for _, records := range founding(n) {
+		home.mustWrite(records)
+	}
+	home.mustWrite(endpoints(0))
+	for _, x := range s.shores[1:] { // they begin with what home has
+		e := reconcile.New(home.bank(), x.bank())
+		here := reconcile.Survey(home.base.Streams(), place, home.base.Engine.Vector(), id.VersionVector{})
+		if err := e.Apply(e.Plan(here, reconcile.State{}), nil); err != nil {
+			t.Fatal(err)
+		}
+		x.mustWrite(endpoints(x.number))
 	}
 	s.agree(20)
 	return s
 }
 
-// founding is what a database of some regions begins with. Here each of them writes all of it.
-func founding(regions int) []record.Proposed {
-	out := []record.Proposed{
+// founding are the requests that a database of some regions begins with at home.
+func founding(regions int) [][]record.Proposed {
+	out := [][]record.Proposed{{
 		{Kind: record.KindFormatLevel, Level: record.FormatLevel{Level: record.Level}},
 		{Kind: record.KindSchemaVersion, Schema: record.SchemaVersion{Encoded: testSchema().Encode()}},
-	}
+	}, {}}
 	for i := range regions {
-		out = append(out,
-			record.Proposed{Kind: record.KindRegion, Region: record.RegionInfo{Number: id.Region(i), Name: fmt.Sprintf("region-%d", i)}},
-			record.Proposed{Kind: record.KindEndpoints, Endpoints: record.Endpoints{
-				Number: id.Region(i), Members: []record.Endpoint{{Replica: 1}},
-			}})
+		out[1] = append(out[1], record.Proposed{Kind: record.KindRegion, Region: record.RegionInfo{
+			Number: id.Region(i), Name: fmt.Sprintf("region-%d", i),
+		}})
 	}
 	return out
+}
+
+// endpoints says where a region's only replica is.
+func endpoints(n id.Region) []record.Proposed {
+	return []record.Proposed{{Kind: record.KindEndpoints, Endpoints: record.Endpoints{
+		Number: n, Members: []record.Endpoint{{Replica: 1}},
+	}}}
 }
 
 func (x *shore) open() {
@@ -96,6 +112,7 @@ func (x *shore) open() {
 		Now:     x.now,
 		Persist: func(a *consensus.Append) { x.disk = append(x.disk, a) },
 		Reply:   func(r replica.Reply) { x.replies[r.Ticket] = r },
+		Foreign: func(r replica.ForeignReply) { x.foreign[r.Ticket] = r },
 		Ship: func(p *ship.Packet) {
 			x.seas.sent[p.Kind]++
 			x.seas.wire = append(x.seas.wire, p.Append(nil))
@@ -198,23 +215,15 @@ func (x *shore) mustWrite(records []record.Proposed) {
 // agree runs until all regions have the same, which must be within some ticks, and compares their states.
 func (s *seas) agree(ticks int) {
 	s.t.Helper()
-	same := func() bool {
-		for _, x := range s.shores[1:] {
-			if !x.base.Engine.Vector().Equal(s.shores[0].base.Engine.Vector()) {
-				return false
-			}
-		}
-		return true
-	}
 	s.deliver()
 	for range ticks {
-		if same() {
+		if s.same() {
 			break
 		}
 		s.run(1)
 	}
 	for _, x := range s.shores {
-		if !same() {
+		if !s.same() {
 			s.t.Errorf("region %d has %v\nevents %v\nstatus %+v", x.number, x.base.Engine.Vector(), x.events, x.step.Ship().Status())
 		} else if got, want := x.base.Engine.Digest(), s.shores[0].base.Engine.Digest(); got != want {
 			s.t.Errorf("region %d has digest %v, region 0 has %v", x.number, got, want)
@@ -223,6 +232,16 @@ func (s *seas) agree(ticks int) {
 	if s.t.Failed() {
 		s.t.FailNow()
 	}
+}
+
+// same reports whether all regions have the same vector.
+func (s *seas) same() bool {
+	for _, x := range s.shores[1:] {
+		if !x.base.Engine.Vector().Equal(s.shores[0].base.Engine.Vector()) {
+			return false
+		}
+	}
+	return true
 }
 
 func TestWhatIsWrittenInOneRegionIsAppliedInTheOther(t *testing.T) {

@@ -21,7 +21,8 @@ type subscriber struct {
 	heardAt int
 	beat    int // when it was last sent something
 	reading bool
-	gone    map[id.Origin]bool // what can't be given, and was said
+	gone    map[id.Origin]bool   // what can't be given, and was said
+	plain   map[id.Origin]id.Seq // up to where batches were found to be the cheaper way
 	turn    int
 }
 
@@ -63,6 +64,7 @@ func (c *Core) subscribed(r *region, p *Packet) {
 		c.unsubscribe(p.From)
 		s = &subscriber{
 			peer: p.From, session: p.Session, want: *p.Subscribe, cursor: map[id.Origin]id.Seq{}, gone: map[id.Origin]bool{},
+			plain: map[id.Origin]id.Seq{},
 		}
 		s.want.Window = min(max(s.want.Window, 1), 1<<30)
 		c.subscribers = append(c.subscribers, s)
@@ -213,7 +215,7 @@ func (c *Core) read(s *subscriber) {
 	c.reads++
 	c.out.Work = append(c.out.Work, Work{
 		Kind: WorkRead, Peer: s.peer, Session: s.session, Origin: o, After: s.at(o), Last: c.vector.Get(o),
-		MaxBytes: int(min(uint64(s.want.Window)-(s.sent-s.taken), runBytes)),
+		MaxBytes: int(min(uint64(s.want.Window)-(s.sent-s.taken), runBytes)), Choose: s.at(o) >= s.plain[o],
 	})
 }
 
@@ -226,6 +228,9 @@ func (c *Core) readDone(r *WorkResult) {
 		return
 	}
 	s.reading = false
+	if r.Batches {
+		s.plain[r.Origin] = r.Last
+	}
 	at := s.at(r.Origin)
 	var items []Item
 	size := 0

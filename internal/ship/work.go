@@ -6,24 +6,15 @@ import (
 
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/reconcile"
 	"github.com/tidaldb/tidal/internal/record"
 )
 
-// Log is where the events of each origin lie on this replica, as far as they are applied. What is returned is the caller's,
-// and never changes.
-type Log interface {
-	// First is the first number of an origin that Read can begin with; 0 if there is none.
-	First(o id.Origin) id.Seq
-	// Read returns the batches of an origin behind a number, in order, one at least unless a compacted range comes next: then
-	// none. It stops at such a range, and when there are about maxBytes. [fault.ErrGone] says that the next event isn't held
-	// as a batch any more.
-	Read(o id.Origin, after id.Seq, maxBytes int) (batches [][]byte, err error)
-	// Bytes is how many bytes the batches of an origin behind a number have.
-	Bytes(o id.Origin, after id.Seq) int64
-	// Range returns, as a log entry, a compacted stretch that begins at the event behind a number or before it, and ends
-	// behind it. [fault.ErrGone] says that there is none.
-	Range(o id.Origin, after id.Seq, maxBytes int) (entry []byte, err error)
-}
+// Log is where the events of each origin lie on this replica.
+type Log = reconcile.Log
+
+// Place says which events a range entry holds.
+type Place = reconcile.Place
 
 // WorkKind says what is to be done.
 type WorkKind uint8
@@ -48,6 +39,8 @@ type Work struct {
 	After    id.Seq
 	Last     id.Seq
 	MaxBytes int
+	// Choose asks which way is cheaper, batches or ranges; without it batches are, as long as they are there.
+	Choose bool
 	// Item is the range, for [WorkFold].
 	Item Item
 }
@@ -55,21 +48,29 @@ type Work struct {
 // WorkResult is what came of work.
 type WorkResult struct {
 	Work
-	// Items were read.
-	Items []Item
+	// Items were read, and Batches says that they are batches because that is cheaper.
+	Items   []Item
+	Batches bool
 	// Entry is what is left of the range.
 	Entry []byte
 	// Err is why there is nothing.
 	Err error
 }
 
-// Place says what a range entry holds.
-type Place func(entry []byte) (o id.Origin, first, last id.Seq, err error)
-
-// Do reads, for work of kind [WorkRead]: batches, or where the log has none any more a range. place reads the head of range
-// entries.
+// Do reads, for work of kind [WorkRead]: batches, or a range where the log has none any more, or where that is fewer bytes.
+// place reads the head of range entries.
 func Do(log Log, place Place, w Work) WorkResult {
 	r := WorkResult{Work: w}
+	if w.Choose {
+		s, entry := reconcile.Look(log, place, w.Origin, w.After, w.Last)
+		switch {
+		case s.Choose() == reconcile.Ranges && entry != nil:
+			r.Items, r.Err = rangeItem(place, &w, entry)
+			return r
+		case s.Choose() == reconcile.Batches:
+			r.Batches = true
+		}
+	}
 	r.Items, r.Err = read(log, place, &w)
 	return r
 }
@@ -80,7 +81,11 @@ func read(log Log, place Place, w *Work) ([]Item, error) {
 		return nil, err
 	}
 	if len(batches) == 0 {
-		return readRange(log, place, w, err)
+		entry, err2 := log.Range(w.Origin, w.After, reconcile.RangeBytes)
+		if err2 != nil {
+			return nil, errors.Join(err, err2)
+		}
+		return rangeItem(place, w, entry)
 	}
 	items := make([]Item, 0, len(batches))
 	for _, data := range batches {
@@ -93,11 +98,7 @@ func read(log Log, place Place, w *Work) ([]Item, error) {
 	return items, nil
 }
 
-func readRange(log Log, place Place, w *Work, gone error) ([]Item, error) {
-	entry, err := log.Range(w.Origin, w.After, w.MaxBytes)
-	if err != nil {
-		return nil, errors.Join(gone, err)
-	}
+func rangeItem(place Place, w *Work, entry []byte) ([]Item, error) {
 	o, first, last, err := place(entry)
 	if err != nil {
 		return nil, err
