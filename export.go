@@ -47,8 +47,12 @@ type ExportSummary struct {
 	// LogBegins is when the first batch was written that the log still has, zero if it has none.
 	LogBegins time.Time
 	// Missing reports that the log had lost events that might belong to the answer: older parts of it were let go, and the
-	// query asks for times that they may hold. With a cursor it's false: then an export that lacks something fails.
+	// query asks for times that they may hold. With a cursor it's false unless Compacted isn't 0: then an export that lacks
+	// something fails.
 	Missing bool
+	// Compacted is how many events were passed over that came from other regions as a compacted range, when this one had been
+	// away for long: what they amount to counts, and they can't be told apart any more.
+	Compacted uint64
 }
 
 // Exported is one event of the log. Its JSON form, one object, is what docs/exports.md describes.
@@ -130,7 +134,10 @@ func (db *DB) export(ctx context.Context, q *ExportQuery, s *ExportSummary, yiel
 	var cut bool
 	s.LogBegins, cut = r.walk.Begins()
 	s.Missing = cut && r.fresh && !r.after(s.LogBegins)
-	defer func() { s.Cursor = r.cursor() }()
+	defer func() {
+		s.Cursor, s.Compacted = r.cursor(), r.walk.Compacted()
+		s.Missing = s.Missing || s.Compacted > 0
+	}()
 	for {
 		some, err := r.next(ctx)
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tidaldb/tidal"
+	"github.com/tidaldb/tidal/internal/engine"
 	"github.com/tidaldb/tidal/internal/record"
 	"github.com/tidaldb/tidal/internal/rows"
 	"github.com/tidaldb/tidal/internal/vfs"
@@ -20,6 +21,8 @@ type verifyResult struct {
 	Log         logReport `json:"log"`
 	Batches     int64     `json:"batches"` // superseded ones included, as in batch_records
 	Inside      int64     `json:"batch_records"`
+	Ranges      int64     `json:"ranges"` // compacted, that came in the place of batches
+	Summed      int64     `json:"range_records"`
 	Signals     uint64    `json:"signals"` // applied
 	Clamped     uint64    `json:"clamped"`
 	Items       int       `json:"items"`
@@ -135,6 +138,15 @@ func verifyBytes(dir string) (*verifyResult, error) {
 		if rec.Kind != wal.KindBatch {
 			return nil
 		}
+		if engine.IsRange(rec.Data) {
+			c, err := engine.DecodeEntry(append([]byte(nil), rec.Data...))
+			if err != nil {
+				return inBatch(dir, rec, err)
+			}
+			r.Ranges++
+			r.Summed += int64(c.Counters.Records)
+			return nil
+		}
 		// A batch keeps what it is made from, and the scan's bytes are only lent.
 		batch, err := record.Open(append([]byte(nil), rec.Data...))
 		if err == nil {
@@ -180,6 +192,7 @@ func (r *verifyResult) print(w io.Writer) {
 	}
 	lines := append(r.Log.pairs(), [][2]string{
 		{"batches", fmt.Sprintf("%s with %s records", thousands(r.Batches), thousands(r.Inside))},
+		{"ranges", fmt.Sprintf("%s with %s records", thousands(r.Ranges), thousands(r.Summed))},
 		{"signals", withClamped(thousands(r.Signals), r.Clamped)},
 		{"entities", fmt.Sprintf("%s items, %s users, %s creators", thousands(r.Items), thousands(r.Users),
 			thousands(r.Creators))},

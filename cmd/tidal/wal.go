@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tidaldb/tidal"
+	"github.com/tidaldb/tidal/internal/engine"
 	"github.com/tidaldb/tidal/internal/host"
 	"github.com/tidaldb/tidal/internal/record"
 	"github.com/tidaldb/tidal/internal/vfs"
@@ -151,6 +152,9 @@ func dumpRecords(dir string, out io.Writer) error {
 			r.Length)
 		if err != nil || r.Kind != wal.KindBatch {
 			return err
+		}
+		if engine.IsRange(r.Data) {
+			return inBatch(dir, r, engine.DumpRange(out, append([]byte(nil), r.Data...)))
 		}
 		return inBatch(dir, r, record.Dump(out, append([]byte(nil), r.Data...)))
 	})

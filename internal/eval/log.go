@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/tidaldb/tidal"
+	"github.com/tidaldb/tidal/internal/engine"
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/id"
 	"github.com/tidaldb/tidal/internal/record"
@@ -23,6 +24,9 @@ type Log struct {
 	Schema *schema.Schema
 	// From is the number of the log's first entry: above 1 if older ones were let go, whose events are missing here.
 	From uint64
+	// Compacted is how many records of other regions are in the log as compacted ranges alone, so that they can't be told apart and
+	// are missing here.
+	Compacted uint64
 	// Events are the signals in order of their time. At equal times those of one lane are in the order of its numbers,
 	// which is the same however often a file is imported, and others in that of the log. Those that were undone, and
 	// those on items and by users that were deleted or erased afterwards, aren't among them.
@@ -195,6 +199,11 @@ func (r *reader) entry(rec wal.Record) error {
 	r.entries = append(r.entries, lengths{rec.Index, len(r.events), len(r.acts), len(r.removals), len(r.undone)})
 	if rec.Kind != wal.KindBatch {
 		return nil
+	}
+	if engine.IsRange(rec.Data) {
+		g, err := engine.GlanceRange(rec.Data)
+		r.log.Compacted += g.Counters.Records
+		return err
 	}
 	// A batch keeps what it is made from, and the scan's bytes are only lent.
 	b, err := record.Open(slices.Clone(rec.Data))

@@ -140,7 +140,7 @@ func (b *Base) identify() error {
 		}
 	}
 	if b.opts.ReadOnly || b.opts.MustExist {
-		if b.identity, err = readIdentity(fsys, dir); err != nil || b.opts.ReadOnly {
+		if b.identity, err = readIdentity(fsys, dir); b.opts.ReadOnly || err != nil && !waitsToMoveUp(fsys, dir) {
 			return err
 		}
 	}
@@ -184,7 +184,7 @@ func (b *Base) Origin() id.Origin { return b.identity.origin() }
 // Original reads the signal at an own position back from the log, as a compensation must carry it. fault.ErrNotFound
 // means that there is no such event, or that it is no signal.
 func (b *Base) Original(p id.Position) (record.Compensation, error) {
-	return findOriginal(b.Log, b.Origin(), p)
+	return b.original(p)
 }
 
 // Close releases the log and the directory, and returns the first failure.

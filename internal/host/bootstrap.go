@@ -38,8 +38,8 @@ const (
 func bootstrap(ctx context.Context, n *links, opts *Options, from []string, j *Joined) (identity, error) {
 	x := &restorer{
 		opts: RestoreOptions{FS: opts.FS, Now: opts.Now, UserMemory: opts.UserMemory},
-		dir:  opts.FS.PathJoin(opts.Dir, bootstrapping),
-		as:   &newRegion{joined: j, founder: opts.Founder},
+		dir:  opts.FS.PathJoin(opts.Dir, bootstrapping), segment: opts.SegmentBytes,
+		as: &newRegion{joined: j, founder: opts.Founder},
 	}
 	if err := n.pullInto(ctx, x, from, j); err != nil {
 		return identity{}, err
@@ -145,8 +145,11 @@ func (r *newRegion) meta(m store.Meta) (store.Meta, error) {
 	return m, nil
 }
 
-// keeps reports whether a group-local record goes along. Who was refused and what is recognised does.
-func (r *newRegion) keeps([]byte) bool { return true }
+// waitsToMoveUp reports whether a bootstrap was interrupted when its copy was whole.
+func waitsToMoveUp(fsys vfs.FS, dir string) bool {
+	_, err := fsys.Stat(fsys.PathJoin(dir, bootstrapped))
+	return err == nil
+}
 
 // moveUp moves what a bootstrap has made whole to where it belongs, the identity last, and reports whether there was
 // something. The caller holds the directory's lock.

@@ -3,14 +3,24 @@ package host_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
+	pebblevfs "github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 	"github.com/tidaldb/tidal/internal/engine"
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/host"
 	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/transport"
 )
+
+// smallLog is for members with little in their logs.
+func smallLog(o *host.Options) { o.SegmentBytes = 1 << 16 }
 
 // vectorOf is what a replica has applied.
 func vectorOf(r *host.Replica) (v id.VersionVector) {
@@ -25,6 +35,7 @@ func vectorOf(r *host.Replica) (v id.VersionVector) {
 // is what the source had at some instant of the copy, it stamps under its own region from 1, and it leads a group of one.
 func TestAnEmptyRegionBeginsWithAnotherOnesState(t *testing.T) {
 	g := newGroup(t)
+	g.tune = smallLog
 	a := g.found("a")
 	fill(t, a, 1, 200)
 	before := vectorOf(a)
@@ -72,6 +83,7 @@ func TestAnEmptyRegionBeginsWithAnotherOnesState(t *testing.T) {
 // TestACopyForAnEmptyRegionIsTheSource compares digests with nothing written meanwhile.
 func TestACopyForAnEmptyRegionIsTheSource(t *testing.T) {
 	g := newGroup(t)
+	g.tune = smallLog
 	a := g.found("a")
 	fill(t, a, 3, 300)
 	if err := host.Begin(t.Context(), g.options("b"), 1, a, "nobody", "a"); err != nil {
@@ -87,6 +99,7 @@ func TestACopyForAnEmptyRegionIsTheSource(t *testing.T) {
 // TestWhoCannotBeginIsTold asks for the copy of another database, and of the own region.
 func TestWhoCannotBeginIsTold(t *testing.T) {
 	g := newGroup(t)
+	g.tune = smallLog
 	a := g.found("a")
 	other := newGroup(t).found("x")
 	if err := host.Begin(t.Context(), g.options("b"), 1, other, "a"); !errors.Is(err, fault.ErrForeign) {
@@ -100,5 +113,177 @@ func TestWhoCannotBeginIsTold(t *testing.T) {
 	}
 	if err := host.Begin(t.Context(), g.options("b"), 1, a, "a"); err != nil {
 		t.Errorf("after all that: %v", err)
+	}
+}
+
+// TestACrashWhileARegionBeginsLeavesNothingOrAll cuts the power before operations of a newcomer's disk that sync, rename or
+// remove. What is left opens as the whole copy, or has no identity, and the next attempt fills it.
+func TestACrashWhileARegionBeginsLeavesNothingOrAll(t *testing.T) {
+	rng := rand.New(rand.NewPCG(seed(t), 0))
+	g := newGroup(t)
+	g.tune = smallLog
+	a := g.found("a")
+	fill(t, a, 4, 60)
+	if err := a.Checkpoint(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want := digest(a)
+	mem := pebblevfs.NewCrashableMem()
+	var disks []*pebblevfs.MemFS
+	take := func() {
+		disks = append(disks, mem.CrashClone(pebblevfs.CrashCloneCfg{
+			UnsyncedDataPercent: []int{0, 50, 100}[rng.IntN(3)], RNG: rand.New(rand.NewPCG(rng.Uint64(), 0)),
+		}))
+	}
+	opts := g.options("b")
+	opts.SegmentBytes = 4096
+	opts.FS = errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		switch op.Kind {
+		case errorfs.OpRename, errorfs.OpRemove, errorfs.OpRemoveAll, errorfs.OpFileSync, errorfs.OpFileSyncData:
+			if !strings.Contains(op.Path, "store/") || rng.IntN(8) == 0 {
+				take()
+			}
+		}
+		return nil
+	}))
+	if err := host.Begin(t.Context(), opts, 7, a, "a"); err != nil {
+		t.Fatal(err)
+	}
+	take()
+	whole := 0
+	for i, disk := range disks {
+		what := fmt.Sprintf("crash %d of %d", i, len(disks))
+		reader, err := host.OpenBase(host.Options{FS: disk, Dir: "db", ReadOnly: true})
+		if err == nil {
+			err = reader.Close()
+		}
+		if err != nil && !errors.Is(err, fault.ErrNotFound) {
+			t.Fatalf("%s: a reader is told %v", what, err)
+		}
+		b, err := host.OpenBase(host.Options{FS: disk, Dir: "db", MustExist: true})
+		if errors.Is(err, fault.ErrNotFound) {
+			opts := opts
+			opts.FS, opts.Group = disk, g.options("b").Group
+			if err := host.Begin(t.Context(), opts, 7, a, "a"); err != nil {
+				t.Fatalf("%s: begin again: %v", what, err)
+			}
+			b, err = host.OpenBase(host.Options{FS: disk, Dir: "db", MustExist: true})
+		} else if err == nil {
+			whole++
+		}
+		if err != nil {
+			t.Fatalf("%s: open: %v", what, err)
+		}
+		if got, err := b.Digest(); err != nil || got != want || b.Origin() != (id.Origin{Region: 7}) {
+			t.Fatalf("%s: it is %v of digest %v (%v), want %v", what, b.Origin(), got, err, want)
+		}
+		if err := b.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if whole < 2 || whole > len(disks)-2 {
+		t.Errorf("of %d disks, %d have the copy", len(disks), whole)
+	}
+}
+
+// flaky is a transport whose questions fail at random, before they are asked or behind their answer.
+type flaky struct {
+	transport.Transport
+	fails func(n int) (before, after bool)
+	asked atomic.Int64
+}
+
+func (f *flaky) Ask(ctx context.Context, address string, request []byte) ([]byte, error) {
+	before, after := f.fails(int(f.asked.Add(1)))
+	if before {
+		return nil, errors.New("the connection broke before the question")
+	}
+	b, err := f.Transport.Ask(ctx, address, request)
+	if after {
+		return nil, errors.New("the connection broke behind the answer")
+	}
+	return b, err
+}
+
+// begins fills the directory of region 7's first member at b, over a flaky network.
+func (g *group) begins(of *host.Replica, fails func(int) (bool, bool), from ...string) (*flaky, error) {
+	opts := g.options("b")
+	over := &flaky{fails: fails}
+	network := opts.Group.Network
+	opts.Group.Network = func(o transport.Options) (_ transport.Transport, err error) {
+		over.Transport, err = network(o)
+		return over, err
+	}
+	return over, host.Begin(g.t.Context(), opts, 7, of, from...)
+}
+
+// TestACopyGoesOnWhereTheConnectionBroke lets questions and answers be lost, of a copy that has many pieces. It's one copy to the
+// end.
+func TestACopyGoesOnWhereTheConnectionBroke(t *testing.T) {
+	g := newGroup(t)
+	g.tune = smallLog
+	a := g.found("a")
+	fill(t, a, 5, 300)
+	host.Pieces(a, 1024)
+	over, err := g.begins(a, func(n int) (bool, bool) { return n == 3 || n == 8, n == 5 || n == 6 || n == 12 }, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := g.start("b")
+	if n := over.asked.Load(); n < 15 || host.Lent(a) != 1 || digest(b) != digest(a) {
+		t.Errorf("%d questions, %d copies, and the digests are equal: %v", n, host.Lent(a), digest(b) == digest(a))
+	}
+}
+
+// TestACopyBeginsAnewAtAnotherMember closes the member that gives a copy in the midst of it.
+func TestACopyBeginsAnewAtAnotherMember(t *testing.T) {
+	g := newGroup(t)
+	g.tune = smallLog
+	a := g.found("a")
+	fill(t, a, 6, 300)
+	c := g.start("c", "a")
+	g.await("the other member has all of it", func() bool { return vectorOf(c).Equal(vectorOf(a)) })
+	host.Pieces(c, 1024)
+	host.Pieces(a, 1024)
+	_, err := g.begins(a, func(n int) (bool, bool) {
+		if n == 6 {
+			g.close("c")
+		}
+		return false, false
+	}, "c", "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := g.start("b")
+	if host.Lent(a) != 1 || digest(b) != digest(a) {
+		t.Errorf("%d copies of the other one, and the digests are equal: %v", host.Lent(a), digest(b) == digest(a))
+	}
+}
+
+// TestOneCopyAtATime lets a second region ask while a first one is given a copy: it's told to wait, and both have theirs.
+func TestOneCopyAtATime(t *testing.T) {
+	g := newGroup(t)
+	g.tune = smallLog
+	a := g.found("a")
+	fill(t, a, 7, 300)
+	host.Pieces(a, 1024)
+	var second sync.WaitGroup
+	_, err := g.begins(a, func(n int) (bool, bool) {
+		if n == 3 {
+			second.Go(func() {
+				if err := host.Begin(t.Context(), g.options("c"), 8, a, "a"); err != nil {
+					t.Errorf("the second region: %v", err)
+				}
+			})
+		}
+		return false, false
+	}, "a")
+	if err != nil {
+		t.Errorf("the first region: %v", err)
+	}
+	second.Wait()
+	b, c := g.start("b"), g.start("c")
+	if host.Lent(a) != 2 || digest(b) != digest(a) || digest(c) != digest(a) {
+		t.Errorf("%d copies, digests %v, %v, %v", host.Lent(a), digest(a), digest(b), digest(c))
 	}
 }

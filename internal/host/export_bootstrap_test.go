@@ -36,5 +36,12 @@ func Begin(ctx context.Context, opts Options, region id.Region, of *Replica, fro
 	return err
 }
 
-// PieceBytes is the size of a piece of a copy.
-const PieceBytes = pieceBytes
+// Pieces has a replica give copies in pieces of a size.
+func Pieces(r *Replica, size int) { r.lends.piece = size }
+
+// Lent is how many copies a replica has begun to give.
+func Lent(r *Replica) int {
+	r.lends.mu.Lock()
+	defer r.lends.mu.Unlock()
+	return r.lends.begun
+}

@@ -138,6 +138,10 @@ func decodeIdentity(path string, b []byte) (identity, error) {
 
 // noIdentity tells an empty directory from one that lost its identity.
 func noIdentity(fsys vfs.FS, dir string) error {
+	if waitsToMoveUp(fsys, dir) {
+		return fmt.Errorf("%s holds the copy that a new region begins with, and was interrupted when it was whole; start its member "+
+			"again, which goes on: %w", dir, fault.ErrNotFound)
+	}
 	names, err := fsys.List(fsys.PathJoin(dir, logDir))
 	if err == nil && len(names) > 0 {
 		return fault.Damaged(fsys.PathJoin(dir, identityName), 0,

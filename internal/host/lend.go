@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -19,6 +20,8 @@ type lender struct {
 	mu    sync.Mutex
 	ended bool
 	one   *lending // nil while there is none
+	begun int      // how many there were
+	piece int      // the size of a piece; 0 is pieceBytes
 }
 
 // lending is one copy under way: its own goroutine writes it, and whoever asks takes it from there.
@@ -100,11 +103,12 @@ func (l *lender) find(r *Replica, w *wanted) (*lending, piece) {
 	if one != nil {
 		one.stop()
 	}
-	one, err := startLending(r, w.Region)
+	one, err := startLending(r, w.Region, cmp.Or(l.piece, pieceBytes))
 	if err != nil {
 		return nil, piece{Code: pieceGone, Text: err.Error()}
 	}
 	l.one = one
+	l.begun++
 	return one, piece{}
 }
 
@@ -118,7 +122,7 @@ func (l *lender) end() {
 	}
 }
 
-func startLending(r *Replica, region id.Region) (*lending, error) {
+func startLending(r *Replica, region id.Region, size int) (*lending, error) {
 	var number [8]byte
 	if _, err := io.ReadFull(r.base.opts.random(), number[:]); err != nil {
 		return nil, fmt.Errorf("draw a copy's number: %w", err)
@@ -129,13 +133,12 @@ func startLending(r *Replica, region id.Region) (*lending, error) {
 		done: make(chan struct{}),
 	}
 	l.idle = time.AfterFunc(lendIdle, cancel)
-	go l.run(ctx, r)
+	go l.run(ctx, r, &pieces{ctx: ctx, out: l.pieces, size: size})
 	return l, nil
 }
 
-func (l *lending) run(ctx context.Context, r *Replica) {
+func (l *lending) run(ctx context.Context, r *Replica, w *pieces) {
 	defer close(l.done)
-	w := &pieces{ctx: ctx, out: l.pieces}
 	_, _, l.err = r.Backup(ctx, w, BackupOptions{WithoutLog: true})
 	if l.err == nil {
 		l.err = w.flush()
@@ -203,20 +206,21 @@ func (l *lending) take(p *piece, b []byte, last bool) {
 
 // pieces is an io.Writer that cuts a stream into pieces. A piece belongs to whoever takes it.
 type pieces struct {
-	ctx context.Context
-	out chan<- []byte
-	b   []byte
+	ctx  context.Context
+	out  chan<- []byte
+	size int
+	b    []byte
 }
 
 func (w *pieces) Write(b []byte) (n int, err error) {
 	for len(b) > 0 {
 		if w.b == nil {
-			w.b = make([]byte, 0, pieceBytes)
+			w.b = make([]byte, 0, w.size)
 		}
-		k := min(len(b), pieceBytes-len(w.b))
+		k := min(len(b), w.size-len(w.b))
 		w.b = append(w.b, b[:k]...)
 		b, n = b[k:], n+k
-		if len(w.b) == pieceBytes {
+		if len(w.b) == w.size {
 			if err := w.flush(); err != nil {
 				return n, err
 			}

@@ -220,7 +220,7 @@ func (x *recovery) report(last uint64) {
 	x.out.BeforeNumber, x.out.NowNumber = n.Old.Replica, n.New.Replica
 	x.out.Commit, x.out.Last, x.out.Aside = n.Commit, last, x.path(n.Aside)
 	x.out.Requests, x.out.Records = 0, 0
-	for r := range requestsOf(x.tail) {
+	for r := range requestsOf(x.tail, n.Old.origin()) {
 		x.out.Requests++
 		x.out.Records += len(r.Records)
 	}

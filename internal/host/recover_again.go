@@ -32,7 +32,7 @@ func (x *recovery) writeAgain(ctx context.Context) error {
 		return err
 	}
 	moved := map[id.Position]id.Position{}
-	for q := range requestsOf(x.tail) {
+	for q := range requestsOf(x.tail, x.note.Old.origin()) {
 		if err = x.again(ctx, r, &q, moved); err != nil {
 			break
 		}
@@ -98,16 +98,16 @@ func neverAgain(err error) bool {
 	return false
 }
 
-// requestsOf are the requests in batches, in order. What can't be read any more was checked when it was written, and is
-// passed over: it was found to be whole a moment ago.
-func requestsOf(entries []consensus.Entry) iter.Seq[formerly] {
+// requestsOf are the requests in batches of an origin, in order. What others stamped isn't written again: it comes from them, as it
+// stands. What can't be read any more was checked when it was written, and is passed over: it was found to be whole a moment ago.
+func requestsOf(entries []consensus.Entry, own id.Origin) iter.Seq[formerly] {
 	return func(yield func(formerly) bool) {
 		for _, e := range entries {
 			if e.Kind != consensus.Batch {
 				continue
 			}
 			b, err := record.Open(e.Data)
-			if err != nil {
+			if err != nil || b.Origin() != own {
 				continue
 			}
 			for _, q := range splitBatch(&b) {

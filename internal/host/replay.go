@@ -1,6 +1,7 @@
 package host
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/tidaldb/tidal/internal/consensus"
@@ -141,55 +142,24 @@ func toLog(k consensus.Kind) wal.Kind {
 	panic(fmt.Sprintf("host: entry of kind %d from consensus", k))
 }
 
-// findOriginal looks for a position that this group stamped.
-func findOriginal(log *wal.Log, origin id.Origin, p id.Position) (record.Compensation, error) {
+// original looks for a position that this group stamped, in this incarnation or an earlier one.
+func (b *Base) original(p id.Position) (record.Compensation, error) {
 	missing := fmt.Errorf("signal %v: %w", p, fault.ErrNotFound)
-	if p.Region != origin.Region || p.Shard != origin.Shard || p.IsZero() {
+	if own := b.Origin(); p.Region != own.Region || p.Shard != own.Shard || p.IsZero() {
 		return record.Compensation{}, missing
 	}
-	if log.FirstIndex() > 1 {
-		missing = fmt.Errorf("signal %v: there is none, or its part of the log was let go: %w", p, fault.ErrNotFound)
+	found, err := b.streams.Read(p.Origin(), p.Seq-1, 1)
+	if errors.Is(err, fault.ErrGone) {
+		return record.Compensation{}, fmt.Errorf("signal %v: there is none, or its part of the log was let go: %w", p, fault.ErrNotFound)
 	}
-	origin = p.Origin() // of this group, perhaps of an earlier incarnation
-	lo, hi := log.FirstIndex(), log.LastIndex()+1
-	for lo < hi {
-		mid := lo + (hi-lo)/2
-		at, found, err := ownBatch(log, mid, hi, origin)
-		if err != nil {
-			return record.Compensation{}, err
-		}
-		switch {
-		case !found || p.Seq < at.Header.First:
-			hi = mid
-		case p.Seq > at.Header.Last:
-			lo = mid + 1
-		default:
-			return originalIn(&at, p, missing)
-		}
+	if err != nil || len(found) == 0 {
+		return record.Compensation{}, errors.Join(missing, err)
 	}
-	return record.Compensation{}, missing
-}
-
-// ownBatch returns the first batch of the origin at or behind an index and before hi. Own batches rise with the index,
-// which is what makes the search binary.
-func ownBatch(log *wal.Log, from, hi uint64, origin id.Origin) (record.Batch, bool, error) {
-	for i := from; i < hi; i++ {
-		entries, err := log.Entries(i, i+1, replayBytes)
-		if err != nil {
-			return record.Batch{}, false, fmt.Errorf("read log at entry %d: %w", i, err)
-		}
-		if entries[0].Kind != wal.KindBatch {
-			continue
-		}
-		b, err := record.Open(entries[0].Data)
-		if err != nil {
-			return record.Batch{}, false, fmt.Errorf("open entry %d: %w", i, err)
-		}
-		if b.Origin() == origin {
-			return b, true, nil
-		}
+	batch, err := record.Open(found[0])
+	if err != nil {
+		return record.Compensation{}, fmt.Errorf("open batch of %v: %w", p, err)
 	}
-	return record.Batch{}, false, nil
+	return originalIn(&batch, p, missing)
 }
 
 func originalIn(b *record.Batch, p id.Position, missing error) (record.Compensation, error) {

@@ -120,6 +120,8 @@ type restorer struct {
 	in   *backup.Reader
 	who  identity
 	as   *newRegion // nil: the group goes on, under a new incarnation
+	// segment is the size of the log's files; 0 is the log's default.
+	segment int64
 }
 
 // empty removes what an interrupted restore left. The lock is held.

@@ -33,7 +33,7 @@ func (x *restorer) begin(h backup.Head) (*restoring, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.log, _, err = wal.Open(wal.Options{FS: p.fsys, Dir: p.fsys.PathJoin(p.dir, logDir), Identity: who})
+	p.log, _, err = wal.Open(wal.Options{FS: p.fsys, Dir: p.fsys.PathJoin(p.dir, logDir), Identity: who, SegmentBytes: x.segment})
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +55,7 @@ func (p *restoring) beginStore(who store.Identity) (err error) {
 		p.installer, err = p.store.Installer()
 	}
 	if err == nil && p.as != nil {
-		p.installer.Adopt(p.as.meta, p.as.keeps)
+		p.installer.Adopt(p.as.meta)
 	}
 	return err
 }

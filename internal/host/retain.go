@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/tidaldb/tidal/internal/record"
 	"github.com/tidaldb/tidal/internal/retention"
 	"github.com/tidaldb/tidal/internal/wal"
 )
@@ -83,8 +82,8 @@ func (b *Base) rollOld(d *disk) {
 		if entries[0].Kind != wal.KindBatch {
 			continue
 		}
-		batch, err := record.Open(entries[0].Data)
-		if err == nil && b.opts.Now().Sub(time.Unix(0, int64(batch.Header.Timestamp))) > fileAge {
+		x, err := glance(entries[0].Data)
+		if err == nil && b.opts.Now().Sub(time.UnixMilli(x.written)) > fileAge {
 			d.Roll()
 			d.tidied()
 		}
@@ -104,25 +103,20 @@ func (b *Base) segment(f wal.File) (retention.Segment, error) {
 	if s, known := b.streams.segment(f); known {
 		return s, nil
 	}
-	s := retention.Segment{First: f.First, Last: f.Last, Bytes: f.Bytes}
+	x := stretch{first: f.First, last: f.First - 1}
 	for next := f.First; next <= f.Last; {
 		entries, err := b.Log.Entries(next, f.Last+1, replayBytes)
 		if err != nil {
-			return s, fmt.Errorf("read log at entry %d: %w", next, err)
+			return retention.Segment{}, fmt.Errorf("read log at entry %d: %w", next, err)
 		}
 		for _, e := range entries {
-			if e.Kind != wal.KindBatch {
-				continue
-			}
-			batch, err := record.Open(e.Data)
-			if err != nil {
-				return s, fmt.Errorf("open entry %d: %w", e.Index, err)
-			}
-			h := batch.Header
-			s.Newest = max(s.Newest, int64(h.Timestamp/1e6))
-			s.Spans = addSpan(s.Spans, retention.Span{Origin: batch.Origin(), First: h.First, Last: h.Last})
+			x.add(e.Kind, e.Index, e.Data)
 		}
 		next += uint64(len(entries))
+	}
+	s := retention.Segment{First: f.First, Last: f.Last, Bytes: f.Bytes, Newest: x.newest}
+	for _, p := range x.spans {
+		s.Spans = append(s.Spans, retention.Span{Origin: p.origin, First: p.first, Last: p.last})
 	}
 	return s, nil
 }

@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"github.com/tidaldb/tidal/internal/consensus"
+	"github.com/tidaldb/tidal/internal/engine"
 	"github.com/tidaldb/tidal/internal/id"
 	"github.com/tidaldb/tidal/internal/record"
 	"github.com/tidaldb/tidal/internal/retention"
@@ -165,18 +166,39 @@ func (x *stretch) add(kind wal.Kind, index uint64, data []byte) {
 	if kind != wal.KindBatch {
 		return
 	}
-	origin, h, err := record.Glance(data)
+	at, err := glance(data)
 	if err != nil {
 		return
 	}
-	x.newest = max(x.newest, int64(h.Timestamp/1e6))
-	span := x.span(origin)
+	x.newest = max(x.newest, at.written)
+	span := x.span(at.origin)
 	if span == nil {
-		x.spans = append(x.spans, streamSpan{origin: origin, first: h.First, last: h.Last, at: index})
+		x.spans = append(x.spans, streamSpan{origin: at.origin, first: at.first, last: at.last, at: index})
 		span = &x.spans[len(x.spans)-1]
 	}
-	span.first, span.last = min(span.first, h.First), max(span.last, h.Last)
+	span.first, span.last = min(span.first, at.first), max(span.last, at.last)
 	span.bytes += int64(len(data))
+	if at.ranged {
+		span.behind = max(span.behind, at.last+1)
+	}
+}
+
+// holding is what an entry of the log holds: a batch, or a range in its place.
+type holding struct {
+	origin      id.Origin
+	first, last id.Seq
+	written     int64 // Unix milliseconds
+	ranged      bool
+}
+
+// glance looks at the head of an entry's data.
+func glance(data []byte) (holding, error) {
+	if engine.IsRange(data) {
+		g, err := engine.GlanceRange(data)
+		return holding{g.Origin, g.First, g.Last, g.Highest.Millis(), true}, err
+	}
+	origin, h, err := record.Glance(data)
+	return holding{origin, h.First, h.Last, int64(h.Timestamp / 1e6), false}, err
 }
 
 // span returns what a stretch holds of an origin, nil for nothing.

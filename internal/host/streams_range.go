@@ -1,6 +1,7 @@
 package host
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -20,11 +21,63 @@ const rangeWork = 16 << 20
 // Where the batches are still there it's made of them, for who prefers fewer bytes. A *[fault.LetGo] says that neither batches
 // nor a range are there.
 func (s *Streams) Range(origin id.Origin, after id.Seq, maxBytes int) (entry []byte, err error) {
+	if entry, err = s.ranged(origin, after+1); entry != nil || err != nil {
+		return entry, err
+	}
 	c, err := s.fold(origin, after, maxBytes)
 	if err != nil {
 		return nil, err
 	}
-	return c.AppendBinary(nil), nil
+	return c.AppendEntry(nil), nil
+}
+
+// ranged returns the range in the log that an event lies in, nil if there is none.
+func (s *Streams) ranged(origin id.Origin, seq id.Seq) ([]byte, error) {
+	from := uint64(0)
+	for {
+		at, until, err := s.find(origin, seq, from)
+		if err != nil || until == 0 {
+			return nil, err
+		}
+		from = until + 1
+		if !s.rangeIn(origin, at) {
+			continue
+		}
+		for at <= until {
+			entries, err := s.base.Log.Entries(at, until+1, streamChunk)
+			if errors.Is(err, fault.ErrNotFound) && s.base.Log.FirstIndex() > at {
+				break // it was let go meanwhile
+			}
+			if err != nil {
+				return nil, fmt.Errorf("read log at entry %d: %w", at, err)
+			}
+			for i := range entries {
+				if data := entries[i].Data; engine.IsRange(data) {
+					x, err := glance(data)
+					if err != nil {
+						return nil, fmt.Errorf("open entry %d: %w", entries[i].Index, err)
+					}
+					if x.origin == origin && x.first <= seq && seq <= x.last {
+						return data, nil
+					}
+				}
+			}
+			at += uint64(len(entries))
+		}
+	}
+}
+
+// rangeIn reports whether the stretch of an entry holds ranges of an origin.
+func (s *Streams) rangeIn(origin id.Origin, entry uint64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.stretches {
+		if x := &s.stretches[i]; x.first <= entry && entry <= x.last {
+			p := x.span(origin)
+			return p != nil && p.behind != 0
+		}
+	}
+	return false
 }
 
 // fold makes a range of batches that the log has.

@@ -6,7 +6,6 @@ import (
 
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/id"
-	"github.com/tidaldb/tidal/internal/record"
 	"github.com/tidaldb/tidal/internal/wal"
 )
 
@@ -22,6 +21,17 @@ const (
 func (s *Streams) First(origin id.Origin) id.Seq {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.first(origin, false)
+}
+
+// begins is [Streams.First], and lets compacted ranges count.
+func (s *Streams) begins(origin id.Origin) id.Seq {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.first(origin, true)
+}
+
+func (s *Streams) first(origin id.Origin, ranges bool) id.Seq {
 	first := s.visible.Get(origin) + 1
 	if s.tidy() != nil {
 		return first // who reads on learns why
@@ -32,7 +42,7 @@ func (s *Streams) First(origin id.Origin) id.Seq {
 		case p == nil:
 		case p.last+1 < first:
 			return first
-		case p.behind != 0:
+		case p.behind != 0 && !ranges:
 			return min(first, p.behind)
 		default:
 			first = min(first, p.first)
@@ -214,19 +224,19 @@ func (r *streamReader) take(e *wal.Entry, limit id.Seq) (more bool, err error) {
 	if e.Kind != wal.KindBatch {
 		return true, nil
 	}
-	origin, h, err := record.Glance(e.Data)
+	x, err := glance(e.Data)
 	switch {
 	case err != nil:
 		return false, err
-	case origin != r.origin || h.Last < r.next || h.First > r.next && len(r.out) == 0:
+	case x.origin != r.origin || x.last < r.next || x.first > r.next && len(r.out) == 0:
 		return true, nil // another's, or one without effect
-	case h.First > r.next || h.Last > limit:
+	case x.first > r.next || x.last > limit || x.ranged:
 		return false, nil
 	case len(r.out) > 0 && r.bytes+len(e.Data) > r.maxBytes:
 		return false, nil
 	}
 	r.out = append(r.out, e.Data)
 	r.bytes += len(e.Data)
-	r.next = h.Last + 1
+	r.next = x.last + 1
 	return r.next <= limit, nil
 }

@@ -21,13 +21,15 @@ const walkBytes = 128 << 10
 //
 // A walk is for one goroutine.
 type Walk struct {
-	base  *Base
-	held  id.VersionVector // what was applied
-	next  uint64           // the entry to look at next
-	end   uint64           // the last one
-	read  id.VersionVector // what was gone through
-	pin   *pin
-	began struct {
+	base *Base
+	held id.VersionVector // what was applied
+	next uint64           // the entry to look at next
+	end  uint64           // the last one
+	read id.VersionVector // what was gone through
+	// compacted counts events that were gone through and can't be told.
+	compacted uint64
+	pin       *pin
+	began     struct {
 		vector id.VersionVector // what the log doesn't hold any more
 		at     time.Time        // when its first batch was written; zero without one
 	}
@@ -106,15 +108,18 @@ func (w *Walk) begin() error {
 	}
 }
 
-// beginAt reads the log from its first entry on, until the first batch of each origin was seen. With one origin that is
-// the first batch.
+// beginAt finds out what precedes an entry, and when the first batch behind it was written.
 func (w *Walk) beginAt(first uint64) error {
 	w.began.vector, w.began.at = id.VersionVector{}, time.Time{}
-	missing := map[id.Origin]bool{}
-	for o := range w.held.All {
-		missing[o] = true
+	for o, seq := range w.held.All {
+		if first == 1 {
+			break // nothing was let go
+		}
+		if begins := w.base.streams.begins(o); begins > 1 {
+			w.began.vector = w.began.vector.With(o, min(begins-1, seq))
+		}
 	}
-	for next := first; next <= w.end && len(missing) > 0; {
+	for next := first; next <= w.end; {
 		entries, err := w.base.Log.Entries(next, w.end+1, walkBytes)
 		if err != nil {
 			return fmt.Errorf("read log at entry %d: %w", next, err)
@@ -123,39 +128,16 @@ func (w *Walk) beginAt(first uint64) error {
 			if e.Kind != wal.KindBatch {
 				continue
 			}
-			batch, err := record.Open(e.Data)
+			x, err := glance(e.Data)
 			if err != nil {
 				return fmt.Errorf("open entry %d: %w", e.Index, err)
 			}
-			w.see(batch.Origin(), &batch.Header, missing)
-			if first == 1 {
-				return nil // nothing was let go
-			}
+			w.began.at = time.UnixMilli(x.written).UTC()
+			return nil
 		}
 		next += uint64(len(entries))
 	}
-	for o := range missing {
-		w.began.vector = w.began.vector.With(o, w.held.Get(o)) // all of it is gone
-	}
 	return nil
-}
-
-// see notes what precedes an origin's first batch. What an earlier life of the same group stamped comes before.
-func (w *Walk) see(origin id.Origin, h *record.Header, missing map[id.Origin]bool) {
-	if w.began.at.IsZero() {
-		w.began.at = time.Unix(0, int64(h.Timestamp)).UTC()
-	}
-	if !missing[origin] {
-		return
-	}
-	delete(missing, origin)
-	w.began.vector = w.began.vector.With(origin, h.First-1)
-	for o := range missing {
-		if o.Region == origin.Region && o.Shard == origin.Shard && o.Incarnation < origin.Incarnation {
-			delete(missing, o)
-			w.began.vector = w.began.vector.With(o, w.held.Get(o))
-		}
-	}
 }
 
 // Begins says when the first batch was written that the log had when the walk began, zero if it had none, and whether
@@ -191,25 +173,34 @@ func (w *Walk) Next() ([]Step, error) {
 // take appends the batch of an entry, unless it had no effect: what came twice, or in front of what precedes it. What
 // waits for a schema version isn't visible, and ends the walk.
 func (w *Walk) take(out []Step, e *wal.Entry) ([]Step, error) {
-	batch, err := record.Open(e.Data)
+	x, err := glance(e.Data)
 	if err != nil {
 		return out, err
 	}
-	origin, h := batch.Origin(), &batch.Header
-	last := w.read.Get(origin)
+	last := w.read.Get(x.origin)
 	switch {
-	case h.Last <= last || h.First > last+1:
+	case x.last <= last || x.first > last+1:
 		return out, nil
-	case h.Last > w.held.Get(origin):
+	case x.last > w.held.Get(x.origin):
 		w.end = e.Index - 1
 		return out, nil
+	case x.ranged:
+		w.compacted += uint64(x.last - max(x.first, last+1) + 1)
+	default:
+		batch, err := record.Open(e.Data)
+		if err != nil {
+			return out, err
+		}
+		out = append(out, Step{
+			Batch: batch, First: max(x.first, last+1), walk: w, index: e.Index, term: e.Term, before: w.read,
+		})
 	}
-	out = append(out, Step{
-		Batch: batch, First: max(h.First, last+1), walk: w, index: e.Index, term: e.Term, before: w.read,
-	})
-	w.read = w.read.With(origin, h.Last)
+	w.read = w.read.With(x.origin, x.last)
 	return out, nil
 }
+
+// Compacted is how many events Next passed over so far because the log has no more of them than a compacted range.
+func (w *Walk) Compacted() uint64 { return w.compacted }
 
 // overtaken is the error of a walk that the log was let go in front of.
 func (w *Walk) overtaken() error {

@@ -4,11 +4,11 @@
 // A stretch of log stays while the store hasn't flushed it, a replica of the group still reads it, a region lacks any
 // of its events, it is younger than the policy's retention, or somebody pinned it. What stays for the last region's
 // sake grows without bound if that region is gone, so a size limit raises an alarm, and then, for what is old enough,
-// asks for compaction: the events are replaced by their exact sum, and the region gets that. Nothing is given up
-// silently, and what is pinned or may still be retried is never compacted. Pins have an alarm of their own, and a limit beyond
-// which the oldest goes in spite of them, which the decision says.
+// asks for compaction: what is needed of the oldest stretches is kept outside of the log, as their exact sum or as
+// compressed batches, and the log goes. Nothing is given up silently, and what is pinned or may still be retried is never
+// compacted. Pins have an alarm of their own, and a limit beyond which the oldest goes in spite of them, which the decision
+// says.
 //
-// What it asks to be compacted are spans of numbers; [Cut] makes stretches of whole batches of them.
-//
-// The package reads no clock and no file, and doesn't compact: engine.Compactor does.
+// The package reads no clock and no file, and doesn't compact: package host does. [Stable] says which events every region has
+// for good.
 package retention

@@ -47,6 +47,10 @@ type Facts struct {
 	Pins []id.VersionVector
 	// Segments are the log's sealed files, the oldest first; each begins at the entry behind the one before.
 	Segments []Segment
+	// Compacted is the entry up to which all that regions lack, or that is younger than the retention, is kept outside of the
+	// log as well, and PieceBytes how much that takes. 0 is none.
+	Compacted  uint64
+	PieceBytes int64
 }
 
 // Segment is one sealed file of the log.
@@ -86,16 +90,19 @@ type Decision struct {
 	// Held says, for each of the segments of the facts, what holds it. One that is free behind one that isn't stays as
 	// well: a log loses its beginning alone.
 	Held []Reason
-	// Alarm: what stays is larger than the policy's limit, by Over bytes.
+	// Alarm: what stays, pieces included, is larger than the policy's limit, by Over bytes.
 	Alarm bool
 	Over  int64
+	// Lacking is how many bytes of the log stay because a region lacks them.
+	Lacking int64
 	// Pinned is how many bytes stay for pins alone. PinAlarm: that is more than the policy's. GivenUp is how many bytes go
 	// although somebody pinned them, because of the policy's limit.
 	Pinned, GivenUp int64
 	PinAlarm        bool
-	// Compact are the stretches to replace by their sums, by origin and then by number, none adjoining another. There
-	// are some only with an alarm, and as few as bring the log below the limit, or all that may be.
-	Compact []Span
+	// Compact is the entry up to which, included, the log is to be compacted: what of it is needed elsewhere is to be kept outside
+	// of it, in fewer bytes. It ends a segment; 0 is nothing. It's set only with an alarm, and no further than brings the log
+	// below the limit.
+	Compact uint64
 }
 
 // Plan decides. It panics when segments don't follow one another, which is a mistake of its caller.
@@ -114,13 +121,16 @@ func Plan(p Policy, f Facts) Decision {
 	}
 	d.PinAlarm = p.PinAlarm > 0 && d.Pinned > p.PinAlarm
 	d.giveUp(p, f, alone)
-	var kept int64
+	kept := f.PieceBytes
 	front := true
 	for i, s := range f.Segments {
 		if front = front && d.Held[i] == Free; front {
 			d.Release = s.Last
-		} else {
-			kept += s.Bytes
+			continue
+		}
+		kept += s.Bytes
+		if d.Held[i] == Lacking {
+			d.Lacking += s.Bytes
 		}
 	}
 	if p.SizeLimit > 0 && kept > p.SizeLimit {
@@ -165,6 +175,8 @@ func (f Facts) reason(p Policy, s Segment) Reason {
 		return Unflushed
 	case slices.ContainsFunc(f.Pins, lacks):
 		return Pinned
+	case s.Last <= f.Compacted && !younger(s, f.Now, p.Horizon()):
+		return Free
 	case younger(s, f.Now, p.Keep()):
 		return Young
 	case slices.ContainsFunc(f.Regions, lacks):
@@ -181,46 +193,20 @@ func (s Segment) within(v id.VersionVector) bool {
 	return !slices.ContainsFunc(s.Spans, func(x Span) bool { return v.Get(x.Origin) < x.Last })
 }
 
-// compact returns the spans of the oldest segments that may be compacted, enough of them to bring the log below the
-// limit. How large their sums will be isn't known before, so they count as nothing: if that was too hopeful, the next
-// plan goes on.
-func (f Facts) compact(p Policy, d Decision) []Span {
-	var spans []Span
+// compact returns up to where the log is to be compacted to come below the limit. A log loses its beginning alone, so it ends in
+// front of the first segment that can't be. How much their pieces will take isn't known before, so they count as nothing: if that
+// was too hopeful, the next plan goes on.
+func (f Facts) compact(p Policy, d Decision) (to uint64) {
 	over := d.Over
 	for i, s := range f.Segments {
-		if over <= 0 {
-			break
-		}
-		if s.Last <= d.Release {
+		switch {
+		case s.Last <= d.Release:
 			continue
-		}
-		switch d.Held[i] {
-		case Unflushed, Pinned:
-			continue
-		case Young:
-			if younger(s, f.Now, p.Horizon()) {
-				continue
-			}
+		case over <= 0, d.Held[i] == Unflushed, d.Held[i] == Pinned, younger(s, f.Now, p.Horizon()):
+			return to
 		}
 		over -= s.Bytes
-		spans = append(spans, s.Spans...)
+		to = s.Last
 	}
-	return joined(spans)
-}
-
-// joined sorts spans and unites those that adjoin or overlap.
-func joined(spans []Span) []Span {
-	slices.SortFunc(spans, func(a, b Span) int {
-		return cmp.Or(a.Origin.Compare(b.Origin), cmp.Compare(a.First, b.First))
-	})
-	var out []Span
-	for _, s := range spans {
-		n := len(out) - 1
-		if n >= 0 && out[n].Origin == s.Origin && s.First <= out[n].Last+1 {
-			out[n].Last = max(out[n].Last, s.Last)
-			continue
-		}
-		out = append(out, s)
-	}
-	return out
+	return to
 }

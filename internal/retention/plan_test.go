@@ -46,8 +46,8 @@ func TestLogStaysForEachOfItsReasons(t *testing.T) {
 		{"nothing flushed", Policy{}, func(f *Facts) { f.Flushed = 0 }, "release 0"},
 		{"a replica needs it", Policy{}, func(f *Facts) { f.Needed = 11 }, "release 10"},
 		{"a replica needs a part of a segment", Policy{}, func(f *Facts) { f.Needed = 15 }, "release 10"},
-		{"a region lacks it", Policy{}, func(f *Facts) { f.Regions[1] = holds(100, 15) }, "release 10"},
-		{"an unknown region lacks everything", Policy{}, func(f *Facts) { f.Regions[1] = id.VersionVector{} }, "release 0"},
+		{"a region lacks it", Policy{}, func(f *Facts) { f.Regions[1] = holds(100, 15) }, "release 10, lacking 2000"},
+		{"an unknown region lacks everything", Policy{}, func(f *Facts) { f.Regions[1] = id.VersionVector{} }, "release 0, lacking 3000"},
 		{"a pin", Policy{}, func(f *Facts) { f.Pins = []id.VersionVector{holds(20, 29)} }, "release 20, pinned 1000"},
 		{"shorter retention", Policy{Retention: 2 * day}, func(*Facts) {}, "release 80"},
 		{"never below the horizon", Policy{Retention: 1, RetryHorizon: 3 * day}, func(*Facts) {}, "release 70"},
@@ -57,31 +57,31 @@ func TestLogStaysForEachOfItsReasons(t *testing.T) {
 			"over the limit what is older than the horizon is compacted",
 			Policy{SizeLimit: 5500},
 			func(*Facts) {},
-			"release 30, over by 1500, compact 1-0.0:31-50 2-0.0:31-50",
+			"release 30, over by 1500, compact to 50",
 		},
 		{
 			"as much as may be",
 			Policy{SizeLimit: 1},
 			func(*Facts) {},
-			"release 30, over by 6999, compact 1-0.0:31-90 2-0.0:31-90",
+			"release 30, over by 6999, compact to 90",
 		},
 		{
 			"a region that is gone gets a sum",
 			Policy{SizeLimit: 9000},
 			func(f *Facts) { f.Regions[1] = holds(3, 3) },
-			"release 0, over by 1000, compact 1-0.0:1-10 2-0.0:1-10",
+			"release 0, over by 1000, lacking 3000, compact to 10",
 		},
 		{
 			"a pin is left whole",
 			Policy{SizeLimit: 1},
 			func(f *Facts) { f.Pins = []id.VersionVector{holds(40, 50)} },
-			"release 30, over by 6999, compact 1-0.0:31-40 2-0.0:31-40",
+			"release 30, over by 6999, compact to 40",
 		},
 		{
 			"what isn't flushed is left whole",
 			Policy{SizeLimit: 1},
 			func(f *Facts) { f.Flushed = 45 },
-			"release 30, over by 6999, compact 1-0.0:31-40 2-0.0:31-40",
+			"release 30, over by 6999, compact to 40",
 		},
 		{
 			"pins may hold so much and no more",
@@ -103,6 +103,24 @@ func TestLogStaysForEachOfItsReasons(t *testing.T) {
 				f.Regions[1] = holds(15, 100)
 			},
 			"release 10, gave up 1000",
+		},
+		{
+			"what is in pieces goes, as soon as it can't be retried any more",
+			Policy{SizeLimit: 5500},
+			func(f *Facts) {
+				f.Compacted, f.PieceBytes = 100, 500
+				f.Regions[1] = holds(3, 3)
+			},
+			"release 90",
+		},
+		{
+			"pieces count",
+			Policy{SizeLimit: 1400},
+			func(f *Facts) {
+				f.Compacted, f.PieceBytes = 100, 500
+				f.Regions[1] = holds(3, 3)
+			},
+			"release 90, over by 100",
 		},
 		{"an empty log", Policy{SizeLimit: 1}, func(f *Facts) { f.Segments = nil }, "release 0"},
 	} {
@@ -128,10 +146,13 @@ func (d Decision) picture() string {
 		out += fmt.Sprintf(", gave up %d", d.GivenUp)
 	}
 	if d.Alarm {
-		out += fmt.Sprintf(", over by %d, compact", d.Over)
+		out += fmt.Sprintf(", over by %d", d.Over)
 	}
-	for _, s := range d.Compact {
-		out += fmt.Sprintf(" %d-%d.%d:%d-%d", s.Origin.Region, s.Origin.Shard, s.Origin.Incarnation, s.First, s.Last)
+	if d.Lacking > 0 {
+		out += fmt.Sprintf(", lacking %d", d.Lacking)
+	}
+	if d.Compact > 0 {
+		out += fmt.Sprintf(", compact to %d", d.Compact)
 	}
 	return out
 }
@@ -165,15 +186,13 @@ func TestNothingThatIsNeededGoes(t *testing.T) {
 			SizeLimit:    rapid.Int64Range(0, 12000).Draw(t, "limit"),
 			PinLimit:     rapid.Int64Range(0, 9000).Draw(t, "pin limit"),
 		}
+		f.Compacted = 10 * rapid.Uint64Range(0, 10).Draw(t, "compacted")
 		d := Plan(p, f)
 		if d.Release > f.Flushed || d.Release >= f.Needed {
 			t.Fatalf("releases %d of %d flushed, %d needed", d.Release, f.Flushed, f.Needed)
 		}
 		if d.GivenUp > 0 && d.Pinned+1000 <= p.PinLimit {
 			t.Fatalf("gives up %d of pins that hold %d of %d", d.GivenUp, d.Pinned, p.PinLimit)
-		}
-		compacted := func(o id.Origin, n id.Seq) bool {
-			return slices.ContainsFunc(d.Compact, func(s Span) bool { return s.Origin == o && s.First <= n && n <= s.Last })
 		}
 		for _, s := range f.Segments {
 			for n := s.Spans[0].First; n <= s.Spans[0].Last; n++ {
@@ -182,13 +201,14 @@ func TestNothingThatIsNeededGoes(t *testing.T) {
 					lacking := slices.ContainsFunc(f.Regions, func(v id.VersionVector) bool { return v.Get(o) < n })
 					age := f.Now - s.Newest
 					gone := s.Last <= d.Release
-					if gone && (pinned && p.PinLimit == 0 || lacking || age < p.Keep()) {
+					kept := s.Last <= f.Compacted
+					if gone && (pinned && p.PinLimit == 0 || !kept && (lacking || age < p.Keep()) || age < p.Horizon()) {
 						t.Fatalf("%v:%d goes: pinned %v, lacking %v, age %d", o, n, pinned, lacking, age)
 					}
 					if gone && pinned && d.GivenUp == 0 {
 						t.Fatalf("%v:%d goes although it's pinned, and nobody is told", o, n)
 					}
-					if compacted(o, n) && (gone || pinned || age < p.Horizon() || s.Last > f.Flushed || !d.Alarm) {
+					if s.Last <= d.Compact && !gone && (pinned && d.GivenUp == 0 || age < p.Horizon() || s.Last > f.Flushed || !d.Alarm) {
 						t.Fatalf("%v:%d is compacted: gone %v, pinned %v, age %d", o, n, gone, pinned, age)
 					}
 				}

@@ -20,7 +20,6 @@ type Installer struct {
 	cp       checkpoint
 	complete bool
 	adopt    func(Meta) (Meta, error) // nil: the snapshot is of the store's own group
-	keep     func(key []byte) bool    // nil: every group-local record is kept
 }
 
 // Installer begins to receive a snapshot. One at a time may be under way; it ends with [Installer.Finish] or
@@ -38,11 +37,8 @@ func (s *Store) Installer() (*Installer, error) {
 }
 
 // Adopt says, before the first chunk is added, that the snapshot is of another region's group of the same database, with whose
-// records the store's own group begins. The meta record becomes what meta makes of it, and of the group-local records those
-// stay of whose keys keep says so.
-func (in *Installer) Adopt(meta func(Meta) (Meta, error), keep func(key []byte) bool) {
-	in.adopt, in.keep = meta, keep
-}
+// records the store's own group begins. The meta record becomes what meta makes of it.
+func (in *Installer) Adopt(meta func(Meta) (Meta, error)) { in.adopt = meta }
 
 // Progress returns how far it has come, for [Snapshot.Chunk] of the same or of another replica that holds a snapshot of
 // the same entry.
@@ -139,9 +135,6 @@ func (in *Installer) records(payload []byte) error {
 		}
 		if err != nil {
 			return err
-		}
-		if in.keep != nil && p.key[0] == spaceLocal && !in.keep(p.key[1:]) {
-			continue
 		}
 		b.addRaw(opSet, p.key, p.value)
 	}
