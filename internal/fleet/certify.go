@@ -14,27 +14,42 @@ func (f *Fleet) certify() error {
 	if len(f.Nodes) == 1 || f.o.Plain {
 		return nil
 	}
-	now := time.Now()
-	ca, err := certs.MakeCA("fleet", now, 2)
-	if err == nil {
-		err = ca.Write(f.o.Dir, "ca")
-	}
+	ca, err := authority(f.o.Dir)
 	if err != nil {
-		return fmt.Errorf("fleet: make an authority: %w", err)
+		return err
 	}
 	for _, n := range f.Nodes {
-		host, _, err := net.SplitHostPort(n.peer)
-		if err != nil {
-			return fmt.Errorf("fleet: %w", err)
+		if err := f.certifyNode(ca, n); err != nil {
+			return err
 		}
-		pair, err := certs.MakeNode(ca, "node-"+n.Name, []string{host}, now, 1)
-		if err == nil {
-			err = pair.Write(f.o.Dir, "cert-"+n.Name)
-		}
-		if err != nil {
-			return fmt.Errorf("fleet: certify node %s: %w", n.Name, err)
-		}
-		n.cert = filepath.Join(f.o.Dir, "cert-"+n.Name)
 	}
+	return nil
+}
+
+// authority makes the one that all members trust.
+func authority(dir string) (certs.Pair, error) {
+	ca, err := certs.MakeCA("fleet", time.Now(), 2)
+	if err == nil {
+		err = ca.Write(dir, "ca")
+	}
+	if err != nil {
+		return ca, fmt.Errorf("fleet: make an authority: %w", err)
+	}
+	return ca, nil
+}
+
+func (f *Fleet) certifyNode(ca certs.Pair, n *Node) error {
+	host, _, err := net.SplitHostPort(n.peer)
+	if err != nil {
+		return fmt.Errorf("fleet: %w", err)
+	}
+	pair, err := certs.MakeNode(ca, "node-"+n.Name, []string{host}, time.Now(), 1)
+	if err == nil {
+		err = pair.Write(f.o.Dir, "cert-"+n.Name)
+	}
+	if err != nil {
+		return fmt.Errorf("fleet: certify node %s: %w", n.Name, err)
+	}
+	n.cert = filepath.Join(f.o.Dir, "cert-"+n.Name)
 	return nil
 }

@@ -40,13 +40,18 @@ func (v *Verdict) sayf(format string, args ...any) {
 
 // Compare holds what clients know against what every node has. Nothing may be writing meanwhile.
 func (f *Fleet) Compare(ctx context.Context, ledgers ...*Ledger) (*Verdict, error) {
+	return compare(ctx, f.Nodes, ledgers...)
+}
+
+// compare is Compare for some nodes.
+func compare(ctx context.Context, nodes []*Node, ledgers ...*Ledger) (*Verdict, error) {
 	v := &Verdict{}
 	e := &expected{lanes: map[string]*expectedLane{}}
 	for _, l := range ledgers {
 		v.Acked, v.Unknown = v.Acked+l.Count(Acked), v.Unknown+l.Count(Unknown)
 		e.add(l)
 	}
-	for _, n := range f.Nodes {
+	for _, n := range nodes {
 		c, err := client.New(client.Options{Addr: n.URL, Timeout: -1, Attempt: time.Minute})
 		if err != nil {
 			return nil, fmt.Errorf("compare: %w", err)
@@ -58,7 +63,7 @@ func (f *Fleet) Compare(ctx context.Context, ledgers ...*Ledger) (*Verdict, erro
 		}
 	}
 	var err error
-	if v.Digest, err = f.Same(ctx); err != nil {
+	if v.Digest, err = same(ctx, nodes); err != nil {
 		v.sayf("%v", err)
 	}
 	return v, nil
@@ -110,6 +115,9 @@ func logged(ctx context.Context, c *client.Client) (map[string][]int, error) {
 	for event, err := range c.Export(ctx, client.ExportQuery{From: time.UnixMilli(1)}) {
 		if err != nil {
 			return nil, fmt.Errorf("read its log: %w", err)
+		}
+		if event.Undone {
+			continue // two regions had taken the request
 		}
 		of := found[event.Lane]
 		for int64(len(of)) < event.Number {
@@ -191,11 +199,14 @@ func (n *Node) count(ctx context.Context, c *client.Client, e *expected, found m
 }
 
 // Same returns the digest of all nodes once it's the same, which it comes to be when nobody writes.
-func (f *Fleet) Same(ctx context.Context) (first string, err error) {
+func (f *Fleet) Same(ctx context.Context) (string, error) { return same(ctx, f.Nodes) }
+
+// same is Same for some nodes.
+func same(ctx context.Context, nodes []*Node) (first string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, sameWithin)
 	defer cancel()
 	err = until(ctx, "wait until all nodes are equal", func(ctx context.Context) error {
-		for i, n := range f.Nodes {
+		for i, n := range nodes {
 			digest, err := n.digest(ctx)
 			switch {
 			case err != nil:
@@ -203,7 +214,7 @@ func (f *Fleet) Same(ctx context.Context) (first string, err error) {
 			case i == 0:
 				first = digest
 			case digest != first:
-				return fmt.Errorf("%w: the digest of node a is %s, that of node %s %s", errNotYet, first, n.Name, digest)
+				return fmt.Errorf("%w: the digest of node %s is %s, that of node %s %s", errNotYet, nodes[0].Name, first, n.Name, digest)
 			}
 		}
 		return nil

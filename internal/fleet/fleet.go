@@ -41,6 +41,10 @@ type Options struct {
 	Plain bool
 	// Say receives progress, for people; nil for nobody.
 	Say func(format string, args ...any)
+
+	// Of a region of a world: which one, and the world; nil for none.
+	region string
+	world  *World
 }
 
 // Fleet is some servers of one database. Its methods belong to one goroutine.
@@ -99,6 +103,10 @@ func (f *Fleet) schema() string {
 // server that was killed comes back at the same ones.
 func (f *Fleet) newNode(i int) (*Node, error) {
 	n := &Node{Name: string(rune('a' + i)), f: f, founder: i == 0}
+	if f.o.world != nil {
+		n.Name = f.o.region + "-" + n.Name
+		i = f.o.world.nodes
+	}
 	n.Dir = DirOf(f.o.Dir, n.Name)
 	host := loopback(i)
 	if len(f.o.Hosts) > 0 {
@@ -114,7 +122,7 @@ func (f *Fleet) newNode(i int) (*Node, error) {
 			return nil, err
 		}
 	}
-	if f.o.Nodes == 1 {
+	if f.o.Nodes == 1 && f.o.world == nil {
 		n.peer = ""
 	} else if f.o.Proxies {
 		var err error
@@ -242,6 +250,9 @@ func (f *Fleet) Close() error {
 	for _, n := range f.Nodes {
 		if n.proxy != nil {
 			err = errors.Join(err, n.proxy.Close())
+		}
+		if n.door != nil {
+			err = errors.Join(err, n.door.close())
 		}
 	}
 	return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"github.com/tidaldb/tidal/internal/stall"
@@ -25,6 +26,7 @@ type Node struct {
 	listen  string            // of its HTTP interface
 	peer    string            // where it listens for its peers; empty in a fleet of one
 	proxy   *faultproxy.Proxy // before it, nil for none
+	door    *door             // the same in a world
 	founder bool
 	cert    string // files without their endings; empty for none
 	said    tail
@@ -65,6 +67,9 @@ func (n *Node) Launch(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("node %s: %w: %s", n.Name, err, n.Log())
 	}
+	if w := n.f.o.world; w != nil {
+		w.runs(n.Pid(), n.f.o.region)
+	}
 	return nil
 }
 
@@ -102,7 +107,11 @@ func (n *Node) end(how func() error) error {
 	if n.disk != nil {
 		n.disk.Resume() // else an orderly end would wait for ever
 	}
+	pid := n.Pid()
 	err := how()
+	if w := n.f.o.world; w != nil {
+		w.ended(pid)
+	}
 	if n.disk != nil {
 		err = errors.Join(err, n.disk.Close())
 		n.disk = nil
@@ -149,7 +158,10 @@ func (n *Node) Network() *faultproxy.Proxy { return n.proxy }
 
 // advertised is where its peers find it.
 func (n *Node) advertised() string {
-	if n.proxy != nil {
+	switch {
+	case n.door != nil:
+		return n.door.listener.Addr().String()
+	case n.proxy != nil:
 		return n.proxy.Address()
 	}
 	return n.peer
@@ -176,9 +188,26 @@ func (n *Node) args() []string {
 			args = append(args, "--cluster-join", n.f.peersOf(n))
 		}
 	}
+	args = append(args, n.regional()...)
 	if n.cert != "" {
 		args = append(args, "--cluster-ca", filepath.Join(n.f.o.Dir, "ca.crt"), "--cluster-cert", n.cert+".crt",
 			"--cluster-key", n.cert+".key")
 	}
 	return append(args, n.f.o.Settings...)
+}
+
+// regional are the flags that say which region it is of.
+func (n *Node) regional() []string {
+	w := n.f.o.world
+	if w == nil {
+		return nil
+	}
+	args := []string{"--cluster-region", n.f.o.region}
+	if at := w.joinsAt(n.f.o.region); at != "" {
+		args = append(args, "--cluster-region-join", at)
+		if slices.Contains(w.o.Followers, n.f.o.region) {
+			args = append(args, "--cluster-region-role", "follower")
+		}
+	}
+	return args
 }
