@@ -24,25 +24,32 @@ func invoke[Req, Res any](ctx context.Context, c *Client, op string, h how, req 
 	ctx, cancel := c.limit(ctx)
 	defer cancel()
 	c.learn(ctx)
-	unclear := false // an earlier try may have arrived
-	hops := 0        // how often somebody else was named since the last pause
+	unclear := false     // an earlier try may have arrived
+	hops := 0            // how often somebody else was named since the last pause
+	var pending *verdict // an earlier try has written
 	for try := 1; ; try++ {
 		peer := c.peers.pick(h, c.opts.Reads)
 		attempt, cancel := context.WithTimeout(ctx, c.opts.Attempt)
 		res, err := method(peer.api, attempt, req)
 		cancel()
 		if err == nil {
-			c.peers.reached(peer)
+			c.peers.served(peer, h)
 			return res, nil
 		}
 		v := judge(err)
 		unclear = unclear || v.unclear
-		if c.turn(peer, &v) && hops < maxHops {
+		if v.written {
+			pending = &v
+		}
+		if c.turn(peer, h, &v) && hops < maxHops {
 			hops++
 			continue
 		}
 		hops = 0
-		if h == bare && v.unclear || !v.retry || !wait(ctx, max(c.pauseOf(&v, try), v.after)) {
+		if h == bare && (v.unclear || v.written) || !v.retry || !wait(ctx, max(c.pauseOf(&v, try), v.after)) {
+			if pending != nil && !v.settled {
+				v = *pending
+			}
 			return nil, v.failure(ctx, op, try, h != again && unclear)
 		}
 	}
@@ -54,19 +61,22 @@ const maxHops = 2
 
 // turn decides who is asked next, after a try that failed. It reports whether that is somebody who was named, and can be
 // asked at once.
-func (c *Client) turn(peer *peer, v *verdict) bool {
+func (c *Client) turn(peer *peer, h how, v *verdict) bool {
 	switch {
 	case v.code == codeNotLeader:
 		c.peers.reached(peer)
-		c.peers.lead(v.problem.GetLeader())
+		c.peers.lead(peer, v.problem.GetLeader())
 		if c.peers.led(peer) {
 			return true
 		}
-		c.peers.elsewhere(peer)
+		c.peers.elsewhere(peer, h)
+	case v.code == codeReadOnly:
+		c.peers.reached(peer)
+		return c.peers.writesAt(peer, v.problem.GetLeader())
 	case v.elsewhere && v.problem == nil:
-		c.peers.unreachable(peer)
+		c.peers.unreachable(peer, h)
 	case v.elsewhere:
-		c.peers.elsewhere(peer)
+		c.peers.elsewhere(peer, h)
 	}
 	return false
 }

@@ -20,7 +20,9 @@ import (
 type Options struct {
 	// Addr is where the server listens: "host:port", or "http://host:port/prefix" or "https://…". Addrs are further
 	// addresses of the same database, which are tried in turn when the one in use can't be reached. Of a group of replicas
-	// any one will do: the others are learned from it.
+	// any one will do: the others are learned from it. They may be of several regions: that of the first address is used
+	// as long as it serves, and then the next; of a region that isn't among them no server is turned to, but to write
+	// where all others only follow.
 	Addr  string
 	Addrs []string
 	// Key is the API key, empty if the server asks for none.
@@ -35,6 +37,8 @@ type Options struct {
 	Attempt time.Duration
 	// Reads says which of a group's servers answer reads; 0 is Nearest. Wherever they go, each sees no less than those before.
 	Reads ReadFrom
+	// Ack is how safe writes have to be when they are answered; 0 is AckQuorum. See [WithAck].
+	Ack Ack
 	// Compress asks for compressed answers, and compresses large requests. It is for slow networks: on fast ones it costs
 	// more time than it saves.
 	Compress bool
@@ -73,9 +77,9 @@ type Client struct {
 	begin chan struct{} // holds one token: who has it may find out where the lane goes on
 	pause pauses
 
-	mu    sync.Mutex
-	begun bool
-	token token
+	mu     sync.Mutex
+	begun  bool
+	tokens tokens
 }
 
 // New makes a client. It sends nothing: that a server can't be reached is found by the first call.
@@ -96,7 +100,9 @@ func New(o Options) (*Client, error) {
 	_, _ = crand.Read(seed[:]) // never fails
 	c.pause.rng = rand.New(rand.NewPCG(binary.LittleEndian.Uint64(seed[:8]), binary.LittleEndian.Uint64(seed[8:])))
 	c.peers.connect = func(url string) *peer {
-		return &peer{url: url, api: tidalpbconnect.NewTidalClient(c.http, url, c.rpcOptions()...)}
+		p := &peer{url: url}
+		p.api = tidalpbconnect.NewTidalClient(c.http, url, c.rpcOptions(p)...)
+		return p
 	}
 	for _, addr := range o.Addrs {
 		base, err := baseURL(addr)
@@ -127,9 +133,10 @@ func newHTTP() *http.Client {
 // maxAnswer is how many bytes an answer may have: a page of 10,000 entities with embeddings fits.
 const maxAnswer = 256 << 20
 
-func (c *Client) rpcOptions() []connect.ClientOption {
+func (c *Client) rpcOptions(p *peer) []connect.ClientOption {
+	heard := func(h http.Header) { c.heard(p, h) }
 	out := []connect.ClientOption{
-		connect.WithInterceptors(headers{key: c.opts.Key, heard: c.heard}), connect.WithReadMaxBytes(maxAnswer),
+		connect.WithInterceptors(headers{key: c.opts.Key, heard: heard}), connect.WithReadMaxBytes(maxAnswer),
 	}
 	if c.opts.Compress {
 		return append(out, connect.WithSendGzip(), connect.WithCompressMinBytes(1024))

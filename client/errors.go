@@ -33,6 +33,11 @@ var (
 	ErrFormat       = fault.ErrFormatTooNew // a newer tidal wrote the server's data
 	ErrFormatOld    = fault.ErrFormatTooOld // an older tidal wrote the server's data
 
+	ErrReadOnly   = fault.ErrReadOnly   // the region follows, and where others write isn't known, see ReadOnlyError; nothing was written
+	ErrGeoPending = fault.ErrGeoPending // written, and no other region has it yet, see GeoPendingError
+	ErrForked     = fault.ErrForked     // the region lost what others have of it; nothing was written
+	ErrNotYet     = fault.ErrNotYet     // what a token names isn't there yet, see NotYetError
+
 	ErrUnavailable     = errors.New("the server can't be reached")              // nothing was written
 	ErrUnauthenticated = errors.New("the API key is missing, wrong or expired") // nothing was written
 	ErrForbidden       = errors.New("the API key's role may not do this")       // nothing was written
@@ -42,6 +47,15 @@ var (
 
 // InputError says which record and field of a write was refused, and why. Reach it with errors.As.
 type InputError = fault.Input
+
+// GeoPendingError names a write that is durable in its region, and that no other region was heard to have in time. It counts.
+// ReadOnlyError says which region takes writes instead of one that doesn't. NotYetError names what wasn't visible in time where a
+// read with its token was sent. Reach them with errors.As.
+type (
+	GeoPendingError = fault.GeoPending
+	ReadOnlyError   = fault.ReadOnly
+	NotYetError     = fault.NotYet
+)
 
 // Error is what every call fails with that has spoken to a server, or tried to. Reach it with errors.As; what to do about
 // it is better asked with errors.Is.
@@ -85,10 +99,14 @@ type meaning struct {
 	// looks for these before anything else, or would have told the first try the same.
 	unclear, settled bool
 	elsewhere        bool // another address may do better
+	written          bool // the write is accepted, and something else was wanted, too
 }
 
-// codeNotLeader is the code of a server that takes no writes, and says who does.
-const codeNotLeader = "not_leader"
+// Codes of servers that take no writes, and say who does: another one of the region, or of the home region.
+const (
+	codeNotLeader = "not_leader"
+	codeReadOnly  = "read_only"
+)
 
 // meanings are the codes of docs/errors.md, in its order.
 func meanings() []meaning {
@@ -117,6 +135,9 @@ func meanings() []meaning {
 		{code: "rate_limited", is: fault.ErrRateLimited},
 		{code: "overloaded", is: ErrOverloaded},
 		{code: "disk", is: ErrDisk, unclear: true},
+		{code: "geo_pending", is: ErrGeoPending, settled: true, written: true},
+		{code: codeReadOnly, is: ErrReadOnly},
+		{code: "forked", is: ErrForked, elsewhere: true},
 		{code: "unknown", is: ErrUnknown, unclear: true},
 		{code: "clock", is: ErrClock, elsewhere: true},
 		{code: "closed", is: ErrClosed, elsewhere: true},
@@ -128,7 +149,7 @@ func meanings() []meaning {
 		{code: "locked", is: ErrLocked, elsewhere: true},
 		{code: "newer_format", is: ErrFormat},
 		{code: "older_format", is: ErrFormatOld},
-		{code: "not_yet", is: ErrUnavailable, elsewhere: true},
+		{code: "not_yet", is: ErrNotYet, elsewhere: true},
 		{code: "gone", is: ErrNotFound, settled: true},
 		{code: "not_found", is: ErrNotFound, settled: true},
 		{code: "refused", is: ErrInput, settled: true},

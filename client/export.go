@@ -85,7 +85,7 @@ func (c *Client) Export(ctx context.Context, q ExportQuery) iter.Seq2[Event, err
 				}
 			}
 			v := judge(err)
-			c.turn(peer, &v)
+			c.turn(peer, again, &v)
 			if try > exportTries || !v.retry || !wait(ctx, max(c.pause.before(try), v.after)) {
 				yield(Event{}, v.failure(ctx, "export", try, false))
 				return

@@ -14,6 +14,7 @@ const (
 	traceKey contextKey = iota
 	tokenKey
 	latestKey
+	ackKey
 )
 
 // WithTrace returns a context whose calls are part of a trace: traceparent is sent as the header of that name of W3C Trace

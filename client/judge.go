@@ -35,7 +35,7 @@ func judge(err error) verdict {
 	if p := problemOf(rpc); p != nil {
 		v.problem, v.meaning = p, meaningOf(p.GetCode())
 		v.after = time.Duration(p.GetRetryAfterMs()) * time.Millisecond
-		v.retry = v.after > 0 || v.code == codeNotLeader
+		v.retry = v.after > 0 || v.code == codeNotLeader || v.code == codeReadOnly && p.GetLeader() != ""
 		return v
 	}
 	v.meaning, v.retry = ofTransport(rpc)
@@ -90,6 +90,22 @@ func afterHeader(rpc *connect.Error) time.Duration {
 	return min(time.Minute, time.Duration(seconds)*time.Second)
 }
 
+// causes are what a problem is to callers.
+func causes(v *verdict) []error {
+	p := v.problem
+	switch v.is {
+	case ErrInput:
+		return []error{inputOf(p)}
+	case ErrGeoPending:
+		return []error{&GeoPendingError{Position: p.GetPosition()}}
+	case ErrReadOnly:
+		return []error{&ReadOnlyError{Home: p.GetHome(), URL: p.GetLeader()}}
+	case ErrNotYet:
+		return []error{&NotYetError{Position: p.GetPosition()}, ErrUnavailable}
+	}
+	return []error{v.is}
+}
+
 // failure makes the error that a call ends with. A write that may have been accepted by one of its tries is ErrUnknown,
 // and not what the last try said: that would promise that nothing was written.
 func (v *verdict) failure(ctx context.Context, op string, tries int, unclear bool) *Error {
@@ -104,8 +120,8 @@ func (v *verdict) failure(ctx context.Context, op string, tries int, unclear boo
 	switch {
 	case unclear && !v.settled:
 		e.causes = append(e.causes, ErrUnknown)
-	case v.problem != nil && errors.Is(v.is, ErrInput):
-		e.causes = append(e.causes, inputOf(v.problem))
+	case v.problem != nil:
+		e.causes = append(e.causes, causes(v)...)
 	default:
 		e.causes = append(e.causes, v.is)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	crand "crypto/rand"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -36,9 +37,9 @@ type Session struct {
 	user, id string
 	turn     chan struct{} // holds one token: who has it writes
 
-	mu    sync.Mutex
-	next  int64 // number of the next request; 0 isn't known
-	token string
+	mu     sync.Mutex
+	next   int64 // number of the next request; 0 isn't known
+	tokens tokens
 }
 
 // StartSession begins a session, durably.
@@ -51,12 +52,16 @@ func (c *Client) StartSession(ctx context.Context, s SessionStart) (*Session, er
 	}
 	req := &tidalpb.StartSessionRequest{
 		User: idText(s.User), Id: idText(s.ID), Agent: s.Agent, Policy: s.Policy, TtlMs: s.TTL.Milliseconds(),
+		Token: c.tokenOf(ctx),
 	}
 	res, err := invoke(ctx, c, "start session", once, req, tidalpbconnect.TidalClient.StartSession)
 	if err != nil {
 		return nil, err
 	}
 	out := &Session{c: c, user: s.User, id: s.ID, turn: make(chan struct{}, 1)}
+	c.mu.Lock()
+	out.tokens.all = slices.Clone(c.tokens.all)
+	c.mu.Unlock()
 	if m := res.GetSession(); m.GetSignals()+m.GetOthers()+m.GetNotes()+m.GetSearches() == 0 {
 		out.next = 1
 	}
@@ -66,11 +71,12 @@ func (c *Client) StartSession(ctx context.Context, s SessionStart) (*Session, er
 // ID is the session's name.
 func (s *Session) ID() string { return s.id }
 
-// Token names everything that the session has written here, empty before the first write; see [WithToken].
+// Token names everything that the session has written here, its beginning, and what the client knew then; see [WithToken]. With
+// it the session can be gone on with elsewhere, also in another region.
 func (s *Session) Token() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.token
+	return s.tokens.text()
 }
 
 // Note is a remark about a session. Only sessions take it.
@@ -121,7 +127,9 @@ func (s *Session) Write(ctx context.Context, records ...Record) (Receipt, error)
 	if number == 0 {
 		h = bare
 	}
-	req := &tidalpb.WriteSessionRequest{User: idText(s.user), Id: idText(s.id), Number: number, Records: msgs}
+	req := &tidalpb.WriteSessionRequest{User: idText(s.user), Id: idText(s.id), Number: number, Records: msgs, Ack: s.c.ackOf(ctx)}
+	// A server of another region waits until it has the session.
+	req.Token = s.Token()
 	res, err := invoke(ctx, s.c, "write session", h, req, tidalpbconnect.TidalClient.WriteSession)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -136,11 +144,12 @@ func (s *Session) Write(ctx context.Context, records ...Record) (Receipt, error)
 		return Receipt{}, err
 	}
 	m := res.GetReceipt()
-	s.next, s.token = m.GetNumber()+1, m.GetToken()
+	s.next = m.GetNumber() + 1
 	r := Receipt{
 		Position: positionOf(m.GetPosition()), Count: int(m.GetCount()), Number: uint64(m.GetNumber()), Duplicate: m.GetDuplicate(),
 		Clamped: int(m.GetClamped()), Durable: micros(m.GetDurableUs()), Visible: micros(m.GetVisibleUs()), Token: m.GetToken(),
 	}
+	s.tokens.add(r.Token, r.Position)
 	s.c.saw(r.Token, r.Position)
 	return r, nil
 }
@@ -190,7 +199,7 @@ func (s *Session) Rank(ctx context.Context, q Query) (*Answer, error) {
 
 // Close ends the session, durably, and returns what happened in it.
 func (s *Session) Close(ctx context.Context) (SessionSummary, error) {
-	req := &tidalpb.CloseSessionRequest{User: idText(s.user), Id: idText(s.id)}
+	req := &tidalpb.CloseSessionRequest{User: idText(s.user), Id: idText(s.id), Token: s.Token()}
 	res, err := invoke(ctx, s.c, "close session", once, req, tidalpbconnect.TidalClient.CloseSession)
 	if err != nil {
 		return SessionSummary{}, err

@@ -75,6 +75,7 @@ func (c *Client) Write(ctx context.Context, r Request) (Receipt, error) {
 	if err != nil {
 		return Receipt{}, err
 	}
+	req.Ack = c.ackOf(ctx)
 	if r.Key == "" {
 		if r.Number == 0 {
 			if err := c.goOn(ctx); err != nil {

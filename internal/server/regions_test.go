@@ -169,3 +169,26 @@ func TestAcknowledgementsAreAskedForByHeaderAndField(t *testing.T) {
 	w.refuses(400, "refused", "POST", "/v1/sessions/ada/s1/signals?number=1", signal, headerAck, "geo")
 	w.refuses(400, "refused", "POST", "/v1/sessions/ada/s1:close", "", headerAck, "geo")
 }
+
+// Who was served by several regions has a token of each; a read waits for them all, and so does a session that goes on here.
+func TestTokensOfSeveralRegionsAreWaitedFor(t *testing.T) {
+	w := open(t, nil)
+	w.furnish()
+	here := w.db.Token()
+	other := open(t, nil).db.Token()
+	both := here + ", " + here
+	w.want(200, "GET", "/v1/items/jazz-1", "", nil, headerToken, both)
+	w.want(200, "POST", "/v1/sessions/ada/s1/signals?number=1", `{"type":"view","item":"jazz-1"}`, nil, headerToken, both)
+	for path, body := range map[string]string{
+		"/v1/sessions/ada/s1/signals?number=2": `{"type":"view","item":"jazz-1"}`, "/v1/sessions/ada/s1:close": "",
+		"/v1/sessions": fmt.Sprintf(`{"user":"ada","id":"s9","token":%q}`, here+","+other),
+	} {
+		if doc := w.refuses(400, "refused", "POST", path, body, headerToken, here+","+other); doc.Field != "token" {
+			t.Errorf("%s: %+v", path, doc)
+		}
+	}
+	doc := w.refuses(400, "refused", "GET", "/v1/items/jazz-1", "", headerToken, strings.Repeat(here+",", maxTokens)+here)
+	if doc.Field != "token" || !strings.Contains(doc.Detail, "more than 16") {
+		t.Errorf("%+v", doc)
+	}
+}

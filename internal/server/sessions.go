@@ -21,6 +21,9 @@ func (x *service) StartSession(ctx context.Context, m *tidalpb.StartSessionReque
 	if err := callOf(ctx).onlyQuorum(); err != nil {
 		return nil, err
 	}
+	if err := x.s.await(ctx, m.GetToken()); err != nil {
+		return nil, err
+	}
 	var r idReader
 	start := tidal.SessionStart{
 		User: r.id("user", m.GetUser()), ID: r.id("id", m.GetId()), Agent: m.GetAgent(), Policy: m.GetPolicy(),
@@ -86,9 +89,17 @@ func (x *service) WriteSession(ctx context.Context, m *tidalpb.WriteSessionReque
 	if err != nil {
 		return nil, err
 	}
+	if err := x.s.await(ctx, m.GetToken()); err != nil {
+		return nil, err
+	}
 	session, err := x.s.db.Session(ctx, user, id)
 	if err != nil && session == nil {
 		return nil, err
+	}
+	if ack == tidal.AckGeo {
+		var cancel context.CancelFunc
+		ctx, cancel = sooner(ctx)
+		defer cancel()
 	}
 	begun := x.s.now()
 	receipt, err := session.WriteAck(ctx, ack, number, records...)
@@ -139,6 +150,9 @@ func (x *service) CloseSession(ctx context.Context, m *tidalpb.CloseSessionReque
 		return nil, err
 	}
 	if err := callOf(ctx).onlyQuorum(); err != nil {
+		return nil, err
+	}
+	if err := x.s.await(ctx, m.GetToken()); err != nil {
 		return nil, err
 	}
 	user, id, err := sessionName(m.GetUser(), m.GetId())

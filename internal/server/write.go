@@ -63,6 +63,11 @@ func (s *Server) write(ctx context.Context, m *tidalpb.WriteRequest, key string)
 	if err := underKey(&r, key); err != nil {
 		return nil, err
 	}
+	if r.Ack == tidal.AckGeo {
+		var cancel context.CancelFunc
+		ctx, cancel = sooner(ctx)
+		defer cancel()
+	}
 	begun := s.now()
 	receipt, err := s.db.Write(ctx, r)
 	if s.recorder != nil {
@@ -99,6 +104,15 @@ func (c *call) onlyQuorum() error {
 		err = fault.Refuse(headerAck, "is for writes; beginning and ending a session is acknowledged with %s", ackQuorum)
 	}
 	return err
+}
+
+// sooner ends a context a little before its caller goes away, so that they hear what became of the write.
+func sooner(ctx context.Context) (context.Context, context.CancelFunc) {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, end.Add(-min(time.Until(end)/10, 250*time.Millisecond)))
 }
 
 // The words for when a write is answered.

@@ -30,6 +30,7 @@ type StartSessionRequest struct {
 	Agent         string                 `protobuf:"bytes,3,opt,name=agent,proto3" json:"agent,omitempty"`               // who acts in it: an assistant, a device
 	Policy        string                 `protobuf:"bytes,4,opt,name=policy,proto3" json:"policy,omitempty"`             // a session policy of the schema; empty allows everything
 	TtlMs         int64                  `protobuf:"varint,5,opt,name=ttl_ms,json=ttlMs,proto3" json:"ttl_ms,omitempty"` // how long it lasts at most; 0 is as long as the policy allows
+	Token         string                 `protobuf:"bytes,6,opt,name=token,proto3" json:"token,omitempty"`               // what must be visible first, of a session that was begun in another region; see Receipt
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -97,6 +98,13 @@ func (x *StartSessionRequest) GetTtlMs() int64 {
 		return x.TtlMs
 	}
 	return 0
+}
+
+func (x *StartSessionRequest) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
 }
 
 // StartSessionResponse is the session; one that is open and was begun with the same content is answered again.
@@ -325,7 +333,8 @@ type WriteSessionRequest struct {
 	Id            string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
 	Number        int64                  `protobuf:"varint,3,opt,name=number,proto3" json:"number,omitempty"` // counts the session's requests from 1, so that one that is sent again counts once; 0 is the next one
 	Records       []*SessionRecord       `protobuf:"bytes,4,rep,name=records,proto3" json:"records,omitempty"`
-	Ack           string                 `protobuf:"bytes,5,opt,name=ack,proto3" json:"ack,omitempty"` // as in WriteRequest
+	Ack           string                 `protobuf:"bytes,5,opt,name=ack,proto3" json:"ack,omitempty"`     // as in WriteRequest
+	Token         string                 `protobuf:"bytes,6,opt,name=token,proto3" json:"token,omitempty"` // what must be visible first, of a session that was begun in another region; see Receipt
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -391,6 +400,13 @@ func (x *WriteSessionRequest) GetRecords() []*SessionRecord {
 func (x *WriteSessionRequest) GetAck() string {
 	if x != nil {
 		return x.Ack
+	}
+	return ""
+}
+
+func (x *WriteSessionRequest) GetToken() string {
+	if x != nil {
+		return x.Token
 	}
 	return ""
 }
@@ -799,6 +815,7 @@ type CloseSessionRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	User          string                 `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
 	Id            string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	Token         string                 `protobuf:"bytes,3,opt,name=token,proto3" json:"token,omitempty"` // as in WriteSessionRequest
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -843,6 +860,13 @@ func (x *CloseSessionRequest) GetUser() string {
 func (x *CloseSessionRequest) GetId() string {
 	if x != nil {
 		return x.Id
+	}
+	return ""
+}
+
+func (x *CloseSessionRequest) GetToken() string {
+	if x != nil {
+		return x.Token
 	}
 	return ""
 }
@@ -1307,13 +1331,14 @@ var File_tidal_v1_session_proto protoreflect.FileDescriptor
 
 const file_tidal_v1_session_proto_rawDesc = "" +
 	"\n" +
-	"\x16tidal/v1/session.proto\x12\btidal.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14tidal/v1/write.proto\"~\n" +
+	"\x16tidal/v1/session.proto\x12\btidal.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14tidal/v1/write.proto\"\x94\x01\n" +
 	"\x13StartSessionRequest\x12\x12\n" +
 	"\x04user\x18\x01 \x01(\tR\x04user\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x14\n" +
 	"\x05agent\x18\x03 \x01(\tR\x05agent\x12\x16\n" +
 	"\x06policy\x18\x04 \x01(\tR\x06policy\x12\x15\n" +
-	"\x06ttl_ms\x18\x05 \x01(\x03R\x05ttlMs\"C\n" +
+	"\x06ttl_ms\x18\x05 \x01(\x03R\x05ttlMs\x12\x14\n" +
+	"\x05token\x18\x06 \x01(\tR\x05token\"C\n" +
 	"\x14StartSessionResponse\x12+\n" +
 	"\asession\x18\x01 \x01(\v2\x11.tidal.v1.SessionR\asession\"\xac\x04\n" +
 	"\aSession\x12\x12\n" +
@@ -1338,13 +1363,14 @@ const file_tidal_v1_session_proto_rawDesc = "" +
 	"\bsearches\x18\x10 \x01(\x03R\bsearches\x12\x1e\n" +
 	"\n" +
 	"rejections\x18\x11 \x01(\x03R\n" +
-	"rejections\"\x96\x01\n" +
+	"rejections\"\xac\x01\n" +
 	"\x13WriteSessionRequest\x12\x12\n" +
 	"\x04user\x18\x01 \x01(\tR\x04user\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x16\n" +
 	"\x06number\x18\x03 \x01(\x03R\x06number\x121\n" +
 	"\arecords\x18\x04 \x03(\v2\x17.tidal.v1.SessionRecordR\arecords\x12\x10\n" +
-	"\x03ack\x18\x05 \x01(\tR\x03ack\"\xa2\x02\n" +
+	"\x03ack\x18\x05 \x01(\tR\x03ack\x12\x14\n" +
+	"\x05token\x18\x06 \x01(\tR\x05token\"\xa2\x02\n" +
 	"\rSessionRecord\x12*\n" +
 	"\x06signal\x18\x01 \x01(\v2\x10.tidal.v1.SignalH\x00R\x06signal\x12*\n" +
 	"\x06relate\x18\x02 \x01(\v2\x10.tidal.v1.RelateH\x00R\x06relate\x12.\n" +
@@ -1371,10 +1397,11 @@ const file_tidal_v1_session_proto_rawDesc = "" +
 	"\n" +
 	"durable_us\x18\a \x01(\x03R\tdurableUs\x12\x1d\n" +
 	"\n" +
-	"visible_us\x18\b \x01(\x03R\tvisibleUs\"9\n" +
+	"visible_us\x18\b \x01(\x03R\tvisibleUs\"O\n" +
 	"\x13CloseSessionRequest\x12\x12\n" +
 	"\x04user\x18\x01 \x01(\tR\x04user\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\"C\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\x12\x14\n" +
+	"\x05token\x18\x03 \x01(\tR\x05token\"C\n" +
 	"\x14CloseSessionResponse\x12+\n" +
 	"\asession\x18\x01 \x01(\v2\x11.tidal.v1.SessionR\asession\"M\n" +
 	"\x11GetSessionRequest\x12\x12\n" +
