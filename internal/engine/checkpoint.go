@@ -87,6 +87,8 @@ func (e *Engine) LoadLocal(key, value []byte) error {
 		return e.loadRecent(key[1:], value)
 	case localParked:
 		return e.loadParked(key[1:], value)
+	case localFallen:
+		return e.loadFallen(key[1:], value)
 	}
 	return e.lanes.Restore(key, value)
 }
@@ -95,11 +97,14 @@ func (e *Engine) LoadLocal(key, value []byte) error {
 func (e *Engine) Loaded(v id.VersionVector) {
 	e.vector = v
 	e.loading = loading{}
+	e.fallen.swept = e.highestOwn.Millis() / hour
+	e.surveyPending()
 }
 
 // The first bytes of the keys of group-local records. Those of package lane are 'k', 'l' and 'r'.
 const (
 	localRecent = 'b' // checksums of the latest batches of an origin
+	localFallen = 'f' // a signal that fell, under its position
 	localStamps = 'e' // highest stamps and counters
 	localParked = 'p' // a batch that waits, under its origin and first number
 )

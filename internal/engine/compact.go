@@ -29,7 +29,7 @@ type Compacted struct {
 	Level uint32
 	// Highest and HighestRegister are the highest stamps, of records and of the registers that they wrote.
 	Highest, HighestRegister hlc.Timestamp
-	// Counters are what the batches count for; Stale and Twice, which depend on where they are applied, are 0.
+	// Counters are what the batches count for; those that depend on where they are applied are 0.
 	Counters Counters
 }
 
@@ -42,6 +42,7 @@ type Request struct {
 	Count    uint32
 	Content  uint64
 	HLC      hlc.Timestamp // of the first record
+	Signals  Signals       // which of the records are signals
 }
 
 // begun returns the request that the record at a position begins; its texts are the record's.
@@ -59,7 +60,7 @@ func (r *Request) last() id.Seq { return r.First + id.Seq(r.Count) - 1 }
 // same reports whether two requests at one position are one. A key that only one of them has was too old for the other.
 func (r *Request) same(x *Request) bool {
 	return r.Producer == x.Producer && r.Number == x.Number && (r.Key == x.Key || r.Key == "" || x.Key == "") &&
-		r.Count == x.Count && r.Content == x.Content && r.HLC == x.HLC
+		r.Count == x.Count && r.Content == x.Content && r.HLC == x.HLC && r.Signals.equal(&x.Signals)
 }
 
 // Compactor folds a stretch of one origin's log, batch by batch, into a [Compacted]:
@@ -155,20 +156,28 @@ func (e *Engine) lacking(b *record.Batch) error {
 	return fmt.Errorf("schema version %v, or one of its compensations': %w", b.Ext.Schema, fault.ErrNotFound)
 }
 
-// gather notes the requests of a batch.
+// gather notes the requests of a batch. The records of a request follow each other, and one within a request may have a
+// key of its own.
 func (c *Compactor) gather(b *record.Batch) error {
+	var open []int // requests that may go on
 	for rec, err := range b.Records() {
 		if err != nil {
 			return err
 		}
-		m := &rec.Meta
-		if !m.Begins() {
-			continue
+		if m := &rec.Meta; m.Begins() {
+			// What is decoded points into the batch.
+			r := begun(rec.Seq, m)
+			r.Producer, r.Key = strings.Clone(r.Producer), strings.Clone(r.Key)
+			c.out.Requests = append(c.out.Requests, r)
+			open = append(open, len(c.out.Requests)-1)
 		}
-		// What is decoded points into the batch.
-		r := begun(rec.Seq, m)
-		r.Producer, r.Key = strings.Clone(r.Producer), strings.Clone(r.Key)
-		c.out.Requests = append(c.out.Requests, r)
+		open = slices.DeleteFunc(open, func(i int) bool {
+			r := &c.out.Requests[i]
+			if rec.Kind == record.KindSignal && rec.Seq <= r.last() {
+				r.Signals.add(uint32(rec.Seq-r.First), r.Count)
+			}
+			return rec.Seq >= r.last()
+		})
 	}
 	return nil
 }
@@ -185,7 +194,7 @@ func (c *Compactor) Finish() (*Compacted, error) {
 	out.Range.Last = e.vector.Get(out.Range.Origin)
 	out.Highest, out.HighestRegister = e.highest, e.highestRegister
 	out.Counters = e.counters
-	out.Counters.Stale, out.Counters.Twice = 0, 0
+	out.Counters.Stale, out.Counters.Twice, out.Counters.Undecided, out.Counters.Fallen = 0, 0, 0, 0
 	out.Requests = worthKeeping(out.Requests, c.keep)
 	c.fold.Effects(func(r Record) bool {
 		out.Range.Entries = append(out.Range.Entries, entryOf(r))

@@ -141,7 +141,7 @@ func (e *Engine) noticed(r *Record, value []byte) error {
 	case algebra.KindUndone:
 		u, err := algebra.DecodeUndone(value)
 		if p, ok := undonePosition(r.Owner, r.Sub); ok && err == nil {
-			e.settled(p, u)
+			e.marked(p, u)
 		}
 		return err
 	case algebra.KindRegister:
@@ -154,7 +154,11 @@ func (e *Engine) noticed(r *Record, value []byte) error {
 func (e *Engine) enterRange(c *Compacted) {
 	origin := c.Range.Origin
 	for i := range c.Requests {
-		e.enter(origin, &c.Requests[i])
+		r := &c.Requests[i]
+		e.fallen.spans = e.fallen.spans[:0]
+		if e.enter(origin, r); len(e.fallen.spans) > 0 {
+			r.Signals.each(r.Count, func(i uint32) { e.fell(origin.At(r.First + id.Seq(i))) })
+		}
 	}
 	to, from := &e.counters, &c.Counters
 	to.Batches += from.Batches
@@ -169,6 +173,7 @@ func (e *Engine) enterRange(c *Compacted) {
 	if e.ours(origin) {
 		e.highestOwn = max(e.highestOwn, c.Highest)
 		e.lanes.Expire(e.highestOwn)
+		e.sweep()
 	}
 }
 

@@ -28,6 +28,8 @@ const (
 const (
 	requestLane = 1 << iota
 	requestKey
+	requestAllSignals
+	requestSomeSignals
 )
 
 // AppendBinary appends the canonical encoding.
@@ -73,6 +75,12 @@ func (r *Request) append(dst []byte, before id.Seq) []byte {
 	if r.Key != "" {
 		flags |= requestKey
 	}
+	switch {
+	case r.Signals.All:
+		flags |= requestAllSignals
+	case len(r.Signals.Some) > 0:
+		flags |= requestSomeSignals
+	}
 	dst = append(dst, flags)
 	if r.Producer != "" {
 		dst = append(binary.AppendUvarint(dst, uint64(len(r.Producer))), r.Producer...)
@@ -83,7 +91,11 @@ func (r *Request) append(dst []byte, before id.Seq) []byte {
 	}
 	dst = binary.AppendUvarint(dst, uint64(r.Count))
 	dst = binary.LittleEndian.AppendUint64(dst, r.Content)
-	return binary.AppendUvarint(dst, uint64(r.HLC))
+	dst = binary.AppendUvarint(dst, uint64(r.HLC))
+	if flags&requestSomeSignals != 0 {
+		dst = append(binary.AppendUvarint(dst, uint64(len(r.Signals.Some))), r.Signals.Some...)
+	}
+	return dst
 }
 
 // DecodeCompacted reads what AppendBinary wrote, all of b; values alias b. What a newer program wrote, or what one of a
@@ -155,6 +167,10 @@ func (c *Compacted) decodeHead(r *localReader) {
 		q.Count = uint32(r.uvarint())
 		q.Content = r.u64()
 		q.HLC = hlc.Timestamp(r.uvarint())
+		q.Signals.All = flags&requestAllSignals != 0
+		if flags&requestSomeSignals != 0 {
+			q.Signals.Some = []byte(r.text(record.MaxRecords / 8))
+		}
 		if r.err != nil {
 			return
 		}
@@ -177,6 +193,8 @@ func (c *Compacted) checkRequests() error {
 				r.Count, r.First, c.Range.First, c.Range.Last, before)
 		case r.Producer == "" && r.Key == "", r.Producer != "" && r.Number == 0:
 			return fault.Damaged("", 0, "request at %d without a number, or without lane and key", r.First)
+		case !r.Signals.fits(r.Count):
+			return fault.Damaged("", 0, "request at %d of %d records has other signals", r.First, r.Count)
 		case r.Count == 0 || r.Count > record.MaxRecords || r.HLC == 0:
 			return fault.Damaged("", 0, "request at %d has %d records, stamped %v", r.First, r.Count, r.HLC)
 		}

@@ -53,6 +53,7 @@ type Engine struct {
 
 	regions   regionTable
 	takeBacks takeBacks
+	fallen    fallen
 
 	folding bool // for a Fold: deleted is kept
 	loading loading
@@ -96,8 +97,11 @@ type Counters struct {
 	Clamped uint64
 	// Stale effects belonged to a generation that is gone.
 	Stale uint64
-	// Twice counts requests that two regions accepted: their copies wait for compensation.
-	Twice uint64
+	// Twice counts requests that two regions accepted. Undecided counts those among them of which so little was
+	// remembered here that the copy which falls can't be told, since a restart: if it was this group's, it counts twice.
+	Twice, Undecided uint64
+	// Fallen counts signals that fell since a restart: a copy that stands was accepted before them.
+	Fallen uint64
 	// Newest is the latest event time; HasNewest tells whether there is one.
 	Newest    int64
 	HasNewest bool

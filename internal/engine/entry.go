@@ -6,6 +6,7 @@ import (
 
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/planted"
 	"github.com/tidaldb/tidal/internal/record"
 )
 
@@ -88,6 +89,8 @@ func (e *Engine) placeRange(c *Compacted) (Outcome, error) {
 		return Duplicate, nil
 	case r.First > last+1:
 		return Gap, nil
+	case r.First <= last && planted.OverlapAsIs:
+		return Applied, nil
 	case r.First <= last:
 		return 0, fmt.Errorf("apply range %v to what holds it up to %d: %w", *r, last, fault.ErrOverlap)
 	}

@@ -30,6 +30,7 @@ func NewFold(cfg Config) *Fold {
 	cfg.SessionDue = nil
 	f := &Fold{engine: New(cfg), stored: map[string]bool{}}
 	f.engine.folding = true
+	f.engine.fallen.changed = map[id.Position]bool{}
 	f.engine.lanes.Track()
 	return f
 }
@@ -112,6 +113,7 @@ func (f *Fold) Locals(yield func(key, value []byte)) {
 	for _, origin := range e.recentOrigins() {
 		yield(recentKey(origin), e.recent[origin].append(nil))
 	}
+	e.fallen.fallenChanges(yield)
 	now := map[string]bool{}
 	for _, origin := range e.parkedOrigins() {
 		p := e.parked[origin]

@@ -47,7 +47,7 @@ func (e *Engine) knows(rec *record.Record) (bool, error) {
 		var l record.FormatLevel
 		err := record.DecodeFormatLevel(rec.Body, &l)
 		return l.Level <= record.Level, err
-	case record.KindCompensate:
+	case record.KindCompensate, record.KindDuplicate:
 		// A later incarnation may take back what an earlier one stamped under a version that isn't here yet.
 		var c record.Compensation
 		err := record.DecodeCompensation(rec.Body, &c)

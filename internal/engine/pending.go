@@ -12,12 +12,12 @@ import (
 // takeBacks are events that wait for being taken back by the group that answers for them.
 type takeBacks struct {
 	asked positions // that somebody undid elsewhere: a view of the marks in the state
-	mine  positions // of those, the ones that this group answers for
+	mine  positions // of those and of what fell, the ones that this group answers for
 }
 
-// Pending returns up to limit events that this group answers for and that are to be compensated, in the order of their
-// positions; none twice, and none that was. They stay until the compensation is applied, or an [record.Undo] that says
-// that there is nothing to compensate.
+// Pending returns up to limit events that this group answers for and that are to be taken back, in the order of their
+// positions; none twice, and none that was. [Engine.TakesBack] says by which record; it must be the only one, and each
+// stays until that is applied, or an [record.Undo] that says that there is nothing to take back.
 func (e *Engine) Pending(limit int) []id.Position { return e.PendingAfter(id.Position{}, limit) }
 
 // PendingAfter is [Engine.Pending] from above a position on: for going past those that can't be had.
@@ -32,9 +32,28 @@ func (e *Engine) PendingAfter(p id.Position, limit int) []id.Position {
 	return out
 }
 
-// Negated reports whether the event at p counts as undone: it was compensated, or somebody undid it elsewhere and the
-// group that answers for it has yet to say so.
-func (e *Engine) Negated(p id.Position) bool { return e.undone(p).Stands() }
+// TakesBack returns the kind of the record that takes a pending event back: [record.KindDuplicate] for a copy that fell,
+// [record.KindCompensate] for one that somebody undid, and 0 for an event that isn't pending.
+func (e *Engine) TakesBack(p id.Position) record.Kind {
+	switch {
+	case !e.takeBacks.mine.has(p):
+		return 0
+	case e.takeBacks.asked.has(p):
+		return record.KindCompensate
+	}
+	return record.KindDuplicate
+}
+
+// Undone reports whether whoever wrote the event at p wants it undone: it was compensated, or will be by the group that
+// answers for it. A copy that fell isn't undone: the event counts, at another position.
+func (e *Engine) Undone(p id.Position) bool { return e.undone(p).Retracted() }
+
+// Negated reports whether the event at p doesn't count: it is undone, or a copy of one that counts elsewhere, as far as
+// that is known here.
+func (e *Engine) Negated(p id.Position) bool {
+	u := e.undone(p)
+	return u.Retracted() || u == algebra.UndoneDuplicate || e.fallen.has(p)
+}
 
 // undone returns what became of the event at p.
 func (e *Engine) undone(p id.Position) algebra.Undone {
@@ -56,11 +75,11 @@ func (e *Engine) applyUndo(u *record.Undo) error {
 	if u.Void {
 		mark = algebra.UndoneVoid
 	}
-	return e.settle(u.Original, mark)
+	return e.mark(u.Original, mark)
 }
 
-// settle merges a mark into what is known of a position.
-func (e *Engine) settle(p id.Position, mark algebra.Undone) error {
+// mark merges a mark into what is known of a position.
+func (e *Engine) mark(p id.Position, mark algebra.Undone) error {
 	key := undoneKey(e.table.Owner(state.KindGlobal, undoneOwner(p)), p)
 	at := e.table.Lookup(key)
 	old, err := algebra.DecodeUndone(e.table.Value(at))
@@ -68,38 +87,48 @@ func (e *Engine) settle(p id.Position, mark algebra.Undone) error {
 		return err
 	}
 	e.table.Set(key, at, old.Merge(mark).AppendBinary(nil))
-	e.settled(p, old.Merge(mark))
+	e.marked(p, old.Merge(mark))
 	return nil
 }
 
-// settled notes what became of a position.
-func (e *Engine) settled(p id.Position, u algebra.Undone) {
+// marked notes what became of a position.
+func (e *Engine) marked(p id.Position, u algebra.Undone) {
+	if u.Settled() && e.fallen.remove(p) {
+		e.fallen.note(p)
+	}
 	if e.folding {
-		return // of the whole state nothing is known there
+		return // nothing is known there of the whole state
 	}
 	t := &e.takeBacks
-	if u != algebra.UndoneAsked {
+	switch {
+	case u.Settled():
 		t.asked.remove(p)
 		t.mine.remove(p)
-		return
-	}
-	t.asked.add(p)
-	if e.AnswersFor(p.Origin()) {
-		t.mine.add(p)
+	case u == algebra.UndoneAsked:
+		t.asked.add(p, 0)
+		if e.AnswersFor(p.Origin()) {
+			t.mine.add(p, 0)
+		}
 	}
 }
 
-// surveyPending finds anew which events this group answers for.
-func (e *Engine) surveyPending() error {
+// surveyPending finds anew which events this group answers for, and drops what was settled.
+func (e *Engine) surveyPending() {
+	if e.folding {
+		return
+	}
 	t := &e.takeBacks
 	t.mine = positions{}
-	t.asked.after(id.Position{}, func(p id.Position) bool {
-		if e.AnswersFor(p.Origin()) {
-			t.mine.add(p)
-		}
-		return true
-	})
-	return nil
+	for _, s := range []*positions{&t.asked, &e.fallen.positions} {
+		s.all(func(p id.Position) bool {
+			if e.undone(p).Settled() {
+				s.remove(p)
+			} else if e.AnswersFor(p.Origin()) {
+				t.mine.add(p, 0)
+			}
+			return true
+		})
+	}
 }
 
 // undonePosition returns the position that an undone mark is about, false if it isn't one.

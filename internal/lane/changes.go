@@ -10,9 +10,9 @@ import (
 // A table is stored as records, each with a key and a value of its own, so that a checkpoint writes what changed and
 // not everything. Words are those of the encoding of a table, from which only names and counts are missing:
 //
-//	'l' producer                    version byte (1) · high · window · newest stamp · floor · runs of the newest page
-//	'r' producer · page (8 bytes)   version byte (1) · runs of that page, one at least
-//	'k' key                         version byte (1) · own · position · records · content · stamp
+//	'l' producer                    version byte (2) · high · window · newest stamp · floor · runs of the newest page
+//	'r' producer · page (8 bytes)   version byte (2) · runs of that page, one at least
+//	'k' key                         version byte (2) · position · records · content · stamp
 //
 // The page of a run is its first request divided by 256, big endian in the key. A lane of one run has one record; one
 // with a run for each request, as producers have that share batches, changes in its newest page and in the ones where

@@ -2,6 +2,7 @@ package lane
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"flag"
 	"os"
@@ -27,11 +28,11 @@ func sample() *Table {
 	for request := uint64(1); request <= 6; request++ {
 		t.Accept("phone", request, w.accept(0, 0, 2, request))
 	}
-	t.AcceptForeign("phone", 9, w.accept(1, 0, 1, 9))
-	t.AcceptForeign("tv", 80, w.accept(1, 0, 1, 1))
-	t.AcceptForeign("tv", 3, w.accept(2, 4, 1, 1))
+	t.Accept("phone", 9, w.accept(1, 0, 1, 9))
+	t.Accept("tv", 80, w.accept(1, 0, 1, 1))
+	t.Accept("tv", 3, w.accept(2, 4, 1, 1))
 	t.AcceptKey("order-9", w.accept(0, 0, 1, 5))
-	t.AcceptForeignKey("order-10", w.accept(2, 0, 3, 6))
+	t.AcceptKey("order-10", w.accept(2, 0, 3, 6))
 	return t
 }
 
@@ -62,6 +63,36 @@ func TestEveryByteChangedIsRefusedOrMeansAnotherTable(t *testing.T) {
 	}
 }
 
+// TestTablesOfVersion1AreRead reads what was stored before stamps were kept beside hashes, and whose a run is was a byte:
+// of requests that such a program accepted, nobody can tell which of two copies falls.
+func TestTablesOfVersion1AreRead(t *testing.T) {
+	data, err := hex.DecodeString("010101710307000000000000000000820000000000000300010100010000010000780000000000150000000000000000" +
+		"010101000000320000820000000000160000000000000000010100010000030000780000000000170000000000000000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, err := Decode(data, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `lane q high=3 window=111
+  1–1 ×1 from 1:0:1 until 120.0 known=15 at 0.0
+  2–2 ×1 from 0:0:50 until 130.0 known=16 at 0.0
+  3–3 ×1 from 1:0:3 until 120.0 known=17 at 0.0
+`
+	if got := picture(table); got != want {
+		t.Fatalf("read:\n%s", got)
+	}
+	again := stored(t, table, Options{})
+	if got := picture(again); got != want {
+		t.Fatalf("written today and read:\n%s", got)
+	}
+	m := again.Accept("q", 2, Accepted{Position: id.Position{Region: 2, Seq: 1}, Count: 1, HLC: 1})
+	if (m != Meeting{Twice: true}) {
+		t.Errorf("a copy of it: %+v", m)
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	f.Add(New(Options{}).AppendBinary(nil))
 	f.Add(sample().AppendBinary(nil))
@@ -73,7 +104,7 @@ func FuzzDecode(f *testing.F) {
 			}
 			return
 		}
-		if again := table.AppendBinary(nil); !bytes.Equal(again, data) {
+		if again := table.AppendBinary(nil); data[0] == encodingVersion && !bytes.Equal(again, data) {
 			t.Fatalf("decoded and encoded:\n%x\n%x", data, again)
 		}
 		// What was decoded is a table that works.

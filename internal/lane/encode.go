@@ -12,19 +12,21 @@ import (
 	"github.com/tidaldb/tidal/internal/id"
 )
 
-// The encoding of a table, version 1. Numbers are uvarints in their shortest form unless said otherwise; a text is its
+// The encoding of a table, version 2. Numbers are uvarints in their shortest form unless said otherwise; a text is its
 // length and its bytes; a stamp is 8 bytes, little endian.
 //
-//	table     version byte (1) · number of lanes · lanes by producer · number of keys · keys by name
+//	table     version byte (2) · number of lanes · lanes by producer · number of keys · keys by name
 //	lane      producer text · high · window (8 bytes, little endian) · newest stamp · floor · number of runs · runs
 //	run       requests skipped since the run before (the first: since 0) · number of requests · records per request ·
-//	          1 if own, else 0 (a byte) · position · newest stamp · a hash (8 bytes, little endian) for each request
-//	          not below the floor
-//	key       text · 1 if own, else 0 (a byte) · position · records · content (8 bytes, little endian) · stamp
+//	          position · newest stamp · a hash (8 bytes, little endian) for each request not below the floor · for each
+//	          of these, from the last to the first, how far its stamp lies below the one behind it, the last below the
+//	          newest, modulo 2⁶⁴
+//	key       text · position · records · content (8 bytes, little endian) · stamp
 //	position  region · shard · incarnation · sequence number
 //
-// Options aren't part of it.
-const encodingVersion = 1
+// Options aren't part of it. Version 1 had a byte in front of a position that said whose it was, and no stamps beside the
+// hashes; they read as unknown.
+const encodingVersion = 2
 
 // AppendBinary appends the canonical encoding of the table: equal tables have equal bytes.
 func (t *Table) AppendBinary(dst []byte) []byte {
@@ -64,11 +66,15 @@ func appendRuns(dst []byte, runs []run) []byte {
 		dst = binary.AppendUvarint(dst, r.first-end-1)
 		dst = binary.AppendUvarint(dst, r.n)
 		dst = binary.AppendUvarint(dst, uint64(r.count))
-		dst = append(dst, ownByte(r.own))
 		dst = appendPosition(dst, r.pos)
 		dst = binary.LittleEndian.AppendUint64(dst, uint64(r.newest))
-		for _, h := range r.hashes {
-			dst = binary.LittleEndian.AppendUint64(dst, h)
+		for i := range r.known {
+			dst = binary.LittleEndian.AppendUint64(dst, r.known[i].content)
+		}
+		behind := r.newest
+		for i := len(r.known) - 1; i >= 0; i-- {
+			dst = binary.AppendUvarint(dst, uint64(behind-r.known[i].stamp))
+			behind = r.known[i].stamp
 		}
 		end = r.end()
 	}
@@ -80,7 +86,6 @@ func (k *key) append(dst []byte) []byte {
 }
 
 func (k *key) appendValue(dst []byte) []byte {
-	dst = append(dst, ownByte(k.own))
 	dst = appendPosition(dst, k.Position)
 	dst = binary.AppendUvarint(dst, uint64(k.Count))
 	dst = binary.LittleEndian.AppendUint64(dst, k.Content)
@@ -97,13 +102,6 @@ func appendPosition(dst []byte, p id.Position) []byte {
 	dst = binary.AppendUvarint(dst, uint64(p.Shard))
 	dst = binary.AppendUvarint(dst, uint64(p.Incarnation))
 	return binary.AppendUvarint(dst, uint64(p.Seq))
-}
-
-func ownByte(on bool) byte {
-	if on {
-		return 1
-	}
-	return 0
 }
 
 // Decode reads what AppendBinary wrote, all of b, into a table of these options. Anything but the canonical encoding
@@ -146,9 +144,10 @@ func Decode(b []byte, opts Options) (*Table, error) {
 
 // decoder reads from the front of b and keeps the first failure; after it, everything reads as zero.
 type decoder struct {
-	b   []byte
-	off int64
-	err error
+	b      []byte
+	off    int64
+	format byte // that the bytes say they are of
+	err    error
 }
 
 func (d *decoder) fail(format string, args ...any) {
@@ -197,15 +196,18 @@ func (d *decoder) text(what string) string {
 	return string(d.take(d.number(uint64(len(d.b)), what)))
 }
 
-func (d *decoder) flag() bool {
-	v := d.byte()
-	if v > 1 {
+// whose skips what version 1 has in front of a position.
+func (d *decoder) whose() {
+	if d.format > 1 {
+		return
+	}
+	if v := d.byte(); v > 1 {
 		d.fail("flag is %d", v)
 	}
-	return v == 1
 }
 
 func (d *decoder) position() id.Position {
+	d.whose()
 	p := id.Position{
 		Region:      id.Region(d.number(1<<16-1, "region")),
 		Shard:       id.Shard(d.number(1<<16-1, "shard")),
@@ -269,7 +271,6 @@ func (d *decoder) run(l *lane, end uint64) run {
 		first:  end + skipped + 1,
 		n:      d.number(l.high, "number of requests"),
 		count:  uint32(d.number(1<<32-1, "records per request")),
-		own:    d.flag(),
 		pos:    d.position(),
 		newest: hlc.Timestamp(d.u64()),
 	}
@@ -299,9 +300,16 @@ func (d *decoder) run(l *lane, end uint64) run {
 		d.fail("hashes are cut short")
 		return r
 	}
-	r.hashes = make([]uint64, hashes)
-	for i := range r.hashes {
-		r.hashes[i] = d.u64()
+	r.known = make([]known, hashes)
+	for i := range r.known {
+		r.known[i].content = d.u64()
+	}
+	if d.format > 1 {
+		behind := r.newest
+		for i := len(r.known) - 1; i >= 0; i-- {
+			behind -= hlc.Timestamp(d.number(1<<64-1, "distance of stamps"))
+			r.known[i].stamp = behind
+		}
 	}
 	return r
 }
@@ -312,7 +320,7 @@ func (d *decoder) key() *key {
 
 // keyValue reads a key but its name.
 func (d *decoder) keyValue(name string) *key {
-	k := &key{name: name, own: d.flag()}
+	k := &key{name: name}
 	k.Position = d.position()
 	k.Count = uint32(d.number(1<<32-1, "records"))
 	k.Content = d.u64()

@@ -20,7 +20,7 @@ func (t *Table) Expire(now hlc.Timestamp) {
 		l := t.byAge[0]
 		n := 0
 		for n < len(l.runs) && l.runs[n].newest < limit {
-			l.hashes -= len(l.runs[n].hashes)
+			l.hashes -= len(l.runs[n].known)
 			n++
 		}
 		t.removeRuns(l, n)
@@ -43,7 +43,7 @@ func cutoff(now hlc.Timestamp, horizon int64) hlc.Timestamp {
 // dropOldest drops the first run of the lane whose first run is the oldest of all.
 func (t *Table) dropOldest() {
 	l := t.oldest()
-	l.hashes -= len(l.runs[0].hashes)
+	l.hashes -= len(l.runs[0].known)
 	t.removeRuns(l, 1)
 }
 

@@ -6,14 +6,12 @@ import (
 	"strings"
 
 	"github.com/tidaldb/tidal/internal/fault"
-	"github.com/tidaldb/tidal/internal/id"
 )
 
 // key is an idempotency key and what was accepted under it.
 type key struct {
 	Accepted
 	name string
-	own  bool
 	slot int // in the heap
 
 	listed bool // among what changed
@@ -34,38 +32,27 @@ func (t *Table) CheckKey(name string, content uint64) (Verdict, error) {
 	return Verdict{Duplicate: true, Position: k.Position, Count: k.Count}, nil
 }
 
-// AcceptKey enters a key of a request that this group stamped, when it is applied; its answer is as that of
-// [Table.Accept].
-func (t *Table) AcceptKey(name string, a Accepted) (other id.Position, twice bool) {
-	return t.enterKey(name, a, true)
-}
-
-// AcceptForeignKey enters a key of a request that another group stamped, when it is applied; its answer is as that of
-// [Table.AcceptForeign].
-func (t *Table) AcceptForeignKey(name string, a Accepted) (own id.Position, twice bool) {
-	return t.enterKey(name, a, false)
-}
-
-func (t *Table) enterKey(name string, a Accepted, own bool) (other id.Position, twice bool) {
+// AcceptKey enters a key of a request when it is applied; its answer is as that of [Table.Accept].
+func (t *Table) AcceptKey(name string, a Accepted) Meeting {
 	a.check()
 	k, ok := t.keys[name]
-	switch {
-	case !ok:
-		k = &key{Accepted: a, name: strings.Clone(name), own: own}
+	if !ok {
+		k = &key{Accepted: a, name: strings.Clone(name)}
 		t.keys[k.name] = k
 		heap.Push(&t.keysByAge, k)
 		t.changedKey(k)
-		return id.Position{}, false
-	case k.Position == a.Position, !k.own && !own:
-		return id.Position{}, false // the same record again, or two copies of others: nothing for this group to do
-	case k.own:
-		return k.Position, true
+		return Meeting{}
 	}
-	other = k.Position
-	k.Accepted, k.own = a, true
-	heap.Fix(&t.keysByAge, k.slot)
-	t.changedKey(k)
-	return other, true
+	if k.Position == a.Position {
+		return Meeting{} // the same record again
+	}
+	meeting := meet(&k.Accepted, &a)
+	if meeting.Falls == k.Position {
+		k.Accepted = a
+		heap.Fix(&t.keysByAge, k.slot)
+		t.changedKey(k)
+	}
+	return meeting
 }
 
 // keyHeap is a heap by stamp and then name, in which each key knows its slot.

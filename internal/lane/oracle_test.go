@@ -24,7 +24,6 @@ type oracleLane struct {
 
 type oracleRequest struct {
 	Accepted
-	own    bool
 	hashed bool
 	newest hlc.Timestamp // of the run it's in
 }
@@ -60,7 +59,7 @@ func (l *oracleLane) runs() [][]uint64 {
 			a, b := l.requests[before], l.requests[r]
 			next := a.Position
 			next.Seq += id.Seq(a.Count)
-			if before+1 == r && a.Count == b.Count && a.own == b.own && next == b.Position {
+			if before+1 == r && a.Count == b.Count && next == b.Position {
 				runs[n-1] = append(runs[n-1], r)
 				continue
 			}
@@ -91,26 +90,30 @@ func (o *oracle) check(producer string, request, content uint64) (string, id.Pos
 	return "fresh", id.Position{}, 0
 }
 
-func (o *oracle) enter(producer string, request uint64, a Accepted, own bool) (id.Position, bool) {
+func (o *oracle) accept(producer string, request uint64, a Accepted) Meeting {
 	l, ok := o.lanes[producer]
 	if !ok {
 		l = &oracleLane{ever: map[uint64]bool{}, requests: map[uint64]*oracleRequest{}}
 		o.lanes[producer] = l
 	}
-	var other id.Position
-	twice := false
+	m := Meeting{}
 	if r, ok := l.requests[request]; ok {
-		switch {
-		case r.Position == a.Position, !r.own && !own:
-			return other, false
-		case r.own:
-			return r.Position, true
+		if r.Position == a.Position {
+			return m
 		}
-		other, twice = r.Position, true
+		m.Twice = true
+		if !r.hashed {
+			return m // of what is kept, nothing tells them apart
+		}
+		if m = oracleMeeting(r.Accepted, a); m.Falls == a.Position {
+			return m
+		}
+	} else if high := l.high(); l.ever[request] && high-request < 64 {
+		m.Twice = true
 	}
 	l.ever[request] = true
 	l.newest = max(l.newest, a.HLC)
-	l.requests[request] = &oracleRequest{Accepted: a, own: own, hashed: request >= l.floor, newest: a.HLC}
+	l.requests[request] = &oracleRequest{Accepted: a, hashed: request >= l.floor, newest: a.HLC}
 	for _, run := range l.runs() {
 		newest := hlc.Timestamp(0)
 		for _, r := range run {
@@ -124,7 +127,17 @@ func (o *oracle) enter(producer string, request uint64, a Accepted, own bool) (i
 	for o.runs() > o.opts.MaxRuns {
 		o.dropOldest()
 	}
-	return other, twice
+	return m
+}
+
+// oracleMeeting says that the later of two copies falls.
+func oracleMeeting(a, b Accepted) Meeting {
+	copies := []Accepted{a, b}
+	slices.SortFunc(copies, func(a, b Accepted) int {
+		return cmp.Or(cmp.Compare(a.HLC, b.HLC), a.Position.Origin().Compare(b.Position.Origin()),
+			cmp.Compare(a.Position.Seq, b.Position.Seq))
+	})
+	return Meeting{Twice: true, Falls: copies[1].Position, Count: copies[1].Count}
 }
 
 func (l *oracleLane) dropHashes(limit int) {
@@ -219,17 +232,18 @@ func (o *oracle) checkKey(name string, content uint64) (string, id.Position, uin
 	return "duplicate", k.Position, k.Count
 }
 
-func (o *oracle) enterKey(name string, a Accepted, own bool) (id.Position, bool) {
+func (o *oracle) acceptKey(name string, a Accepted) Meeting {
 	k, ok := o.keys[name]
-	switch {
-	case !ok:
-		o.keys[name] = &oracleRequest{Accepted: a, own: own}
-		return id.Position{}, false
-	case k.Position == a.Position, !k.own && !own:
-		return id.Position{}, false
-	case k.own:
-		return k.Position, true
+	if !ok {
+		o.keys[name] = &oracleRequest{Accepted: a}
+		return Meeting{}
 	}
-	o.keys[name] = &oracleRequest{Accepted: a, own: true}
-	return k.Position, true
+	if k.Position == a.Position {
+		return Meeting{}
+	}
+	m := oracleMeeting(k.Accepted, a)
+	if m.Falls == k.Position {
+		o.keys[name] = &oracleRequest{Accepted: a}
+	}
+	return m
 }

@@ -46,10 +46,11 @@ func (t *Table) Restore(key, value []byte) error {
 }
 
 func (d *decoder) version() error {
-	if v := d.byte(); d.err == nil && v > encodingVersion {
-		return fmt.Errorf("read lane table of version %d: %w", v, fault.ErrFormatTooNew)
-	} else if v != encodingVersion {
-		d.fail("version is %d", v)
+	d.format = d.byte()
+	if d.err == nil && d.format > encodingVersion {
+		return fmt.Errorf("read lane table of version %d: %w", d.format, fault.ErrFormatTooNew)
+	} else if d.format == 0 {
+		d.fail("version is 0")
 	}
 	return d.err
 }
@@ -131,6 +132,6 @@ func (t *Table) restorePage(d *decoder, producer string, page uint64) {
 // countHashes adds those of runs.
 func (l *lane) countHashes(runs []run) {
 	for i := range runs {
-		l.hashes += len(runs[i].hashes)
+		l.hashes += len(runs[i].known)
 	}
 }

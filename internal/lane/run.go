@@ -28,10 +28,15 @@ type run struct {
 	first  uint64 // request
 	n      uint64 // requests
 	count  uint32 // records per request
-	own    bool   // stamped by this group
 	pos    id.Position
 	newest hlc.Timestamp
-	hashes []uint64 // of the last len(hashes) requests
+	known  []known // of the last len(known) requests
+}
+
+// known is what is kept of a single request for as long as its hash is.
+type known struct {
+	content uint64
+	stamp   hlc.Timestamp // of its first record; 0 when a program that didn't keep stamps entered it
 }
 
 func (r *run) end() uint64 { return r.first + r.n - 1 }
@@ -45,16 +50,32 @@ func (r *run) position(request uint64) id.Position {
 
 // hash returns the content hash of a request within the run, if it is still kept.
 func (r *run) hash(request uint64) (uint64, bool) {
-	back := r.end() - request
-	if back >= uint64(len(r.hashes)) {
+	k := r.recall(request)
+	if k == nil {
 		return 0, false
 	}
-	return r.hashes[uint64(len(r.hashes))-1-back], true
+	return k.content, true
+}
+
+// stamp returns the stamp of a request within the run, 0 if it isn't kept any more.
+func (r *run) stamp(request uint64) hlc.Timestamp {
+	if k := r.recall(request); k != nil {
+		return k.stamp
+	}
+	return 0
+}
+
+func (r *run) recall(request uint64) *known {
+	back := r.end() - request
+	if back >= uint64(len(r.known)) {
+		return nil
+	}
+	return &r.known[uint64(len(r.known))-1-back]
 }
 
 // follows reports whether next continues r.
 func (r *run) follows(next *run) bool {
-	return r.end()+1 == next.first && r.count == next.count && r.own == next.own && r.position(next.first) == next.pos
+	return r.end()+1 == next.first && r.count == next.count && r.position(next.first) == next.pos
 }
 
 // find returns the index of the run that holds a request, or the index where its run would go.
@@ -81,10 +102,10 @@ func (l *lane) accepted(request uint64) bool {
 }
 
 // insert enters a request that is in no run.
-func (l *lane) insert(request uint64, a Accepted, own bool) {
+func (l *lane) insert(request uint64, a Accepted) {
 	l.raise(request)
 	l.newest = max(l.newest, a.HLC)
-	next := run{first: request, n: 1, count: a.Count, own: own, pos: a.Position, newest: a.HLC}
+	next := run{first: request, n: 1, count: a.Count, pos: a.Position, newest: a.HLC}
 	at, _ := l.find(request)
 	hashed := request >= l.floor
 	if hashed {
@@ -96,12 +117,12 @@ func (l *lane) insert(request uint64, a Accepted, own bool) {
 		before.n++
 		before.newest = max(before.newest, a.HLC)
 		if hashed {
-			before.hashes = append(before.hashes, a.Content)
+			before.known = append(before.known, known{a.Content, a.HLC})
 		}
 		at--
 	} else {
 		if hashed {
-			next.hashes = []uint64{a.Content}
+			next.known = []known{{a.Content, a.HLC}}
 		}
 		l.touch(request)
 		l.runs = slices.Insert(l.runs, at, next)
@@ -119,7 +140,7 @@ func (l *lane) join(i int) {
 	l.touch(next.first)
 	r.n += next.n
 	r.newest = max(r.newest, next.newest)
-	r.hashes = append(r.hashes, next.hashes...)
+	r.known = append(r.known, next.known...)
 	l.runs = slices.Delete(l.runs, i+1, i+2)
 }
 
@@ -131,14 +152,14 @@ func (l *lane) cut(i int, request uint64) {
 	before.n = request - whole.first
 	behind.first, behind.n, behind.pos = request+1, whole.end()-request, whole.position(request+1)
 	// The hashes lie at the end; those behind the request come first.
-	behind.hashes = whole.hashes[max(0, len(whole.hashes)-int(min(behind.n, uint64(len(whole.hashes))))):]
-	if kept := len(whole.hashes) - len(behind.hashes); kept > 0 {
-		before.hashes = whole.hashes[: kept-1 : kept-1]
+	behind.known = whole.known[max(0, len(whole.known)-int(min(behind.n, uint64(len(whole.known))))):]
+	if kept := len(whole.known) - len(behind.known); kept > 0 {
+		before.known = whole.known[: kept-1 : kept-1]
 		l.hashes--
 	} else {
-		before.hashes = nil
+		before.known = nil
 	}
-	behind.hashes = slices.Clone(behind.hashes)
+	behind.known = slices.Clone(behind.known)
 	l.touch(whole.first)
 	parts := make([]run, 0, 2)
 	if before.n > 0 {
@@ -174,16 +195,16 @@ func (l *lane) drop(limit int) {
 	i, _ := l.find(l.floor)
 	for ; l.hashes > limit; i++ {
 		r := &l.runs[i]
-		n := min(len(r.hashes), l.hashes-limit)
+		n := min(len(r.known), l.hashes-limit)
 		if n == 0 {
 			continue
 		}
 		l.touch(r.first)
-		r.hashes = r.hashes[n:]
-		if len(r.hashes) == 0 {
-			r.hashes = nil
+		r.known = r.known[n:]
+		if len(r.known) == 0 {
+			r.known = nil
 		}
 		l.hashes -= n
-		l.floor = r.end() - uint64(len(r.hashes)) + 1
+		l.floor = r.end() - uint64(len(r.known)) + 1
 	}
 }

@@ -18,10 +18,9 @@ import (
 //
 //	new      [horizon=] [window=] [max-lanes=] [max-runs=] [max-hashes=] [max-keys=]
 //	check    lane= request= content=
-//	accept   lane= request= count= content= at= now=      what this group stamped
-//	foreign  lane= request= count= content= at= now=      what another group stamped
+//	accept   lane= request= count= content= at= now=
 //	expire   now=
-//	check, accept and foreign take key= instead of lane= and request=, too
+//	check and accept take key= instead of lane= and request=, too
 //	store                                                  through the encoding, which it prints
 //	changes                                                since the last time, as records
 func TestScript(t *testing.T) {
@@ -35,7 +34,7 @@ func TestScript(t *testing.T) {
 			return ""
 		case "check":
 			return scriptCheck(t, d, table)
-		case "accept", "foreign":
+		case "accept":
 			return scriptAccept(t, d, table) + picture(table)
 		case "expire":
 			table.Expire(hlc.Make(number(t, d, "now"), 0))
@@ -102,27 +101,20 @@ func scriptAccept(t *testing.T, d *datadriven.TestData, table *Table) string {
 		Position: p, Count: uint32(max(1, number(t, d, "count"))), Content: uint64(number(t, d, "content")),
 		HLC: hlc.Make(number(t, d, "now"), 0),
 	}
-	var other id.Position
-	var twice bool
+	var m Meeting
 	var name string
-	own := d.Cmd == "accept"
 	if d.HasArg("key") {
 		d.ScanArgs(t, "key", &name)
-		if own {
-			other, twice = table.AcceptKey(name, a)
-		} else {
-			other, twice = table.AcceptForeignKey(name, a)
-		}
+		m = table.AcceptKey(name, a)
 	} else {
 		d.ScanArgs(t, "lane", &name)
-		if request := uint64(number(t, d, "request")); own {
-			other, twice = table.Accept(name, request, a)
-		} else {
-			other, twice = table.AcceptForeign(name, request, a)
-		}
+		m = table.Accept(name, uint64(number(t, d, "request")), a)
 	}
-	if twice {
-		return fmt.Sprintf("twice: %v and %v\n", a.Position, other)
+	switch {
+	case m.Twice && m.Falls.IsZero():
+		return "twice, and nobody can tell which falls\n"
+	case m.Twice:
+		return fmt.Sprintf("twice: %v ×%d falls\n", m.Falls, m.Count)
 	}
 	return ""
 }
@@ -137,12 +129,11 @@ func picture(table *Table) string {
 		}
 		b.WriteByte('\n')
 		for _, r := range l.runs {
-			whose := "own"
-			if !r.own {
-				whose = "foreign"
+			fmt.Fprintf(&b, "  %d–%d ×%d from %v until %v known=", r.first, r.end(), r.count, r.pos, r.newest)
+			for i, k := range r.known {
+				fmt.Fprintf(&b, "%s%x at %v", map[bool]string{true: ", "}[i > 0], k.content, k.stamp)
 			}
-			fmt.Fprintf(&b, "  %d–%d %s ×%d from %v until %v hashes=%x\n",
-				r.first, r.end(), whose, r.count, r.pos, r.newest, r.hashes)
+			b.WriteByte('\n')
 		}
 	}
 	for _, k := range table.keysByAge {

@@ -1,6 +1,7 @@
 package lane
 
 import (
+	"cmp"
 	"container/heap"
 	"fmt"
 	"strings"
@@ -22,8 +23,8 @@ type Options struct {
 	// MaxRuns is the number of runs kept, over all lanes; above it the oldest are dropped before their horizon, and
 	// their retries are refused as too old, never counted again. 0 means 4,194,304.
 	MaxRuns int
-	// MaxHashes is the number of content hashes kept per lane; for older requests a retry is recognised, but its
-	// content isn't compared. At most 1,048,576; 0 means 4,096.
+	// MaxHashes is the number of content hashes and stamps kept per lane; for older requests a retry is recognised, but
+	// its content isn't compared, and of two copies it can't be told which falls. At most 1,048,576; 0 means 4,096.
 	MaxHashes int
 	// MaxKeys is the number of keys from which on a new key is refused until old ones expire. 0 means 4,194,304.
 	MaxKeys int
@@ -76,10 +77,27 @@ func (a *Accepted) last() id.Position {
 	return p
 }
 
+// before orders the copies of one request: the first of them stands. By stamp, then by origin; one origin never gives a
+// stamp twice.
+func (a *Accepted) before(b *Accepted) bool {
+	return cmp.Or(cmp.Compare(a.HLC, b.HLC), a.Position.Compare(b.Position)) < 0
+}
+
 func (a *Accepted) check() {
 	if a.Position.IsZero() || a.Count == 0 || a.last().Seq < a.Position.Seq {
 		panic(fmt.Sprintf("lane: accepted %d records at %v", a.Count, a.Position))
 	}
+}
+
+// Meeting says what became of two copies of one request.
+type Meeting struct {
+	// Twice says that the request was there already, at another position.
+	Twice bool
+	// Falls is the first position of the copy that must be compensated, which is the one with the higher (stamp, origin),
+	// and Count the number of its records. It is zero when nobody can tell: the stamp of the copy that was here is
+	// forgotten, or its place.
+	Falls id.Position
+	Count uint32
 }
 
 // Verdict answers a check.
@@ -137,48 +155,52 @@ func (t *Table) Check(producer string, request, content uint64) (Verdict, error)
 	return Verdict{}, nil
 }
 
-// Accept enters a request that this group stamped, when it is applied. If the request is there already, the same event
-// stands in the log twice: Accept returns the other copy's position and true, and one copy must be compensated. The
-// table then keeps this one, unless the other is the group's own too.
-func (t *Table) Accept(producer string, request uint64, a Accepted) (other id.Position, twice bool) {
-	return t.enter(producer, request, a, true)
-}
-
-// AcceptForeign enters a request that another group stamped, when it is applied. If the request lies in a run of this
-// group's own, the same event stands in the log twice: AcceptForeign returns the own copy's position and true, and
-// keeps that.
-func (t *Table) AcceptForeign(producer string, request uint64, a Accepted) (own id.Position, twice bool) {
-	return t.enter(producer, request, a, false)
-}
-
-func (t *Table) enter(producer string, request uint64, a Accepted, own bool) (other id.Position, twice bool) {
+// Accept enters a request when it is applied, whichever group stamped it. If the request is there already, at another
+// position, the same event stands in the log twice, and the meeting says which copy falls. The table keeps the other, so
+// that of any number of copies, in any order, all but the first are named once at least.
+func (t *Table) Accept(producer string, request uint64, a Accepted) Meeting {
 	a.check()
 	if request == 0 {
 		panic("lane: accepted request 0")
 	}
 	l := t.lane(producer)
 	before := len(l.runs)
+	meeting := Meeting{}
 	if r, ok := l.find(request); ok {
 		run := &l.runs[r]
-		other = run.position(request)
-		switch {
-		case other == a.Position, !run.own && !own:
-			return id.Position{}, false // the same record again, or two copies of others: nothing for this group to do
-		case run.own:
-			return other, true
+		here := Accepted{Position: run.position(request), Count: run.count}
+		if here.Position == a.Position {
+			return Meeting{} // the same record again
+		}
+		here.HLC = run.stamp(request)
+		meeting = meet(&here, &a)
+		if meeting.Falls != here.Position {
+			return meeting
 		}
 		l.cut(r, request)
-		twice = true
+	} else if l.accepted(request) {
+		meeting.Twice = true // it was in a run that is forgotten
 	}
 	t.changed(l)
-	l.insert(request, a, own)
+	l.insert(request, a)
 	l.drop(t.opts.MaxHashes)
 	t.runs += len(l.runs) - before
 	t.byAge.moved(l)
 	for t.runs > t.opts.MaxRuns {
 		t.dropOldest()
 	}
-	return other, twice
+	return meeting
+}
+
+// meet says which of two copies falls, the one that is here or the one that comes.
+func meet(here, comes *Accepted) Meeting {
+	switch {
+	case here.HLC == 0:
+		return Meeting{Twice: true}
+	case comes.before(here):
+		return Meeting{Twice: true, Falls: here.Position, Count: here.Count}
+	}
+	return Meeting{Twice: true, Falls: comes.Position, Count: comes.Count}
 }
 
 // lane returns the lane of a producer and opens it if it is new. The name is cloned: what comes in may point into a
@@ -195,6 +217,9 @@ func (t *Table) lane(producer string) *lane {
 	heap.Push(&t.byAge, l)
 	return l
 }
+
+// Horizon is for how long requests and keys are remembered, in milliseconds.
+func (t *Table) Horizon() int64 { return t.opts.Horizon }
 
 // HighWater returns the highest accepted request of a producer.
 func (t *Table) HighWater(producer string) (uint64, bool) {

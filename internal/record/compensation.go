@@ -6,7 +6,7 @@ import (
 	"github.com/tidaldb/tidal/schema"
 )
 
-// Compensation is the body of [KindCompensate]: it takes back what one signal added. It holds that signal's whole
+// Compensation is the body of [KindCompensate] and of [KindDuplicate]: it takes back what one signal added. It holds that signal's whole
 // effect, so that it can be applied before the signal arrives, or where the signal never does.
 type Compensation struct {
 	// Original is the position of the signal.

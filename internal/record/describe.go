@@ -52,7 +52,7 @@ func appendBodyText(line []byte, p *Proposed) []byte {
 		return appendEntityText(line, &p.Entity)
 	case KindErase:
 		return appendRefText(line, "user", p.Erase.User, 0)
-	case KindCompensate:
+	case KindCompensate, KindDuplicate:
 		x := &p.Compensation
 		line = fmt.Appendf(line, " original=%v original_time=", x.Original)
 		line = appendTime(line, x.Time)

@@ -112,7 +112,7 @@ func TestKindsHaveNames(t *testing.T) {
 			}
 		}
 	}
-	if n != len(samples())+2+4 {
-		t.Errorf("%d kinds, %d samples of level 1, 2 kinds of level 2 and 4 of level 3", n, len(samples()))
+	if n != len(samples())+2+5 {
+		t.Errorf("%d kinds, %d samples of level 1, 2 kinds of level 2 and 5 of level 3", n, len(samples()))
 	}
 }

@@ -47,12 +47,15 @@ const (
 	KindEndpoints Kind = 15
 	// KindHome says which region is home. Level 3.
 	KindHome Kind = 16
+	// KindDuplicate takes back what one copy of a signal added that was accepted twice. Its body is that of
+	// [KindCompensate]. Level 3.
+	KindDuplicate Kind = 17
 	// KindAnnotation is a note in the log, such as the reason of a maintenance. It changes nothing. Level 1.
 	KindAnnotation Kind = 129
 )
 
 // lastKind is the highest of the stateful kinds.
-const lastKind = KindHome
+const lastKind = KindDuplicate
 
 // Level is the newest format level that this program reads and writes.
 const Level = 3
@@ -70,7 +73,7 @@ func (k Kind) Level() uint32 {
 		return 0
 	case k == KindSession || k == KindSealingKey:
 		return 2
-	case k >= KindUndo && k <= KindHome:
+	case k >= KindUndo && k <= KindDuplicate:
 		return 3
 	}
 	return 1
@@ -110,6 +113,8 @@ func (k Kind) String() string {
 		return "endpoints"
 	case KindHome:
 		return "home"
+	case KindDuplicate:
+		return "duplicate"
 	case KindAnnotation:
 		return "annotation"
 	}

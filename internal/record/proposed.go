@@ -11,7 +11,7 @@ import (
 // Proposed is one record as a client asked for it, before a leader stamped it. Kind says which of the bodies counts.
 //
 // The leader fills in facts before it stamps: generations, the creator and the cohorts of a signal, and of a
-// compensation all but the position.
+// compensation all but the position. Duplicates are proposed by leaders alone.
 type Proposed struct {
 	Kind Kind
 	// Time is the event time in Unix milliseconds, if HasTime; without it the leader assigns one.
@@ -53,7 +53,7 @@ func (p *Proposed) Check() error {
 	if len(p.Key) > MaxKey {
 		return checkText("key", p.Key, MaxKey)
 	}
-	if p.Kind == KindCompensate { // the leader looks up the rest
+	if p.Kind == KindCompensate || p.Kind == KindDuplicate { // the leader looks up the rest
 		if p.Compensation.Original.Seq == 0 {
 			return fault.Refuse("original", "names no event")
 		}
@@ -74,7 +74,7 @@ func (p *Proposed) checkBody() error {
 		return p.Entity.Check(p.Kind)
 	case KindErase:
 		return p.Erase.Check()
-	case KindCompensate:
+	case KindCompensate, KindDuplicate:
 		return p.Compensation.Check()
 	case KindSchemaVersion:
 		return p.Schema.Check()
@@ -114,7 +114,7 @@ func (p *Proposed) appendBody(dst []byte) []byte {
 		return p.Entity.append(dst, p.Kind)
 	case KindErase:
 		return p.Erase.append(dst)
-	case KindCompensate:
+	case KindCompensate, KindDuplicate:
 		return p.Compensation.append(dst)
 	case KindSchemaVersion:
 		return p.Schema.append(dst)
@@ -152,7 +152,7 @@ func (p *Proposed) DecodeBody(kind Kind, body []byte) error {
 		return DecodeEntity(kind, body, &p.Entity)
 	case KindErase:
 		return DecodeErase(body, &p.Erase)
-	case KindCompensate:
+	case KindCompensate, KindDuplicate:
 		return DecodeCompensation(body, &p.Compensation)
 	case KindSchemaVersion:
 		return DecodeSchemaVersion(body, &p.Schema)
@@ -209,7 +209,7 @@ func (p *Proposed) appendContent(dst []byte) []byte {
 	case KindRelation:
 		r := Relation{Which: p.Relation.Which, On: p.Relation.On, User: p.Relation.User, Target: p.Relation.Target}
 		dst = r.append(dst)
-	case KindCompensate:
+	case KindCompensate, KindDuplicate:
 		x := Compensation{Original: p.Compensation.Original}
 		dst = x.append(dst)
 	case KindSession:

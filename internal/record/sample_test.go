@@ -131,6 +131,9 @@ func samplesOfLevel3() map[string]Proposed {
 			{Replica: 1, Address: "10.0.0.1:7100", URL: "https://one.example:7000"}, {Replica: 300},
 		}}},
 		"home": {Kind: KindHome, Home: Home{Number: 2}},
+		"duplicate": {Kind: KindDuplicate, Compensation: Compensation{
+			Original: original, Time: sampleMillis - 60_000, Schema: sampleHead().Schema, Signal: sampleSignal(),
+		}},
 	}
 }
 
@@ -281,7 +284,7 @@ func drawProposed(t *rapid.T) Proposed {
 	kinds := []Kind{
 		KindSignal, KindSignal, KindMark, KindRelation, KindPut, KindPatch, KindDelete, KindErase,
 		KindCompensate, KindSchemaVersion, KindFormatLevel, KindAnnotation, KindSession, KindSealingKey,
-		KindUndo, KindRegion, KindEndpoints, KindHome,
+		KindUndo, KindRegion, KindEndpoints, KindHome, KindDuplicate,
 	}
 	p := Proposed{Kind: rapid.SampledFrom(kinds).Draw(t, "kind")}
 	user := func() string { return drawText(t, "user", 1, id.MaxLen) }
@@ -305,7 +308,7 @@ func drawProposed(t *rapid.T) Proposed {
 		p.Entity = drawEntity(t, p.Kind)
 	case KindErase:
 		p.Erase.User = user()
-	case KindCompensate:
+	case KindCompensate, KindDuplicate:
 		p.Compensation = Compensation{
 			Time: drawTime(t), Signal: drawSignal(t), Schema: sampleHead().Schema,
 			Original: id.UnpackOrigin(rapid.Uint64().Draw(t, "origin")).At(id.Seq(rapid.Uint64Min(1).Draw(t, "seq"))),
