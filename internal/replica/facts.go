@@ -32,7 +32,7 @@ func (c *Core) facts(w *waiting, p *record.Proposed, current *schema.Schema) err
 		p.Relation.UserGen = c.generation(id.KindUser, p.Relation.User)
 	case record.KindSession:
 		p.Session.UserGen = c.generation(id.KindUser, p.Session.User)
-	case record.KindCompensate:
+	case record.KindCompensate, record.KindDuplicate:
 		if w.takesBack.Seq != 0 {
 			return c.returnable(w.takesBack)
 		}
@@ -230,7 +230,7 @@ func recordBound(p *record.Proposed) int {
 		}
 	case record.KindErase:
 		n += 16 + len(p.Erase.User)
-	case record.KindCompensate:
+	case record.KindCompensate, record.KindDuplicate:
 		n += 64 + len(p.Compensation.Schema) + signalBound(&p.Compensation.Signal)
 	case record.KindSchemaVersion:
 		n += 64 + len(p.Schema.Encoded)

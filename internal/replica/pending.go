@@ -73,8 +73,11 @@ func (c *Core) Originals(now Now, list []Original) {
 		if !c.takebacks.open[o.Position] || !c.stamps() {
 			continue // of an earlier term; who leads then asks anew
 		}
-		p := record.Proposed{Kind: record.KindCompensate, Compensation: o.Compensation}
+		p := record.Proposed{Kind: c.engine.TakesBack(o.Position), Compensation: o.Compensation}
 		switch {
+		case p.Kind == 0: // it was taken back meanwhile
+			delete(c.takebacks.open, o.Position)
+			continue
 		case o.Err == nil:
 			p.Compensation.Original = o.Position
 		case errors.Is(o.Err, fault.ErrGone):
@@ -118,7 +121,7 @@ func (t *takebacks) reconsider() {
 
 // returnable refuses to take an event back a second time.
 func (c *Core) returnable(p id.Position) error {
-	if _, undone := c.suffix.facts[undoneKey(p)]; undone || c.engine.Undone(p) {
+	if _, undone := c.suffix.facts[undoneKey(p)]; undone || c.engine.TakesBack(p) == 0 {
 		return fmt.Errorf("event %v: %w", p, fault.ErrUndone)
 	}
 	return nil

@@ -146,7 +146,7 @@ func (s *suffix) record(p *record.Proposed, m *record.Meta) {
 		}
 	case record.KindErase:
 		s.set(generationKey(id.KindUser, p.Erase.User), fact{stamp: stamp})
-	case record.KindCompensate:
+	case record.KindCompensate, record.KindDuplicate:
 		s.set(undoneKey(p.Compensation.Original), fact{stamp: stamp})
 	case record.KindUndo:
 		s.set(undoneKey(p.Undo.Original), fact{stamp: stamp})
