@@ -83,6 +83,12 @@ func checkMeaning(p *record.Proposed, s *schema.Schema) error {
 		}
 	case record.KindPut, record.KindPatch:
 		return checkFields(&p.Entity, s)
+	case record.KindDuplicate:
+		return fault.Refuse("", "is a duplicate; leaders alone take copies back")
+	case record.KindUndo:
+		if p.Undo.Void {
+			return fault.Refuse("void", "is set; leaders alone say that there is nothing to undo")
+		}
 	}
 	return nil
 }

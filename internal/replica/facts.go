@@ -14,6 +14,9 @@ import (
 // facts fills in what apply must not look up: generations, and the creator of a signal's item. What is unresolved now
 // has no effect, for ever.
 func (c *Core) facts(w *waiting, p *record.Proposed, current *schema.Schema) error {
+	if w.takesBack.Seq != 0 {
+		return c.takesBack(p, w.takesBack)
+	}
 	switch p.Kind {
 	case record.KindSignal:
 		s := &p.Signal
@@ -32,15 +35,9 @@ func (c *Core) facts(w *waiting, p *record.Proposed, current *schema.Schema) err
 		p.Relation.UserGen = c.generation(id.KindUser, p.Relation.User)
 	case record.KindSession:
 		p.Session.UserGen = c.generation(id.KindUser, p.Session.User)
-	case record.KindCompensate, record.KindDuplicate:
-		if w.takesBack.Seq != 0 {
-			return c.returnable(w.takesBack)
-		}
+	case record.KindCompensate:
 		return c.undoable(p.Compensation.Original)
 	case record.KindUndo:
-		if w.takesBack.Seq != 0 {
-			return c.returnable(w.takesBack)
-		}
 		return c.negatable(p.Undo.Original)
 	}
 	return nil

@@ -60,6 +60,7 @@ type sending struct {
 type hope struct {
 	wish
 	open  int  // attempts without an answer
+	undo  bool // it takes an event back
 	far   bool // it's sent to several regions, each of which may have a copy
 	doubt bool // an attempt may have been written without an acknowledgement
 }
@@ -310,6 +311,8 @@ func (s *squall) look(r *rig) {
 
 func (s *squall) answered(r *rig, w *hope, reply replica.Reply) {
 	switch {
+	case w.undo && (reply.Err == nil || errors.Is(reply.Err, fault.ErrUndone)):
+		w.acked = true
 	case reply.Err == nil:
 		s.acknowledged(r, w, reply.Receipt)
 	case errors.Is(reply.Err, fault.ErrUnknown):

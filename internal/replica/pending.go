@@ -73,12 +73,10 @@ func (c *Core) Originals(now Now, list []Original) {
 		if !c.takebacks.open[o.Position] || !c.stamps() {
 			continue // of an earlier term; who leads then asks anew
 		}
-		p := record.Proposed{Kind: c.engine.TakesBack(o.Position), Compensation: o.Compensation}
+		var p record.Proposed
 		switch {
-		case p.Kind == 0: // it was taken back meanwhile
-			delete(c.takebacks.open, o.Position)
-			continue
 		case o.Err == nil:
+			p = record.Proposed{Kind: record.KindCompensate, Compensation: o.Compensation}
 			p.Compensation.Original = o.Position
 		case errors.Is(o.Err, fault.ErrGone):
 			delete(c.takebacks.open, o.Position)
@@ -119,10 +117,14 @@ func (t *takebacks) reconsider() {
 	t.again = nil
 }
 
-// returnable refuses to take an event back a second time.
-func (c *Core) returnable(p id.Position) error {
-	if _, undone := c.suffix.facts[undoneKey(p)]; undone || c.engine.TakesBack(p) == 0 {
-		return fmt.Errorf("event %v: %w", p, fault.ErrUndone)
+// takesBack fills in by what kind of record an event is taken back, and refuses to take it back a second time.
+func (c *Core) takesBack(p *record.Proposed, at id.Position) error {
+	kind := c.engine.TakesBack(at)
+	if _, undone := c.suffix.facts[undoneKey(at)]; undone || kind == 0 {
+		return fmt.Errorf("event %v: %w", at, fault.ErrUndone)
+	}
+	if p.Kind != record.KindUndo {
+		p.Kind = kind
 	}
 	return nil
 }
