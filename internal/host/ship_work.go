@@ -7,6 +7,7 @@ import (
 	"github.com/tidaldb/tidal/internal/engine"
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/reconcile"
 	"github.com/tidaldb/tidal/internal/record"
 	"github.com/tidaldb/tidal/internal/ship"
 )
@@ -23,13 +24,10 @@ func (b *Base) ShipWork(w ship.Work) ship.WorkResult {
 	return r
 }
 
-// placeOfRange reads of which events a range entry is.
+// placeOfRange reads of which events a range entry of the own log is.
 func placeOfRange(entry []byte) (o id.Origin, first, last id.Seq, err error) {
-	c, err := engine.DecodeEntry(entry)
-	if err != nil {
-		return o, 0, 0, err
-	}
-	return c.Range.Origin, c.Range.First, c.Range.Last, nil
+	g, err := engine.GlanceRange(entry)
+	return g.Origin, g.First, g.Last, err
 }
 
 // foldOverlap verifies a range, and returns what of it lies behind an event: the events up to there are folded from the own
@@ -60,16 +58,37 @@ func (b *Base) foldOverlap(it *ship.Item, after id.Seq) ([]byte, error) {
 	return rest.AppendEntry(nil), nil
 }
 
-// foldOwn folds the batches of an origin from first to last, which the own log must have.
+// foldOwn folds the events of an origin from first to last, which the own log must have: as batches, or as ranges that begin
+// and end where these do.
 func (b *Base) foldOwn(o id.Origin, first, last id.Seq) (*engine.Compacted, error) {
-	fold := b.compactor()
+	var all *engine.Compacted
 	for next := first; next <= last; {
-		batches, err := b.Streams().Read(o, next-1, streamWork)
+		part, err := b.foldBatches(o, next, last)
+		if errors.Is(err, fault.ErrGone) {
+			part, err = b.ownRange(o, next, last)
+		}
+		if err == nil && all != nil {
+			part, err = all.Join(part)
+		}
 		if err != nil {
 			return nil, err
 		}
+		all, next = part, part.Range.Last+1
+	}
+	return all, nil
+}
+
+// foldBatches folds the batches that the own log has from first on, up to last or as far as they go.
+func (b *Base) foldBatches(o id.Origin, first, last id.Seq) (*engine.Compacted, error) {
+	fold := b.compactor()
+	next := first
+	for next <= last {
+		batches, err := b.Streams().Read(o, next-1, streamWork)
+		if err != nil && (next == first || !errors.Is(err, fault.ErrGone)) {
+			return nil, err
+		}
 		if len(batches) == 0 {
-			return nil, fmt.Errorf("the log ends at %d: %w", next-1, fault.ErrGone)
+			break
 		}
 		for _, data := range batches {
 			_, h, err := record.Glance(data)
@@ -80,7 +99,8 @@ func (b *Base) foldOwn(o id.Origin, first, last id.Seq) (*engine.Compacted, erro
 				break
 			}
 			if h.First < next || h.Last > last {
-				return nil, errors.Join(fault.ErrGone, fmt.Errorf("batch %d to %d doesn't end there", h.First, h.Last))
+				return nil, fmt.Errorf("batch %d to %d of %v doesn't begin or end where the range does: %w", h.First, h.Last, o,
+					fault.ErrForked)
 			}
 			if err := fold.Add(data); err != nil {
 				return nil, err
@@ -88,5 +108,21 @@ func (b *Base) foldOwn(o id.Origin, first, last id.Seq) (*engine.Compacted, erro
 			next = h.Last + 1
 		}
 	}
+	if next == first {
+		return nil, fmt.Errorf("nothing of %v is in the log: %w", o.At(first), fault.ErrGone)
+	}
 	return fold.Finish()
+}
+
+// ownRange returns the range in the own log that begins at first and ends at last or before.
+func (b *Base) ownRange(o id.Origin, first, last id.Seq) (*engine.Compacted, error) {
+	entry, err := b.Streams().Range(o, first-1, reconcile.RangeBytes)
+	if err != nil {
+		return nil, err
+	}
+	c, err := engine.DecodeEntry(entry)
+	if err == nil && (c.Range.First != first || c.Range.Last > last) {
+		err = fmt.Errorf("the log has %v as range %v alone: %w", o.At(first), c.Range, fault.ErrGone)
+	}
+	return c, err
 }

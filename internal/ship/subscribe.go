@@ -233,15 +233,20 @@ func (c *Core) given(r *region, p *Packet) {
 		return
 	}
 	for _, o := range p.Gone {
-		if r.tooFar == nil {
-			r.tooFar = map[id.Origin]bool{}
-		}
-		if len(r.tooFar) < maxOrigins {
-			r.tooFar[o] = true
-		}
+		r.lacks(o)
 		c.refuse(r, p.From, CauseGone, "it can't give what is missing here of origin "+o.String())
 	}
 	c.inOrder(r, s, p)
+}
+
+// lacks notes that a region can't give an origin from where it stands here.
+func (r *region) lacks(o id.Origin) {
+	if r.tooFar == nil {
+		r.tooFar = map[id.Origin]bool{}
+	}
+	if len(r.tooFar) < maxOrigins {
+		r.tooFar[o] = true
+	}
 }
 
 // rather moves to a region's leader, once in a while, if somebody else has answered.

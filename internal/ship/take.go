@@ -186,12 +186,14 @@ func (c *Core) folded(w *WorkResult) {
 	switch {
 	case w.Err != nil:
 		c.again(w.Origin)
-		if errors.Is(w.Err, fault.ErrNotFound) {
-			c.refuse(r, w.Peer, CauseGone, "a range of its can't be taken: "+w.Err.Error())
+		if errors.Is(w.Err, fault.ErrGone) {
+			// What is here of it was let go, or compacted otherwise. Somebody else may have what goes with that.
+			c.refuse(r, w.Peer, CauseGone, "a range of its doesn't go with what is here: "+w.Err.Error())
+			r.lacks(w.Origin)
 		} else {
 			c.refuse(r, w.Peer, CauseDamaged, "a range of its can't be taken: "+w.Err.Error())
+			c.block(w.Origin)
 		}
-		c.block(w.Origin)
 		c.later(r)
 	default:
 		a.folded, a.First, a.Data = true, w.After+1, w.Entry
