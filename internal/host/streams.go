@@ -44,10 +44,10 @@ type stretch struct {
 	unread bool
 }
 
-// streamSpan is what a stretch holds of one origin.
+// streamSpan is what a stretch holds of one origin without a gap. There is more than one of an origin only if something came twice.
 type streamSpan struct {
 	origin      id.Origin
-	first, last id.Seq // from the lowest number to the highest
+	first, last id.Seq
 	at          uint64 // the first entry
 	bytes       int64
 	behind      id.Seq // first number behind the last compacted range among them; 0 without one
@@ -171,12 +171,18 @@ func (x *stretch) add(kind wal.Kind, index uint64, data []byte) {
 		return
 	}
 	x.newest = max(x.newest, at.written)
-	span := x.span(at.origin)
-	if span == nil {
+	span := x.span(at.origin, at.first)
+	if span == nil && at.first > 1 {
+		span = x.span(at.origin, at.first-1)
+	}
+	switch {
+	case span == nil:
 		x.spans = append(x.spans, streamSpan{origin: at.origin, first: at.first, last: at.last, at: index})
 		span = &x.spans[len(x.spans)-1]
+	case at.last <= span.last:
+		return // it came twice
 	}
-	span.first, span.last = min(span.first, at.first), max(span.last, at.last)
+	span.last = at.last
 	span.bytes += int64(len(data))
 	if at.ranged {
 		span.behind = max(span.behind, at.last+1)
@@ -201,11 +207,11 @@ func glance(data []byte) (holding, error) {
 	return holding{origin, h.First, h.Last, int64(h.Timestamp / 1e6), false}, err
 }
 
-// span returns what a stretch holds of an origin, nil for nothing.
-func (x *stretch) span(origin id.Origin) *streamSpan {
+// span returns what a stretch holds around an event, nil for nothing.
+func (x *stretch) span(origin id.Origin, seq id.Seq) *streamSpan {
 	for i := range x.spans {
-		if x.spans[i].origin == origin {
-			return &x.spans[i]
+		if p := &x.spans[i]; p.origin == origin && p.first <= seq && seq <= p.last {
+			return p
 		}
 	}
 	return nil
@@ -221,11 +227,14 @@ func (s *Streams) tidy() error {
 	s.stretches = s.stretches[n:]
 	for i := range s.stretches {
 		x := &s.stretches[i]
+		if x.first < base {
+			x.first, x.unread = base, true // it was of two files
+		}
 		if !x.unread {
 			continue
 		}
 		known := stretch{first: x.first, last: x.last}
-		for next := max(x.first, base); next <= x.last; {
+		for next := x.first; next <= x.last; {
 			entries, err := s.base.Log.Entries(next, x.last+1, replayBytes)
 			if err != nil {
 				return err

@@ -35,12 +35,12 @@ func (s *Streams) Range(origin id.Origin, after id.Seq, maxBytes int) (entry []b
 func (s *Streams) ranged(origin id.Origin, seq id.Seq) ([]byte, error) {
 	from := uint64(0)
 	for {
-		at, until, err := s.find(origin, seq, from)
+		at, until, err := s.find(origin, seq, from, false)
 		if err != nil || until == 0 {
 			return nil, err
 		}
 		from = until + 1
-		if !s.rangeIn(origin, at) {
+		if !s.rangeIn(origin, seq, at) {
 			continue
 		}
 		for at <= until {
@@ -67,14 +67,14 @@ func (s *Streams) ranged(origin id.Origin, seq id.Seq) ([]byte, error) {
 	}
 }
 
-// rangeIn reports whether the stretch of an entry holds ranges of an origin.
-func (s *Streams) rangeIn(origin id.Origin, entry uint64) bool {
+// rangeIn reports whether an event may lie in a range in the stretch of an entry.
+func (s *Streams) rangeIn(origin id.Origin, seq id.Seq, entry uint64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range s.stretches {
 		if x := &s.stretches[i]; x.first <= entry && entry <= x.last {
-			p := x.span(origin)
-			return p != nil && p.behind != 0
+			p := x.span(origin, seq)
+			return p != nil && seq < p.behind
 		}
 	}
 	return false

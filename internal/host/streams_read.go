@@ -36,16 +36,19 @@ func (s *Streams) first(origin id.Origin, ranges bool) id.Seq {
 	if s.tidy() != nil {
 		return first // who reads on learns why
 	}
-	for i := len(s.stretches) - 1; i >= 0; i-- {
-		p := s.stretches[i].span(origin)
-		switch {
-		case p == nil:
-		case p.last+1 < first:
-			return first
-		case p.behind != 0 && !ranges:
-			return min(first, p.behind)
-		default:
-			first = min(first, p.first)
+	for before := first + 1; first < before; { // what came twice may lie behind what follows it
+		before = first
+		for i := len(s.stretches) - 1; i >= 0; i-- {
+			for j := range s.stretches[i].spans {
+				p := &s.stretches[i].spans[j]
+				switch {
+				case p.origin != origin || p.last+1 < first || p.first >= first:
+				case p.behind != 0 && !ranges:
+					return min(first, p.behind)
+				default:
+					first = p.first
+				}
+			}
 		}
 	}
 	return first
@@ -59,13 +62,15 @@ func (s *Streams) Bytes(origin id.Origin, after id.Seq) int64 {
 		return 0
 	}
 	var total int64
-	for i := len(s.stretches) - 1; i >= 0; i-- {
-		p := s.stretches[i].span(origin)
-		if p == nil || p.last <= after {
-			continue
+	for i := range s.stretches {
+		for j := range s.stretches[i].spans {
+			p := &s.stretches[i].spans[j]
+			if p.origin != origin || p.last <= after {
+				continue
+			}
+			part := p.last - max(p.first-1, after)
+			total += int64(float64(p.bytes) * float64(part) / float64(p.last-p.first+1))
 		}
-		part := p.last - max(p.first-1, after)
-		total += int64(float64(p.bytes) * float64(part) / float64(p.last-p.first+1))
 	}
 	return total
 }
@@ -79,9 +84,13 @@ func (s *Streams) Bytes(origin id.Origin, after id.Seq) int64 {
 func (s *Streams) Read(origin id.Origin, after id.Seq, maxBytes int) ([][]byte, error) {
 	r := streamReader{s: s, origin: origin, next: after + 1, maxBytes: maxBytes}
 	for {
-		at, until, err := s.find(origin, r.next, r.from)
+		at, until, err := s.find(origin, r.next, r.from, !r.afresh)
 		if err != nil {
 			return nil, err
+		}
+		if until == 0 && !r.afresh {
+			r.from, r.afresh = 0, true // what came twice may lie in front of what it follows
+			continue
 		}
 		if until == 0 {
 			break
@@ -112,8 +121,8 @@ func (s *Streams) limit(origin id.Origin) id.Seq {
 }
 
 // find returns the entries among which an event may be: the first stretch, from an entry on, that may hold it, or what is left of
-// that where somebody read up to there. until is 0 when there are none.
-func (s *Streams) find(origin id.Origin, seq id.Seq, from uint64) (at, until uint64, err error) {
+// that, if goOn is set, where somebody read up to there. until is 0 when there are none.
+func (s *Streams) find(origin id.Origin, seq id.Seq, from uint64, goOn bool) (at, until uint64, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if seq > s.visible.Get(origin) {
@@ -124,7 +133,7 @@ func (s *Streams) find(origin id.Origin, seq id.Seq, from uint64) (at, until uin
 	}
 	from = max(from, s.base.Log.FirstIndex())
 	for i := range s.recent {
-		if c := &s.recent[i]; c.origin == origin && c.after+1 == seq {
+		if c := &s.recent[i]; goOn && c.origin == origin && c.after+1 == seq {
 			from = max(from, c.entry)
 		}
 	}
@@ -133,7 +142,7 @@ func (s *Streams) find(origin id.Origin, seq id.Seq, from uint64) (at, until uin
 		if x.last < from {
 			continue
 		}
-		if p := x.span(origin); p != nil && p.first <= seq && seq <= p.last {
+		if p := x.span(origin, seq); p != nil {
 			return max(p.at, from), x.last, nil
 		}
 	}
@@ -146,11 +155,11 @@ func (s *Streams) firstBehind(origin id.Origin, seq id.Seq) id.Seq {
 	defer s.mu.Unlock()
 	out := s.visible.Get(origin) + 1
 	for i := range s.stretches {
-		p := s.stretches[i].span(origin)
-		if p == nil || p.last < seq {
-			continue
+		for j := range s.stretches[i].spans {
+			if p := &s.stretches[i].spans[j]; p.origin == origin && p.last >= seq {
+				out = min(out, max(p.first, p.behind, seq))
+			}
 		}
-		out = min(out, max(p.first, p.behind, seq))
 	}
 	return out
 }
@@ -176,6 +185,7 @@ type streamReader struct {
 	origin   id.Origin
 	next     id.Seq // the event to look for
 	from     uint64 // entries below aren't looked at
+	afresh   bool   // wherever somebody ended
 	maxBytes int
 	bytes    int
 	out      [][]byte
