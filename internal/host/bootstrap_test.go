@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	pebblevfs "github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
@@ -16,11 +17,26 @@ import (
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/host"
 	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/record"
+	"github.com/tidaldb/tidal/internal/replica"
 	"github.com/tidaldb/tidal/internal/transport"
 )
 
 // smallLog is for members with little in their logs.
 func smallLog(o *host.Options) { o.SegmentBytes = 1 << 16 }
+
+// foundHome founds a database in which regions 1, 7 and 8 are about to begin.
+func (g *group) foundHome(address string) *host.Replica {
+	g.t.Helper()
+	r := g.found(address)
+	for number, name := range map[id.Region]string{0: "home", 1: "one", 7: "seven", 8: "eight"} {
+		records := []record.Proposed{{Kind: record.KindRegion, Region: record.RegionInfo{Number: number, Name: name}}}
+		if _, err := r.Write(g.t.Context(), &replica.Request{Records: records, Content: record.ContentHash(records)}); err != nil {
+			g.t.Fatal(err)
+		}
+	}
+	return r
+}
 
 // vectorOf is what a replica has applied.
 func vectorOf(r *host.Replica) (v id.VersionVector) {
@@ -36,7 +52,7 @@ func vectorOf(r *host.Replica) (v id.VersionVector) {
 func TestAnEmptyRegionBeginsWithAnotherOnesState(t *testing.T) {
 	g := newGroup(t)
 	g.tune = smallLog
-	a := g.found("a")
+	a := g.foundHome("a")
 	fill(t, a, 1, 200)
 	before := vectorOf(a)
 	ctx, stop := context.WithCancel(t.Context())
@@ -84,7 +100,7 @@ func TestAnEmptyRegionBeginsWithAnotherOnesState(t *testing.T) {
 func TestACopyForAnEmptyRegionIsTheSource(t *testing.T) {
 	g := newGroup(t)
 	g.tune = smallLog
-	a := g.found("a")
+	a := g.foundHome("a")
 	fill(t, a, 3, 300)
 	if err := host.Begin(t.Context(), g.options("b"), 1, a, "nobody", "a"); err != nil {
 		t.Fatal(err)
@@ -100,13 +116,20 @@ func TestACopyForAnEmptyRegionIsTheSource(t *testing.T) {
 func TestWhoCannotBeginIsTold(t *testing.T) {
 	g := newGroup(t)
 	g.tune = smallLog
-	a := g.found("a")
+	a := g.foundHome("a")
 	other := newGroup(t).found("x")
 	if err := host.Begin(t.Context(), g.options("b"), 1, other, "a"); !errors.Is(err, fault.ErrForeign) {
 		t.Errorf("a copy of another database: %v", err)
 	}
 	if err := host.Begin(t.Context(), g.options("b"), 0, a, "a"); !errors.Is(err, fault.ErrInput) {
 		t.Errorf("a copy of the own region: %v", err)
+	}
+	// Of region 5 it may hear yet, so that is asked for until there's no patience left.
+	opts := g.options("b")
+	opts.Group.JoinTimeout = time.Millisecond
+	if err := host.Begin(t.Context(), opts, 5, a, "a"); !errors.Is(err, fault.ErrOverloaded) ||
+		!strings.Contains(err.Error(), "hasn't heard of region 5") {
+		t.Errorf("a copy for a region that isn't in the table: %v", err)
 	}
 	if err := host.Begin(t.Context(), g.options("b"), 1, a); !errors.Is(err, fault.ErrInput) {
 		t.Errorf("a copy of nobody: %v", err)
@@ -122,7 +145,7 @@ func TestACrashWhileARegionBeginsLeavesNothingOrAll(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed(t), 0))
 	g := newGroup(t)
 	g.tune = smallLog
-	a := g.found("a")
+	a := g.foundHome("a")
 	fill(t, a, 4, 60)
 	if err := a.Checkpoint(t.Context()); err != nil {
 		t.Fatal(err)
@@ -208,6 +231,7 @@ func (f *flaky) Ask(ctx context.Context, address string, request []byte) ([]byte
 // begins fills the directory of region 7's first member at b, over a flaky network.
 func (g *group) begins(of *host.Replica, fails func(int) (bool, bool), from ...string) (*flaky, error) {
 	opts := g.options("b")
+	opts.Group.JoinTimeout = 3 * time.Second // for which somebody who gives nothing any more is asked
 	over := &flaky{fails: fails}
 	network := opts.Group.Network
 	opts.Group.Network = func(o transport.Options) (_ transport.Transport, err error) {
@@ -222,7 +246,7 @@ func (g *group) begins(of *host.Replica, fails func(int) (bool, bool), from ...s
 func TestACopyGoesOnWhereTheConnectionBroke(t *testing.T) {
 	g := newGroup(t)
 	g.tune = smallLog
-	a := g.found("a")
+	a := g.foundHome("a")
 	fill(t, a, 5, 300)
 	host.Pieces(a, 1024)
 	over, err := g.begins(a, func(n int) (bool, bool) { return n == 3 || n == 8, n == 5 || n == 6 || n == 12 }, "a")
@@ -239,7 +263,7 @@ func TestACopyGoesOnWhereTheConnectionBroke(t *testing.T) {
 func TestACopyBeginsAnewAtAnotherMember(t *testing.T) {
 	g := newGroup(t)
 	g.tune = smallLog
-	a := g.found("a")
+	a := g.foundHome("a")
 	fill(t, a, 6, 300)
 	c := g.start("c", "a")
 	g.await("the other member has all of it", func() bool { return vectorOf(c).Equal(vectorOf(a)) })
@@ -264,7 +288,7 @@ func TestACopyBeginsAnewAtAnotherMember(t *testing.T) {
 func TestOneCopyAtATime(t *testing.T) {
 	g := newGroup(t)
 	g.tune = smallLog
-	a := g.found("a")
+	a := g.foundHome("a")
 	fill(t, a, 7, 300)
 	host.Pieces(a, 1024)
 	var second sync.WaitGroup

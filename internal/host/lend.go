@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tidaldb/tidal/internal/engine"
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/id"
 )
@@ -67,7 +68,9 @@ func (r *Replica) lend(ctx context.Context, request []byte) piece {
 	if err != nil {
 		return piece{Code: pieceRefused, Text: err.Error()}
 	}
-	if err := r.lendable(w.Region); err != nil {
+	if err := r.lendable(w.Region); errors.Is(err, fault.ErrNotYet) {
+		return piece{Code: pieceBusy, Text: err.Error()}
+	} else if err != nil {
 		return piece{Code: pieceRefused, Text: err.Error()}
 	}
 	one, no := r.lends.find(r, &w)
@@ -77,12 +80,21 @@ func (r *Replica) lend(ctx context.Context, request []byte) piece {
 	return one.give(ctx, &w)
 }
 
-// lendable refuses who can't begin with this member's state.
+// lendable refuses who can't begin with this member's state, and who can't yet: only of a region that is in the table here is the
+// log kept that lies behind its copy.
 func (r *Replica) lendable(region id.Region) error {
 	if region == r.base.identity.Region {
 		return fault.Refuse("region", "%d is this member's own; a new member of it joins it", region)
 	}
-	return nil
+	return r.Read(func(e *engine.Engine) error {
+		switch known, ok := e.Region(region); {
+		case !ok:
+			return fmt.Errorf("this member hasn't heard of region %d yet: %w", region, fault.ErrNotYet)
+		case known.Removed:
+			return fault.Refuse("region", "%d, %s, was removed; numbers are given once", region, known.Name)
+		}
+		return nil
+	})
 }
 
 // find returns the copy that is asked for, which may be a new one, or what to answer if there is none.

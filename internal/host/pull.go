@@ -165,8 +165,8 @@ func (p *pulled) more() error {
 			return nil
 		case err == nil: // there is none yet, and the member was waited for
 			continue
-		case p.over(), p.copy == 0, errors.Is(err, fault.ErrNotFound), final(err):
-			return err
+		case p.copy == 0, errors.Is(err, fault.ErrNotFound), final(err), p.over(), p.still() > lendIdle:
+			return err // another member may give one
 		}
 		select {
 		case <-pause.C:
@@ -207,5 +207,6 @@ type patience struct {
 
 func newPatience(bound time.Duration) *patience { return &patience{bound, time.Now()} }
 
-func (p *patience) moved()     { p.last = time.Now() }
-func (p *patience) over() bool { return time.Since(p.last) > p.bound }
+func (p *patience) moved()               { p.last = time.Now() }
+func (p *patience) still() time.Duration { return time.Since(p.last) }
+func (p *patience) over() bool           { return p.still() > p.bound }
