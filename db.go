@@ -77,7 +77,7 @@ func Open(dir string, s *schema.Schema, opts *Options) (*DB, error) {
 	var leads func(bool)
 	newcomer := false
 	if o.Group != nil {
-		db.reign, leads, newcomer = newReign(s), db.leads, len(o.Group.Join) > 0
+		db.reign, leads, newcomer = newReign(s), db.leads, o.Group.Joins()
 	}
 	r, err := host.Open(context.Background(), host.Options{
 		Group: o.Group, Leads: leads,
@@ -187,12 +187,15 @@ func (db *DB) upgrade(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if level < record.Level {
+	if level < record.Level && db.host.Home() { // others learn it from home
 		records := []record.Proposed{raiseLevel()}
 		_, err := db.host.Write(ctx, &replica.Request{Records: records, Content: record.ContentHash(records)})
 		if err != nil {
 			return fmt.Errorf("raise the format level to %d: %w", record.Level, err)
 		}
+	}
+	if !db.host.Home() {
+		return nil
 	}
 	return db.host.TendKeys(ctx, false)
 }

@@ -88,16 +88,27 @@ func (x *reign) end() {
 	}
 }
 
-// reignPause is between attempts to begin a reign.
+// reignPause is between attempts to begin a reign, and between looks at what other regions have entered then.
 const reignPause = 250 * time.Millisecond
 
-// reigns begins a reign, again and again until it succeeds or ctx ends.
+// reigns begins a reign, again and again until it succeeds, and then sees to what comes of other regions, until ctx ends.
 func (db *DB) reigns(ctx context.Context) {
 	x := db.reign
+	pause := time.NewTicker(reignPause)
+	defer pause.Stop()
+	begun := false
 	for {
-		err := db.adopt(ctx, x.schema)
-		if err == nil {
-			err = db.upgrade(ctx)
+		var err error
+		switch {
+		case !db.host.Writes(): // what there is to enter, regions that take writes enter; this one does when it's promoted
+			begun = false
+		case begun:
+			err = db.unite(ctx)
+		default:
+			if err = db.adopt(ctx, x.schema); err == nil {
+				err = db.upgrade(ctx)
+			}
+			begun = err == nil
 		}
 		if ctx.Err() != nil {
 			return
@@ -105,25 +116,20 @@ func (db *DB) reigns(ctx context.Context) {
 		if !lostLead(err) {
 			x.fail(err)
 		}
-		if err == nil {
-			return
-		}
 		if hopeless(err) {
 			x.once.Do(func() { close(x.final) })
 			return
 		}
-		pause := time.NewTimer(reignPause)
 		select {
 		case <-pause.C:
 		case <-ctx.Done():
-			pause.Stop()
 			return
 		}
 	}
 }
 
-// follows reports whether this is a member of a group of which another one leads.
-func (db *DB) follows() bool { return db.reign != nil && !db.host.Leading() }
+// follows reports whether this is a member of a group of which another one leads, or of a region that takes no writes.
+func (db *DB) follows() bool { return db.reign != nil && (!db.host.Leading() || !db.host.Writes()) }
 
 // hopeless reports whether an error comes of what was asked for, and not of the moment.
 func hopeless(err error) bool {

@@ -116,6 +116,7 @@ func (db *DB) rankOnce(ctx context.Context, q *query.Query) (*Answer, error) {
 		return nil, err
 	}
 	a.take(job, list)
+	a.Stats.Unreachable, a.Stats.Lag = db.host.Reach()
 	return a, nil
 }
 

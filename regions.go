@@ -5,9 +5,13 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tidaldb/tidal/internal/engine"
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/host"
 	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/record"
+	"github.com/tidaldb/tidal/internal/replica"
+	"github.com/tidaldb/tidal/schema"
 )
 
 // ReadOnlyError says that the region takes no writes, and which region does. Reach it with errors.As. Nothing was written, so
@@ -64,7 +68,7 @@ type RegionStatus struct {
 	Vector VersionVector
 	// Source names the region from which what was written there comes: itself, or another one that passes it on.
 	Source string
-	// Done and Total are bytes of a gap that is being closed; Total is 0 if none is.
+	// Done and Total are events of a gap that is being closed; Total is 0 if none is.
 	Done, Total int64
 	// Refused counts what came from it and was refused, by cause.
 	Refused map[string]uint64
@@ -121,4 +125,67 @@ func (db *DB) awaitGeo(ctx context.Context, r *Receipt) error {
 		return fmt.Errorf("wait for another region: %w", err)
 	}
 	return nil
+}
+
+// unite enters the schema that has what regions have added at the same time, each to what it knew. Home does it for all.
+func (db *DB) unite(ctx context.Context) error {
+	if !db.host.Elsewhere() || !db.host.Home() {
+		return nil
+	}
+	db.growing.Lock()
+	defer db.growing.Unlock()
+	var next *schema.Schema
+	var hash schema.Hash
+	err := db.read(ctx, func(e *engine.Engine) error {
+		var err error
+		_, hash = e.Schema()
+		next, err = united(e.Schemas(), hash)
+		return err
+	})
+	if err != nil || next == nil {
+		return err
+	}
+	records := []record.Proposed{{
+		Kind:   record.KindSchemaVersion,
+		Schema: record.SchemaVersion{Parent: next.Parent, Encoded: next.Encode()},
+	}}
+	_, err = db.host.Write(context.WithoutCancel(ctx), &replica.Request{
+		Records: records, Content: record.ContentHash(records),
+	})
+	if err != nil {
+		return fmt.Errorf("unite what regions have added to schema %s, as version %d: %w", next.Name, next.Version, err)
+	}
+	return nil
+}
+
+// united returns the version that has what the current one lacks of another that is known, nil if it lacks nothing.
+func united(all []*schema.Schema, current schema.Hash) (*schema.Schema, error) {
+	known := make(map[schema.Hash]*schema.Schema, len(all))
+	for _, s := range all {
+		known[s.Hash()] = s
+	}
+	now := known[current]
+	if now == nil {
+		return nil, nil
+	}
+	for _, other := range all {
+		if schema.Extends(other, now) == nil {
+			continue
+		}
+		base := other
+		for base != nil && schema.Extends(base, now) != nil {
+			base = known[base.Parent]
+		}
+		if base == nil {
+			continue // no common ancestor is known
+		}
+		next, err := schema.Union(base, now, other)
+		if err != nil {
+			return nil, err
+		}
+		if known[next.Hash()] == nil {
+			return next, nil
+		}
+	}
+	return nil, nil
 }

@@ -179,9 +179,11 @@ func (db *DB) sweeps(ctx context.Context) {
 	}
 }
 
-// lostLead reports whether an error comes of leadership moving: whoever leads next does the same again.
+// lostLead reports whether an error comes of leadership moving, or of the region having become one that takes no writes: whoever
+// leads next, or the other regions do the same again.
 func lostLead(err error) bool {
-	return errors.Is(err, fault.ErrNotLeader) || errors.Is(err, fault.ErrUnknown) || errors.Is(err, fault.ErrClock)
+	return errors.Is(err, fault.ErrNotLeader) || errors.Is(err, fault.ErrUnknown) || errors.Is(err, fault.ErrClock) ||
+		errors.Is(err, fault.ErrReadOnly)
 }
 
 // stopSweeping ends the goroutine, writes down what was refused, and returns what failed.
@@ -207,13 +209,21 @@ func (db *DB) stopSweeping() error {
 	return w.failed
 }
 
-// sweep ends the sessions whose time is up, writes refusals down that nothing else has, and sees to the keys.
+// sweep ends the sessions whose time is up, writes refusals down that nothing else has, and sees to the keys, at home.
 func (db *DB) sweep(ctx context.Context) error {
 	now := db.now().UnixMilli()
 	if db.follows() {
 		return db.glance(ctx, now)
 	}
-	for {
+	ends := true
+	if missing, _ := db.host.Reach(); len(missing) > 0 {
+		// A session that nobody has written in may have been written in there.
+		ends = false
+		if err := db.glance(ctx, now); err != nil {
+			return err
+		}
+	}
+	for ends {
 		name, ok := db.sessions.pop(now)
 		if !ok {
 			break
@@ -225,6 +235,9 @@ func (db *DB) sweep(ctx context.Context) error {
 	}
 	if err := db.writeRefusals(ctx); err != nil {
 		return err
+	}
+	if !db.host.Home() {
+		return nil
 	}
 	if err := db.host.TendKeys(ctx, false); err != nil {
 		return fmt.Errorf("tend keys: %w", err)

@@ -158,6 +158,10 @@ func (db *DB) proposeUndo(ctx context.Context, p *record.Proposed, x *Undo) erro
 	if err != nil {
 		return err
 	}
+	if db.host.StampedElsewhere(at) {
+		p.Kind, p.Undo.Original = record.KindUndo, at
+		return nil
+	}
 	p.Kind = record.KindCompensate
 	p.Compensation, err = db.host.Original(at)
 	p.Compensation.Original = at // which is all that tells one undo from another

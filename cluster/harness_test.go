@@ -34,13 +34,21 @@ type fleet struct {
 
 func newFleet(t *testing.T) *fleet {
 	t.TempDir() // the first one decides when all of them go: behind the members
-	f := &fleet{t: t, net: pair.New(pair.Options{}), members: map[string]*Member{}, dirs: map[string]string{}}
+	net := pair.New(pair.Options{})
+	t.Cleanup(func() {
+		if err := net.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return newFleetOn(t, net)
+}
+
+// newFleetOn returns a fleet on a network that others may be on.
+func newFleetOn(t *testing.T, net *pair.Network) *fleet {
+	f := &fleet{t: t, net: net, members: map[string]*Member{}, dirs: map[string]string{}}
 	t.Cleanup(func() {
 		for address := range f.members {
 			f.close(address)
-		}
-		if err := f.net.Close(); err != nil {
-			t.Error(err)
 		}
 	})
 	return f
@@ -57,7 +65,7 @@ func (f *fleet) config(address string, join ...string) Config {
 		// A slow disk, and tests beside it, make members wait for each other.
 		ElectionTimeout: 600 * time.Millisecond,
 		network: func(o transport.Options) (transport.Transport, error) {
-			return f.net.Join(address, pair.Member{Identity: o.Identity, Handler: o.Handler, Admit: o.Admit})
+			return f.net.Join(address, pair.Member{Identity: o.Identity, Handler: o.Handler, Admit: o.Admit, Regions: o.Regions})
 		},
 	}
 }

@@ -14,7 +14,7 @@ import (
 // answer answers a question, or has the leader answer it.
 func (r *Replica) answer(ctx context.Context, q *question) (a answer) {
 	now := r.loop.now().Wall / 1e6
-	if q.Kind != questionWhere {
+	if q.Kind != questionWhere && q.Kind != questionRegions {
 		r.awaitLeader(ctx)
 	}
 	here := r.loop.here()
@@ -22,6 +22,8 @@ func (r *Replica) answer(ctx context.Context, q *question) (a answer) {
 	a.Members = here.members.List()
 	var err error
 	switch {
+	case q.Kind.ofRegions():
+		return r.answerRegions(ctx, q, a)
 	case q.Kind != questionJoin && q.Incarnation != a.Incarnation:
 		err = fmt.Errorf("replica %d is of incarnation %d of the group, which goes on as %d since it lost its majority; move its "+
 			"directory away and let it join anew: %w", q.Number, q.Incarnation, a.Incarnation, fault.ErrForeign)
@@ -60,7 +62,7 @@ func (r *Replica) passOn(ctx context.Context, q *question, a answer) answer {
 	switch {
 	case !ok || leader.Address == "" || here.leader == r.base.identity.Replica:
 		return a.with(fmt.Errorf("%w: no leader is known to replica %d", fault.ErrNotLeader, r.base.identity.Replica))
-	case q.Hops >= maxHops:
+	case q.Hops >= maxHops && !q.Kind.ofRegions() || q.Hops >= maxRegionHops:
 		return a.with(fmt.Errorf("%w: leadership moves faster than questions do", fault.ErrNotLeader))
 	}
 	on := *q
@@ -127,9 +129,8 @@ func (r *Replica) vacated(ctx context.Context, m consensus.Member, to string) er
 
 // takeIn makes somebody a learner under the next number.
 func (r *Replica) takeIn(ctx context.Context, q *question, a *answer) error {
-	if off := time.Duration(q.Wall-a.Wall) * time.Millisecond; max(off, -off) > r.base.opts.SkewBound {
-		return fmt.Errorf("the clock at %s is %v away from the leader's, and may be at most %v; set it right, or have it set by "+
-			"NTP: %w", q.Address, off, r.base.opts.SkewBound, fault.ErrClock)
+	if err := r.checkClock(q, a); err != nil {
+		return err
 	}
 	if q.Address == "" {
 		return fault.Refuse("address", "is empty; say where the others reach the newcomer")

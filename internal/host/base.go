@@ -163,8 +163,11 @@ func (b *Base) identify() error {
 	return err
 }
 
-// newIdentity gives a new directory one: of a group that takes it in, or of one that it founds.
+// newIdentity gives a new directory one: of a group that takes it in, of a new region, or of a database that it founds.
 func (b *Base) newIdentity() (identity, error) {
+	if b.opts.Joined == nil && b.opts.begin != nil {
+		return b.opts.begin(&b.opts)
+	}
 	j := b.opts.Joined
 	if j == nil && b.opts.join != nil {
 		var err error

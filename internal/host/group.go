@@ -41,6 +41,9 @@ type Group struct {
 	replica *Replica
 }
 
+// Joins reports whether a new directory gets what there is from others.
+func (g *Group) Joins() bool { return len(g.Join) > 0 || g.Region != nil && len(g.Region.Join) > 0 }
+
 // Replica is the replica that was opened with the group, nil before.
 func (g *Group) Replica() *Replica { return g.replica }
 

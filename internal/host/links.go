@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/id"
 	"github.com/tidaldb/tidal/internal/replica"
+	"github.com/tidaldb/tidal/internal/ship"
 	"github.com/tidaldb/tidal/internal/transport"
 )
 
@@ -24,14 +26,18 @@ type links struct {
 	who   atomic.Pointer[identity] // nil until the directory has one
 	// packets are those that came and wait for the loop; a transport whose packets aren't taken waits with them.
 	packets chan replica.Packet
-	quit    chan struct{} // closed by close
+	ships   chan ship.Packet // likewise, about shipping
+	opened  chan ship.Peer   // to whom a way has opened
+	quit    chan struct{}    // closed by close
 	clocks  clocks
 	asked   atomic.Pointer[Replica] // who answers questions, nil while nobody can
 
 	mu    sync.Mutex
 	peers map[uint64]string // as the transport was told
+	far   map[uint64]string // likewise, of other regions
 	// dropped counts frames that couldn't be read, or were of another incarnation.
 	dropped atomic.Uint64
+	gone    atomic.Pointer[map[id.Region]bool] // regions that were removed
 }
 
 // The kinds of frames.
@@ -40,6 +46,8 @@ const (
 	// frameClock asks for the other's clock, frameClockIs says it.
 	frameClock
 	frameClockIs
+	// frameShip has a packet about shipping, of a member of any region.
+	frameShip
 )
 
 // packetsWaiting bounds the packets that wait for the loop. The largest is about as large as a batch.
@@ -52,6 +60,7 @@ const maxFrame = 32 << 20
 func connect(g *Group) (*links, error) {
 	n := &links{
 		group: g, packets: make(chan replica.Packet, packetsWaiting), quit: make(chan struct{}), peers: map[uint64]string{},
+		ships: make(chan ship.Packet, packetsWaiting), opened: make(chan ship.Peer, packetsWaiting), far: map[uint64]string{},
 	}
 	n.clocks.of = map[uint64]clockOf{}
 	network := g.Network
@@ -60,7 +69,7 @@ func connect(g *Group) (*links, error) {
 	}
 	tr, err := network(transport.Options{
 		Listen: g.Listen, Advertise: g.Advertise, Identity: n.identity, TLS: g.TLS, Handler: n, Admit: n.admit, Log: g.Log,
-		MaxFrame: maxFrame,
+		MaxFrame: maxFrame, Regions: true, Connected: n.connected,
 	})
 	if err != nil {
 		return nil, err
@@ -69,8 +78,14 @@ func connect(g *Group) (*links, error) {
 	return n, nil
 }
 
-// admit refuses who was removed.
+// admit refuses who was removed, and members of regions that were.
 func (n *links) admit(who transport.Identity) error {
+	if own := n.who.Load(); own != nil && uint16(own.Region) != who.Region {
+		if gone := n.gone.Load(); gone != nil && (*gone)[id.Region(who.Region)] {
+			return fmt.Errorf("region %d was removed: %w", who.Region, fault.ErrRemoved)
+		}
+		return nil
+	}
 	if r := n.asked.Load(); r != nil {
 		return r.loop.here().standing(who.Replica)
 	}
@@ -160,7 +175,9 @@ func (n *links) Receive(from uint64, b []byte) {
 		return
 	}
 	incarnation, k := binary.Uvarint(b[1:])
-	if k <= 0 || id.Incarnation(incarnation) != who.Incarnation || incarnation > 1<<32-1 {
+	_, _, far := transport.Near(from)
+	same := id.Incarnation(incarnation) == who.Incarnation && incarnation < 1<<32
+	if k <= 0 || far && b[0] != frameShip || !far && !same {
 		n.dropped.Add(1)
 		return
 	}
@@ -176,6 +193,8 @@ func (n *links) Receive(from uint64, b []byte) {
 		case n.packets <- p:
 		case <-n.quit:
 		}
+	case frameShip:
+		n.shipped(from, body)
 	case frameClock, frameClockIs:
 		n.clock(from, kind, body)
 	default:
@@ -184,13 +203,18 @@ func (n *links) Receive(from uint64, b []byte) {
 }
 
 // Answer implements transport.Handler.
-func (n *links) Answer(ctx context.Context, _ uint64, request []byte) ([]byte, error) {
+func (n *links) Answer(ctx context.Context, from uint64, request []byte) ([]byte, error) {
 	if len(request) > 0 && request[0] == copyMark {
 		return n.lend(ctx, request), nil
 	}
 	q, err := decodeQuestion(request)
 	if err != nil {
 		return nil, err
+	}
+	if region, _, far := transport.Near(from); far && !q.Kind.ofRegions() {
+		a := answer{}.with(fmt.Errorf("region %d asks what only members of a group ask each other; look at the addresses: %w", region,
+			fault.ErrForeign))
+		return a.encode(), nil
 	}
 	r := n.asked.Load()
 	if r == nil {
@@ -227,7 +251,7 @@ func errCode(err error) answerCode {
 		return answerClock
 	case errors.Is(err, fault.ErrRemoved):
 		return answerRemoved
-	case errors.Is(err, fault.ErrInput):
+	case errors.Is(err, fault.ErrInput), errors.Is(err, fault.ErrReadOnly):
 		return answerRefused
 	}
 	return answerUnknown

@@ -31,10 +31,12 @@ type loop struct {
 	now    func() replica.Now
 	mono   func() int64
 
-	links  *links    // nil outside of a group
-	porter *porter   // likewise
-	recall *recaller // likewise
-	resume func()    // set while a snapshot waits to be installed: lets the checkpoint go on
+	links    *links    // nil outside of a group
+	porter   *porter   // likewise
+	recall   *recaller // likewise
+	regional regional
+	regions  atomic.Pointer[seenRegions] // nil while there are none
+	resume   func()                      // set while a snapshot waits to be installed: lets the checkpoint go on
 
 	requests chan *call
 	packets  <-chan replica.Packet // nil outside of a group
@@ -104,6 +106,7 @@ func startLoop(b *Base, links *links) (*loop, error) {
 		edge.Snapshot = func(w replica.SnapWork) { l.porter.in <- w }
 		edge.Recall = l.wantRecalled
 	}
+	l.regionEdge(&edge)
 	l.step, err = NewStepper(b, edge)
 	if err != nil {
 		return nil, err
@@ -124,6 +127,7 @@ func startLoop(b *Base, links *links) (*loop, error) {
 		l.recall = startRecaller(b)
 		l.recalled = l.recall.out
 	}
+	l.startRegional(b)
 	go l.run()
 	return l, nil
 }
@@ -158,7 +162,7 @@ func (l *loop) rounds(ticks <-chan time.Time) error {
 
 // round takes one input.
 func (l *loop) round(ticks <-chan time.Time) (ended bool, err error) {
-	requests, packets := l.requests, l.packets
+	requests, packets, shipped, worked := l.requests, l.packets, l.regional.packets, l.regional.worked
 	if l.full() {
 		requests = nil // what waits is taken once the checkpoint has followed
 	}
@@ -168,10 +172,10 @@ func (l *loop) round(ticks <-chan time.Time) (ended bool, err error) {
 		disk, next = l.disk.in, l.backlog[0]
 	}
 	if len(l.backlog) > maxBacklog {
-		packets = nil // who sends them waits, too
+		packets, shipped, worked = nil, nil, nil // who sends them waits, too
 	}
 	if l.installing() {
-		requests, packets, ticks = nil, nil, nil
+		requests, packets, ticks, shipped, worked = nil, nil, nil, nil, nil
 	}
 	select {
 	case <-l.relieved():
@@ -189,6 +193,13 @@ func (l *loop) round(ticks <-chan time.Time) (ended bool, err error) {
 		return false, l.ported(&d)
 	case d := <-l.recalled:
 		return false, l.remembers(&d)
+	case p := <-shipped:
+		l.step.base.effort.works(l.now().Mono)
+		l.receiveShipped(p)
+	case w := <-worked:
+		l.step.Worked(w)
+	case p := <-l.regional.opened:
+		l.step.Connected(p)
 	case disk <- next:
 		l.backlog = l.backlog[1:]
 	case f := <-l.orders:
@@ -196,6 +207,7 @@ func (l *loop) round(ticks <-chan time.Time) (ended bool, err error) {
 		return false, l.stopping
 	case <-ticks:
 		l.step.Core.Tick(l.now())
+		l.tickRegions()
 	case err = <-l.follow.failed:
 		l.follow.failed <- err // for Close
 		return false, err
@@ -319,6 +331,7 @@ func (l *loop) shutdown(cause error) {
 	l.follow.stop()
 	l.porter.close()
 	l.recall.close()
+	l.regional.worker.close()
 	l.disk.close()
 	for open := true; open; {
 		select {

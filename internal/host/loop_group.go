@@ -68,6 +68,7 @@ func (l *loop) here() *here { return l.seen.Load() }
 
 // observe notes who leads and who is a member, and tells those who want to know. An error says that this replica is none.
 func (l *loop) observe() error {
+	l.observeRegions()
 	old, role, leading := l.here(), l.step.Core.Role(), l.step.Core.Leading()
 	configured := l.step.base.configured.Load()
 	same := old.leader == role.LeaderID && old.term == role.Term && old.leading == leading

@@ -2,11 +2,14 @@ package host
 
 import (
 	"context"
-	"fmt"
+	"slices"
 	"time"
 
+	"github.com/tidaldb/tidal/internal/engine"
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/record"
+	"github.com/tidaldb/tidal/internal/ship"
 )
 
 // RegionOptions say which region of several a group is. A group can be reached by other regions with it or without; nil says
@@ -65,7 +68,7 @@ type RegionStatus struct {
 	Vector id.VersionVector
 	// Source is the region from which this one takes what that one wrote: itself, or another that passes it on.
 	Source id.Region
-	// Done and Total are bytes of a gap that is being closed; Total is 0 when none is.
+	// Done and Total are events of a gap that is being closed; Total is 0 when none is.
 	Done, Total int64
 	// Refused counts what came from it and was refused, by cause.
 	Refused map[string]uint64
@@ -85,25 +88,10 @@ func (s *RegionStatus) Unreachable() bool {
 // regionSilent is after how much silence a region counts as not reachable.
 const regionSilent = 5 * time.Second
 
-// maxRegionName is the longest name of a region.
-const maxRegionName = 32
-
-// checkRegionName refuses what is no name of a region.
-func checkRegionName(field, name string) error {
-	ok := len(name) > 0 && len(name) <= maxRegionName
-	for _, c := range name {
-		ok = ok && (c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-')
-	}
-	if !ok {
-		return fault.Refuse(field, "%q is no name of a region: 1 to %d of a-z, 0-9 and -", name, maxRegionName)
-	}
-	return nil
-}
-
 // complete refuses what can't be.
 func (o *RegionOptions) complete(g *Group) error {
 	if o.Name != "" {
-		if err := checkRegionName("region", o.Name); err != nil {
+		if err := record.CheckRegionName("region", o.Name); err != nil {
 			return err
 		}
 	}
@@ -123,25 +111,180 @@ func (o *RegionOptions) complete(g *Group) error {
 	return nil
 }
 
-// Regions says how the regions are, as seen from here: none for a database that never had a second one.
-func (r *Replica) Regions() []RegionStatus { return nil }
+// Regions says how the regions are, by number and with the own one, as seen from here: none for a database that never had a
+// second one. What was heard of them is as of the last tick of the clock.
+func (r *Replica) Regions() []RegionStatus {
+	all, home := r.table()
+	if len(all) == 0 {
+		return nil
+	}
+	var seen *seenRegions
+	age := time.Duration(0)
+	if r.loop != nil {
+		if seen = r.loop.regions.Load(); seen != nil {
+			age = time.Duration(r.loop.mono() - seen.at)
+		}
+	}
+	out := make([]RegionStatus, len(all))
+	for i := range all {
+		x := &all[i]
+		s := &out[i]
+		*s = RegionStatus{Number: x.Number, Name: x.Name, Role: roleOf(x, home), Own: x.Number == r.base.identity.Region}
+		if x.Removed {
+			s.Successor = x.Successor
+		}
+		for _, m := range x.Endpoints {
+			s.Members = append(s.Members, RegionMember{Number: m.Replica, Address: m.Address, URL: m.URL})
+		}
+		if s.Own {
+			s.Known, s.Source = true, s.Number
+			_ = r.Read(func(e *engine.Engine) error {
+				s.Vector = e.Vector()
+				return nil
+			})
+			continue
+		}
+		if seen != nil {
+			s.heard(&seen.Status, age)
+		}
+	}
+	return out
+}
+
+func roleOf(x *engine.Region, home id.Region) RegionRole {
+	switch {
+	case x.Removed:
+		return RegionRemoved
+	case x.Number == home:
+		return RegionHome
+	case x.Follower:
+		return RegionFollower
+	}
+	return RegionActive
+}
+
+// heard fills in what shipping knew a while ago.
+func (s *RegionStatus) heard(seen *ship.Status, age time.Duration) {
+	i := slices.IndexFunc(seen.Regions, func(x ship.RegionStatus) bool { return x.Number == s.Number })
+	if i < 0 {
+		return
+	}
+	x := &seen.Regions[i]
+	s.Known, s.Heard, s.Vector, s.Source = x.Heard || x.Known, x.Silent+age, x.Vector, x.Source.Region
+	if x.Known && (!x.Heard || x.Age < x.Silent) {
+		s.Heard = x.Age + age // others have heard of it
+	}
+	s.TheyLack = Lag{Batches: uint64(x.Lacks.Batches), Events: x.Lacks.Events, Time: x.Lacks.Time}
+	s.WeLack = Lag{Batches: uint64(x.Behind.Batches), Events: x.Behind.Events, Time: x.Behind.Time}
+	s.Done, s.Total = int64(x.Reconciling.Done), int64(x.Reconciling.Total)
+	for cause, n := range x.Refused {
+		if n == 0 {
+			continue
+		}
+		if s.Refused == nil {
+			s.Refused = map[string]uint64{}
+		}
+		s.Refused[ship.Cause(cause).String()] = n
+	}
+}
 
 // Elsewhere reports whether there is another region, which could confirm a write.
-func (r *Replica) Elsewhere() bool { return false }
+func (r *Replica) Elsewhere() bool {
+	all, _ := r.table()
+	return slices.ContainsFunc(all, func(x engine.Region) bool { return !x.Removed && x.Number != r.base.identity.Region })
+}
 
-// Promote makes a region the database's home, and returns once that is written in it. A follower region takes writes from
-// then on, and the old home none. It may be called on any member of any region that reaches the promoted one.
+// Writes reports whether the own region takes writes, and Home whether it's home: both of a database of one region.
+func (r *Replica) Writes() (writes bool) {
+	_ = r.Read(func(e *engine.Engine) error {
+		writes = e.Role().Writes()
+		return nil
+	})
+	return writes
+}
+
+// Home is described with [Replica.Writes].
+func (r *Replica) Home() (home bool) {
+	_ = r.Read(func(e *engine.Engine) error {
+		home = e.Role() == engine.RoleHome
+		return nil
+	})
+	return home
+}
+
+// StampedElsewhere reports whether a position is one of another region of this database, which takes it back by itself.
+func (r *Replica) StampedElsewhere(p id.Position) (foreign bool) {
+	if p.Region == r.base.identity.Region {
+		return false
+	}
+	_ = r.Read(func(e *engine.Engine) error {
+		_, foreign = e.Region(p.Region)
+		return nil
+	})
+	return foreign
+}
+
+// Reach names the regions of which something may be missing here, none if all is well, and says how old the oldest event is
+// that is known to be missing, about. It's as of the last tick, and takes no lock.
+func (r *Replica) Reach() (unreachable []string, lag time.Duration) {
+	if r.loop == nil {
+		return nil, 0
+	}
+	if seen := r.loop.regions.Load(); seen != nil {
+		return seen.unreachable, seen.lag
+	}
+	return nil, 0
+}
+
+// Promote makes a region the database's home, and returns once that is written in it. A region that took no writes does so
+// from then on, and the old home doesn't. It may be called on any member of any region that reaches the promoted one.
 func (r *Replica) Promote(ctx context.Context, name string) error {
-	return fmt.Errorf("promote region %s: %w", name, errNoRegions)
+	return r.haveRegion(ctx, question{Kind: questionPromote, Name: name})
 }
 
-// RemoveRegion takes a region out for good. What it stamped and hasn't compensated yet another region does, the successor. It
-// may be called on any member of any region that reaches home.
+// RemoveRegion takes a region out for good. What it stamped and hasn't compensated yet another region does, the successor; ""
+// is home. It may be called on any member of any region that reaches home.
 func (r *Replica) RemoveRegion(ctx context.Context, name, successor string) error {
-	return fmt.Errorf("remove region %s: %w", name, errNoRegions)
+	return r.haveRegion(ctx, question{Kind: questionForget, Name: name, Successor: successor})
 }
 
-// WaitGeo returns once one more region is known to hold a position durably, which is of this region.
-func (r *Replica) WaitGeo(ctx context.Context, p id.Position) error { return errNoRegions }
+// haveRegion has a question about regions answered, wherever.
+func (r *Replica) haveRegion(ctx context.Context, q question) error {
+	switch {
+	case r.loop == nil:
+		return errReadOnly
+	case r.links == nil:
+		return errNoRegions
+	}
+	q.Wall = r.loop.now().Wall / 1e6
+	a := r.answer(ctx, &q)
+	return a.err()
+}
+
+// regionName is what the first region is called.
+func (g *Group) regionName() string {
+	if g.Region != nil && g.Region.Name != "" {
+		return g.Region.Name
+	}
+	return firstRegion
+}
+
+// firstRegion is what the region of a database's founder is called, if it has no other name.
+const firstRegion = "home"
+
+// checkRegion refuses a directory of a region that is called otherwise than this member was told.
+func (r *Replica) checkRegion() error {
+	g := r.links.group
+	if g.Region == nil || g.Region.Name == "" {
+		return nil
+	}
+	all, _ := r.table()
+	for _, x := range all {
+		if x.Number == r.base.identity.Region && x.Name != g.Region.Name {
+			return fault.Refuse("region", "is %q, and the directory is one of region %q", g.Region.Name, x.Name)
+		}
+	}
+	return nil
+}
 
 var errNoRegions = fault.Refuse("region", "is of a database that has one region only")

@@ -96,6 +96,7 @@ type Options struct {
 	both func(a, b func())
 	// join is asked who a new directory is, and known told it; nil is nobody.
 	join  func() (*Joined, error)
+	begin func(*Options) (identity, error) // of a new region's first member; nil for others
 	known func(identity)
 	// recovering opens a directory that is being recovered.
 	recovering bool
@@ -165,6 +166,7 @@ type Replica struct {
 		own token.Keys // of a reader that found none; nil before it asks
 	}
 	tending sync.Mutex // held while keys are drawn and entered
+	naming  sync.Mutex // held while a leader changes the region table
 }
 
 // Open opens a directory. When it returns, everything that was acknowledged before is visible, and the replica
@@ -198,6 +200,9 @@ func (r *Replica) open(ctx context.Context, opts Options) (err error) {
 		}
 	}
 	if r.links != nil {
+		if err := r.checkRegion(); err != nil {
+			return err
+		}
 		if err := r.links.known(ctx, r.base.opts.Now()); err != nil {
 			return err
 		}
@@ -229,15 +234,18 @@ func (r *Replica) connect(ctx context.Context, opts *Options) (err error) {
 	g := opts.Group
 	opts.Ticks = Ticks{Election: g.ElectionTicks, Heartbeat: g.HeartbeatTicks, Stall: g.StallTicks}
 	opts.Founder = consensus.Member{Address: r.links.address(), URL: g.URL}
+	opts.Regions = true
 	opts.known = func(i identity) { r.links.who.Store(&i) }
-	if len(opts.Group.Join) == 0 {
-		return nil
-	}
 	now := opts.Now
 	if now == nil {
 		now = time.Now
 	}
-	opts.join = func() (*Joined, error) { return r.links.join(ctx, now) }
+	switch {
+	case len(g.Join) > 0:
+		opts.join = func() (*Joined, error) { return r.links.join(ctx, now) }
+	case g.Region != nil && len(g.Region.Join) > 0:
+		opts.begin = func(o *Options) (identity, error) { return r.links.begin(ctx, o, now) }
+	}
 	return nil
 }
 

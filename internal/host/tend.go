@@ -23,6 +23,9 @@ type tending struct {
 	clocks int64            // when clocks were asked last
 	asked  int              // whom the last question went to
 	silent map[uint64]int64 // since when a learner was never heard of
+	// When the addresses of other regions were asked last, and which.
+	sought   int64
+	askedFar int
 }
 
 // tendEvery is how often the goroutine looks.
@@ -71,6 +74,7 @@ func (t *tending) tend(ctx context.Context) error {
 		t.clocks = mono
 		t.r.links.askClocks(mono)
 	}
+	t.seekRegions(ctx, mono)
 	switch {
 	case h.leader == 0 && t.lost == 0:
 		t.lost = mono
@@ -92,6 +96,7 @@ func (t *tending) tend(ctx context.Context) error {
 			return nil
 		}
 		t.forget(ctx, mono)
+		t.tellRegions(ctx)
 	}
 	return nil
 }

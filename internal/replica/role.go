@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/tidaldb/tidal/internal/engine"
@@ -10,10 +11,11 @@ import (
 )
 
 // allowed refuses what the own region's role doesn't let it write: everything of clients in a region that follows, and what
-// home alone says. The role is what the region table says at the moment, so a promotion counts from its entry on.
+// home alone says. The role is what the region table says at the moment, so a promotion counts from its entry on; what is in
+// the request that makes the region home is home's already.
 func (c *Core) allowed(w *waiting) error {
 	role := c.engine.Role()
-	if role == engine.RoleHome || w.takesBack.Seq != 0 {
+	if role == engine.RoleHome || w.takesBack.Seq != 0 || role != engine.RoleRemoved && c.promotes(w) {
 		return nil
 	}
 	for i := range w.Records {
@@ -26,6 +28,13 @@ func (c *Core) allowed(w *waiting) error {
 		}
 	}
 	return nil
+}
+
+// promotes reports whether a request makes the own region home.
+func (c *Core) promotes(w *waiting) bool {
+	return slices.ContainsFunc(w.Records, func(p record.Proposed) bool {
+		return p.Kind == record.KindHome && p.Home.Number == c.cfg.Origin.Region
+	})
 }
 
 // readOnly says where to write instead.
