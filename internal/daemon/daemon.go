@@ -131,7 +131,7 @@ func (d *daemon) open() error {
 		Version: d.o.Version.Version, Commit: d.o.Version.Commit, Go: d.o.Version.Go,
 	}
 	if c.ClusterListen != "" {
-		o.Group, o.Expires = d.figures, d.expires
+		o.Group, o.Expires, o.Regions = d.figures, d.expires, d.regionFigures
 		d.metrics = metrics.New(o)
 		if err := d.openGroup(c); err != nil {
 			return err

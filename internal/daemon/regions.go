@@ -50,6 +50,14 @@ func (x *regions) Remove(ctx context.Context, name, successor string) error {
 	return x.member.RemoveRegion(ctx, name, successor)
 }
 
+// regionFigures are what metrics ask of the regions.
+func (d *daemon) regionFigures() []tidal.RegionStatus {
+	if db := d.late.Load(); db != nil {
+		return db.Regions()
+	}
+	return nil
+}
+
 // check says why a replica is too far behind other regions.
 func (x *regions) check(most time.Duration) error { return lagging(x.Status(), most) }
 

@@ -26,6 +26,8 @@ type Options struct {
 	// none.
 	Group   func() (Group, bool)
 	Expires func() time.Time
+	// Regions says how the regions of the database are, none where there never was a second one; nil leaves their metrics out.
+	Regions func() []tidal.RegionStatus
 	// Version and Commit name the program, as `tidal version` does.
 	Version, Commit, Go string
 }
@@ -77,6 +79,9 @@ func New(o Options) *Metrics {
 		m.registry.MustRegister(&group{of: o.Group, expires: o.Expires})
 		m.led = m.counter("tidal_raft_elections_won_total", "How often this replica began to lead.")
 		m.forwarded = m.counter("tidal_forwarded_total", "Requests that were passed on to the leader.")
+	}
+	if o.Regions != nil {
+		m.registry.MustRegister(&regions{of: o.Regions})
 	}
 	m.writes()
 	m.lists()

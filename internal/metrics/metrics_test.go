@@ -3,6 +3,7 @@ package metrics_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -39,6 +40,7 @@ func used() *metrics.Metrics {
 	m := metrics.New(metrics.Options{
 		DB: held{}, DiskFree: func() (uint64, error) { return 23, nil }, Version: "v1", Commit: "c", Go: "go1",
 		Group: func() (metrics.Group, bool) { return three(), true }, Expires: func() time.Time { return time.Unix(2000, 0) },
+		Regions: func() []tidal.RegionStatus { return worldwide() },
 	})
 	m.Forwarded()
 	m.Led()
@@ -57,6 +59,19 @@ func used() *metrics.Metrics {
 	m.Connections(1)
 	m.Ready(true)
 	return m
+}
+
+// worldwide are regions of which one lags, and one was taken out.
+func worldwide() []tidal.RegionStatus {
+	return []tidal.RegionStatus{
+		{Name: "us-east", Role: tidal.RegionHome, Own: true},
+		{
+			Name: "eu-west", Role: tidal.RegionActive, Known: true, Heard: 2 * time.Second, Done: 51, Total: 52,
+			WeLack: tidal.Lag{Batches: 41, Events: 42, Time: 43 * time.Second}, TheyLack: tidal.Lag{Batches: 44, Events: 45, Time: 46 * time.Second},
+			Refused: map[string]uint64{"gap": 53},
+		},
+		{Name: "ap-south", Role: tidal.RegionRemoved, WeLack: tidal.Lag{Events: 99}},
+	}
 }
 
 // three is a group as the leader knows it.
@@ -101,6 +116,8 @@ func TestFiguresAreThoseOfWhatHappened(t *testing.T) {
 		"tidal_transport_received_bytes_total": 36, "tidal_transport_queued_bytes": 37, "tidal_transport_dropped_frames_total": 38,
 		"tidal_transport_connects_total": 39, "tidal_transport_refused_total": 40, "tidal_raft_elections_won_total": 1,
 		"tidal_forwarded_total": 1, "tidal_certificate_expiry_timestamp_seconds": 2000,
+		"tidal_region_reachable": 1, "tidal_region_known": 1, "tidal_region_heard_seconds": 2, "tidal_region_reconcile_done_bytes": 51,
+		"tidal_region_reconcile_total_bytes": 52, "tidal_region_refused_total": 53,
 		"tidal_http_requests_under_way": 1, "tidal_http_connections": 1, "tidal_ready": 1, "tidal_build_info": 1,
 	} {
 		f := gathered(t, m)[name]
@@ -175,6 +192,38 @@ func TestWhatIsNotKnownIsNotTold(t *testing.T) {
 	ok = false
 	if gathered(t, m)["tidal_raft_term"] != nil {
 		t.Error("a group that can't be asked has a term")
+	}
+}
+
+// What is missing is told by where, and of a region that is gone nothing.
+func TestLagIsToldInBothDirections(t *testing.T) {
+	all := gathered(t, used())
+	for name, want := range map[string]map[string]float64{
+		"tidal_region_lag_batches": {"here": 41, "there": 44}, "tidal_region_lag_events": {"here": 42, "there": 45},
+		"tidal_region_lag_seconds": {"here": 43, "there": 46},
+	} {
+		got := map[string]float64{}
+		for _, m := range all[name].GetMetric() {
+			for _, l := range m.Label {
+				if l.GetName() == "missing" {
+					got[l.GetValue()] = m.GetGauge().GetValue()
+				} else if l.GetValue() != "eu-west" {
+					t.Errorf("%s is told of %s", name, l.GetValue())
+				}
+			}
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("%s is %v, want %v", name, got, want)
+		}
+	}
+	for _, m := range all["tidal_regions"].GetMetric() {
+		if want := map[string]float64{"home": 1, "active": 1, "removed": 1}[m.Label[0].GetValue()]; m.GetGauge().GetValue() != want {
+			t.Errorf("%v", m)
+		}
+	}
+	alone := gathered(t, metrics.New(metrics.Options{DB: held{}, Regions: func() []tidal.RegionStatus { return nil }}))
+	if alone["tidal_regions"] != nil {
+		t.Error("one region is told of as several")
 	}
 }
 
