@@ -208,6 +208,7 @@ func (c *Core) Tick(now Now) {
 	}
 	c.pump()
 	if c.leading {
+		c.unblock()
 		c.assign()
 		c.tend()
 		c.news()

@@ -129,6 +129,26 @@ func (c *Core) block(o id.Origin) {
 	}
 }
 
+// unblock asks again, everywhere, once an origin was left alone for long enough: whoever subscribed meanwhile was told to send
+// nothing of it.
+func (c *Core) unblock() {
+	over := false
+	for o, until := range c.blocked {
+		if c.tick >= until {
+			delete(c.blocked, o)
+			over = true
+		}
+	}
+	if !over {
+		return
+	}
+	for _, r := range c.table {
+		if r.source != nil && r.source.state == open {
+			c.ask(r)
+		}
+	}
+}
+
 // propose hands over what waits, one of each source after the other, as far as there is room.
 func (c *Core) propose(room int) {
 	for again := true; again; {
