@@ -21,6 +21,7 @@ var errBroken = errors.New("a simulated run broke a promise")
 // simOptions are the flags of sim.
 type simOptions struct {
 	nodes, seconds, workers int
+	regions                 int
 	minimise                int // runs
 	seeds                   string
 	story                   bool
@@ -28,8 +29,9 @@ type simOptions struct {
 
 // simResult is what sim prints with --json.
 type simResult struct {
-	Nodes        int      `json:"nodes"`
-	Seeds        uint64   `json:"seeds"` // that were run
+	Nodes        int      `json:"nodes"`             // of regions, 0: what the seed says
+	Regions      int      `json:"regions,omitempty"` // 0 is none
+	Seeds        uint64   `json:"seeds"`             // that were run
 	Violations   uint64   `json:"violations"`
 	Ops          uint64   `json:"ops"` // requests answered
 	Acked        uint64   `json:"acked"`
@@ -52,26 +54,28 @@ type simResult struct {
 	LastEvents   []string `json:"last_events,omitempty"`
 
 	// Of groups.
-	Unknown     uint64   `json:"unknown,omitempty"`      // requests whose outcome nobody said
-	Reads       uint64   `json:"reads,omitempty"`        // among Ops
-	StrongReads uint64   `json:"strong_reads,omitempty"` // among Reads
-	Snapshots   uint64   `json:"snapshots,omitempty"`
-	Leaders     uint64   `json:"leaders,omitempty"` // terms that had one
-	Joined      uint64   `json:"joined,omitempty"`
-	Removed     uint64   `json:"removed,omitempty"`
-	Packets     uint64   `json:"packets,omitempty"`
-	Lost        uint64   `json:"packets_lost,omitempty"`
-	Entries     uint64   `json:"entries,omitempty"`
-	Commit      string   `json:"commit,omitempty"`
-	Schedule    []string `json:"schedule,omitempty"`  // what it takes to break the promise
-	Minimised   string   `json:"minimised,omitempty"` // how it is broken then
+	Unknown     uint64 `json:"unknown,omitempty"`      // requests whose outcome nobody said
+	Reads       uint64 `json:"reads,omitempty"`        // among Ops
+	StrongReads uint64 `json:"strong_reads,omitempty"` // among Reads
+	Snapshots   uint64 `json:"snapshots,omitempty"`
+	Leaders     uint64 `json:"leaders,omitempty"` // terms that had one
+	Joined      uint64 `json:"joined,omitempty"`
+	Removed     uint64 `json:"removed,omitempty"`
+	Packets     uint64 `json:"packets,omitempty"`
+	Lost        uint64 `json:"packets_lost,omitempty"`
+	Entries     uint64 `json:"entries,omitempty"`
+	// Between is what regions met besides.
+	Between   *sim.RegionCounts `json:"between_regions,omitempty"`
+	Commit    string            `json:"commit,omitempty"`
+	Schedule  []string          `json:"schedule,omitempty"`  // what it takes to break the promise
+	Minimised string            `json:"minimised,omitempty"` // how it is broken then
 }
 
 func (a *app) simCommand() *cobra.Command {
 	var o simOptions
 	c := &cobra.Command{
-		Use:   "sim [--nodes 3] --seeds A..B",
-		Short: "Run a database or a group on simulated machines, from seeds, and check its promises",
+		Use:   "sim [--nodes 3] [--regions 3] --seeds A..B",
+		Short: "Run a database, a group or regions on simulated machines, from seeds, and check the promises",
 		Long: `Run the database on one thread over a simulated disk and clock: clients with lanes, keys and neither, undo, erase, a
 growing schema, crashes at any point, torn writes, lost names, failing and slow syncs, a full disk, wrong bits, clock
 jumps. After every restart and at the end, what was acknowledged must be there once, and the state must be the slow
@@ -81,14 +85,22 @@ and the last events; --seeds N with --story prints all events of one run.
 With --nodes 3 or more a group runs on as many machines, with a network between them that cuts, loses, repeats and
 delays; disks that stall; members that are lost, replaced and join; reads at every member. The replicas must agree on one
 log and hold the same state; what is acknowledged must be on a quorum's disks. A broken promise is tried again with less
-and less that goes wrong, and what it takes is printed.`,
+and less that goes wrong, and what it takes is printed.
+
+With --regions 2 or more each region is a group of one machine, or of three where the seed says so or --nodes does, and all
+of them take writes. Between them packets are lost, repeated, delayed and cut; clients send one request to two regions, undo
+elsewhere what they wrote here, and carry tokens from region to region; regions fail whole, come back with an old disk, begin
+while others write; clocks go wild. In the end all regions must hold the same, byte for byte: what the slow oracle makes of
+all events, each request counted once.`,
 		Example: `  tidal sim --nodes 1 --seeds 1..100
   tidal sim --nodes 3 --seeds 1..100 --workers 2
-  tidal sim --nodes 3 --seeds 7 --story`,
+  tidal sim --nodes 3 --seeds 7 --story
+  tidal sim --regions 3 --seeds 1..100 --workers 2`,
 		Args: usageArgs(cobra.NoArgs),
 	}
 	f := c.Flags()
 	f.IntVar(&o.nodes, "nodes", 1, "replicas in the group: 1, or 3 to 9")
+	f.IntVar(&o.regions, "regions", 0, "regions that there are: 0 for none, or 2 to 8")
 	f.StringVar(&o.seeds, "seeds", "1..20", "one seed, or a range")
 	f.IntVar(&o.seconds, "seconds", 20, "simulated seconds that clients write for, a run")
 	f.IntVar(&o.workers, "workers", 0, "runs at a time; 0 is one a processor. Those of a group are processes")
@@ -103,6 +115,8 @@ func (a *app) sim(c *cobra.Command, o simOptions) error {
 	switch {
 	case err != nil:
 		return usagef(c, "--seeds %s: %v", o.seeds, err)
+	case o.regions != 0 && (o.regions < 2 || o.regions > 8):
+		return usagef(c, "--regions is %d; it is 0, or lies between 2 and 8", o.regions)
 	case o.nodes != 1 && (o.nodes < 3 || o.nodes > 9):
 		return usagef(c, "--nodes is %d; it is 1, or lies between 3 and 9", o.nodes)
 	case o.seconds < 1 || o.seconds > 3600:
@@ -117,7 +131,10 @@ func (a *app) sim(c *cobra.Command, o simOptions) error {
 	if o.workers == 0 {
 		o.workers = runtime.GOMAXPROCS(0)
 	}
-	if o.nodes > 1 {
+	if o.regions > 0 && !c.Flags().Changed("nodes") {
+		o.nodes = 0 // what the seed says
+	}
+	if o.nodes > 1 || o.regions > 0 {
 		return a.simCluster(c, first, last, o)
 	}
 	// Runs are short and leave much behind, but little of it lives: collecting seldom makes them faster.

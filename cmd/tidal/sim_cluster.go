@@ -49,7 +49,7 @@ func (s *simOutcome) add(l simLine) {
 }
 
 func (o *simOptions) cluster() sim.ClusterOptions {
-	return sim.ClusterOptions{Nodes: o.nodes, Seconds: o.seconds, Story: o.story}
+	return sim.ClusterOptions{Nodes: o.nodes, Regions: o.regions, Seconds: o.seconds, Story: o.story}
 }
 
 // runSeeds runs each every-th seed from first to last in this process, until one breaks a promise.
@@ -77,6 +77,7 @@ func (a *app) simChildCommand() *cobra.Command {
 	c := &cobra.Command{Use: simChildName, Hidden: true, Args: usageArgs(cobra.NoArgs)}
 	f := c.Flags()
 	f.IntVar(&o.nodes, "nodes", 3, "")
+	f.IntVar(&o.regions, "regions", 0, "")
 	f.IntVar(&o.seconds, "seconds", 20, "")
 	f.Uint64Var(&first, "first", 1, "")
 	f.Uint64Var(&last, "last", 1, "")
@@ -124,7 +125,7 @@ func (a *app) simCluster(c *cobra.Command, first, last uint64, o simOptions) err
 // explain runs a broken seed again with less and less that goes wrong, and says what is left.
 func (a *app) explain(ctx context.Context, r *simResult, out simOutcome, o simOptions) {
 	r.Seed, r.Violation = out.seed, out.broken
-	r.Replay = fmt.Sprintf("tidal sim --nodes %d --seeds %d --seconds %d --story", o.nodes, out.seed, o.seconds)
+	r.Replay = fmt.Sprintf("tidal sim%s --seeds %d --seconds %d --story", o.shape(), out.seed, o.seconds)
 	r.Commit = buildCommit()
 	var room sim.Room
 	report, err := room.Minimise(ctx, out.seed, o.cluster(), o.minimise)
@@ -179,7 +180,7 @@ func (a *app) simChildren(ctx context.Context, first, last uint64, o simOptions,
 // simChild starts one process and reads what it reports. When ctx ends the process does, too.
 func (a *app) simChild(ctx context.Context, first, last uint64, o simOptions, each func(simLine)) error {
 	number := func(n uint64) string { return strconv.FormatUint(n, 10) }
-	child, err := a.child(ctx, simChildName, "--nodes", strconv.Itoa(o.nodes), "--seconds", strconv.Itoa(o.seconds),
+	child, err := a.child(ctx, simChildName, "--nodes", strconv.Itoa(o.nodes), "--regions", strconv.Itoa(o.regions), "--seconds", strconv.Itoa(o.seconds),
 		"--first", number(first), "--last", number(last), "--every", strconv.Itoa(o.workers))
 	if err != nil {
 		return err
@@ -217,8 +218,12 @@ func (a *app) simClusterStory(seed uint64, o simOptions) error {
 
 func clusterResult(t sim.ClusterTotals, seconds float64, o simOptions) *simResult {
 	simulated := float64(t.Simulated) / 1e9
+	var between *sim.RegionCounts
+	if o.regions > 0 {
+		between = &t.Regions
+	}
 	return &simResult{
-		Nodes: o.nodes, Seeds: t.Seeds, Violations: t.Violations,
+		Nodes: o.nodes, Regions: o.regions, Between: between, Seeds: t.Seeds, Violations: t.Violations,
 		Ops: t.Ops, Acked: t.Acked, Refused: t.Refused, OpsPerSecond: tenth(float64(t.Ops) / simulated),
 		Unknown: t.Unknown, Reads: t.Reads, StrongReads: t.Strong,
 		Crashes: t.Crashes, Restarts: t.Restarts, Checkpoints: t.Checkpoints, Released: t.Released,
@@ -226,6 +231,18 @@ func clusterResult(t sim.ClusterTotals, seconds float64, o simOptions) *simResul
 		Entries: t.Entries, Events: t.Events, Records: t.Records, Faults: t.Faults,
 		SimSeconds: tenth(simulated), Seconds: tenth(seconds), SimPerSecond: tenth(simulated / seconds), Workers: o.workers,
 	}
+}
+
+// shape is how the flags say what runs.
+func (o *simOptions) shape() string {
+	s := ""
+	if o.regions > 0 {
+		s += fmt.Sprintf(" --regions %d", o.regions)
+	}
+	if o.nodes > 0 {
+		s += fmt.Sprintf(" --nodes %d", o.nodes)
+	}
+	return s
 }
 
 func (r *simResult) printCluster(w io.Writer) {
@@ -243,6 +260,7 @@ func (r *simResult) printCluster(w io.Writer) {
 			n(r.Lost), f.Split, f.OneWay, f.Weather)},
 		{"disks", fmt.Sprintf("%d stalls, %d failed syncs, %d failed writes, %d full, %d lost, %d bits rotten", f.Stall,
 			f.FailSync, f.FailWrite, f.Full, f.DiskLost, f.Rot)},
+		{"regions", r.between()},
 		{"speed", fmt.Sprintf("%.0f simulated seconds in %.1f s: %.0f a second", r.SimSeconds, r.Seconds, r.SimPerSecond)},
 	})
 	if r.Violation == "" {
@@ -251,4 +269,17 @@ func (r *simResult) printCluster(w io.Writer) {
 	}
 	fmt.Fprintf(w, "\nBroken: %s\nCommit: %s\nWhat it takes:\n  %s\nwhich breaks: %s\nLast events:\n  %s\nReplay: %s\n",
 		r.Violation, r.Commit, strings.Join(r.Schedule, "\n  "), r.Minimised, strings.Join(r.LastEvents, "\n  "), r.Replay)
+}
+
+// between is a line about what regions met.
+func (r *simResult) between() string {
+	b := r.Between
+	if b == nil {
+		return "none"
+	}
+	n := func(v uint64) string { return thousands(int64(v)) }
+	f, _ := r.Faults.(sim.ClusterFaults)
+	x := &f.Regions
+	return fmt.Sprintf("%s copies of requests beside the first, %s compensations, %s undos elsewhere; %d regions lost, %d taken back, "+
+		"%d cuts; %s bytes between them", n(b.Twins), n(b.Compensated), n(b.Undone), x.Down, x.Back, x.Cut+x.Pair+x.OneWay, n(b.Shipped))
 }

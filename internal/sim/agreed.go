@@ -19,9 +19,6 @@ type agreement struct {
 	digests map[id.Seq]state.Digest
 }
 
-// origin is what the group's leaders stamp for.
-var origin = id.Origin{}
-
 // configuration is a configuration and the entry that brought it.
 type configuration struct {
 	index   uint64
@@ -59,14 +56,23 @@ func (p *resident) observe() error {
 	if p.line != nil {
 		p.line.know()
 	}
-	for _, o := range p.acknowledges {
-		if o.by == nil || o.logged != o.receipt.First {
-			return fmt.Errorf("%v is acknowledged at %v, and is at %v", o, o.receipt.First, o.logged)
+	for _, a := range p.acknowledges {
+		if v := p.m.f.province; v != nil {
+			if !a.op.counts(a.at) {
+				return fmt.Errorf("%v is acknowledged at %v, and isn't there", a.op, a.at)
+			}
+			continue
+		}
+		if o := a.op; o.by == nil || o.logged != a.at {
+			return fmt.Errorf("%v is acknowledged at %v, and is at %v", o, a.at, o.logged)
 		}
 	}
 	p.acknowledges = p.acknowledges[:0]
 	if len(p.lookups) > 0 {
 		p.look()
+	}
+	if len(p.views) > 0 {
+		p.show()
 	}
 	return nil
 }
@@ -132,7 +138,13 @@ func (g *agreement) agree(e consensus.Entry) error {
 	g.entries = append(g.entries, e)
 	switch e.Kind {
 	case consensus.Batch:
-		if err := g.f.ledger.enter(wal.Entry{Index: e.Index, Data: e.Data}, origin); err != nil {
+		if v := g.f.province; v != nil {
+			if err := v.globe.books.enter(g.f, e.Data); err != nil {
+				return fmt.Errorf("entry %d: %w", e.Index, err)
+			}
+			return nil
+		}
+		if err := g.f.ledger.enter(wal.Entry{Index: e.Index, Data: e.Data}, g.f.origin); err != nil {
 			return fmt.Errorf("entry %d: %w", e.Index, err)
 		}
 	case consensus.Configuration:
@@ -217,8 +229,11 @@ func (p *resident) recovered() error {
 
 // sameDigest compares the state with what others had after the same events.
 func (p *resident) sameDigest() error {
+	if v := p.m.f.province; v != nil {
+		return p.sameDigestAnywhere(v.globe.digests)
+	}
 	g := &p.m.f.agreed
-	seq := p.base.Engine.Vector().Get(origin)
+	seq := p.base.Engine.Vector().Get(p.m.f.origin)
 	d, err := p.base.Digest()
 	if err != nil {
 		return err

@@ -35,6 +35,12 @@ type op struct {
 	call, ret int64
 	told      func()
 
+	// In runs of regions: the only one that it's sent to, nil for any; whether somebody was told that another region has it, too;
+	// and where it counts, by origin.
+	only  *fleet
+	geo   bool
+	twins []*twin
+
 	// In the log, as of the last audit.
 	by              *attempt // the attempt that counted
 	logged, audited id.Position

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"strings"
 
+	"github.com/tidaldb/tidal/internal/id"
 	"github.com/tidaldb/tidal/internal/sim/disk"
 	"github.com/tidaldb/tidal/internal/sim/workload"
 	"github.com/tidaldb/tidal/internal/transport/pair"
@@ -14,8 +15,11 @@ import (
 
 // ClusterOptions describes a run of a group. The zero value of all but Nodes and Seconds is right.
 type ClusterOptions struct {
-	// Nodes is how many machines there are, 3 or more: each runs a member of the group.
+	// Nodes is how many machines there are, 3 or more: each runs a member of the group. With regions it's how many each has: 1,
+	// 3 or more, or 0 for what the seed says.
 	Nodes int
+	// Regions is how many regions there are, of which each is a group: 2 to 8. 0 is one group and no regions.
+	Regions int
 	// Seconds is how long clients write, in simulated seconds, from 1.
 	Seconds int
 	// Story keeps every line of what happened in the report.
@@ -43,6 +47,8 @@ type ClusterReport struct {
 	Faults ClusterFaults
 	// Entries are in the log that the group agreed on, Events and Records in its state at the end.
 	Entries, Events, Records int
+	// Regions is what was met besides in a run of regions.
+	Regions RegionCounts
 	// Simulated is the time that passed, in nanoseconds.
 	Simulated int64
 	// Hash is over every line of the story; Story has them if they were asked for.
@@ -72,13 +78,21 @@ type Room struct {
 
 // Cluster is the function of that name.
 func (r *Room) Cluster(seed uint64, o ClusterOptions) (*ClusterReport, error) {
-	if o.Nodes < 3 || o.Seconds < 1 {
-		panic(fmt.Sprintf("sim: a run of %d nodes and %d seconds", o.Nodes, o.Seconds))
+	if !o.sound() {
+		panic(fmt.Sprintf("sim: a run of %d regions, %d nodes and %d seconds", o.Regions, o.Nodes, o.Seconds))
 	}
 	defer foresee(seed)()
 	r.jobs.reset()
-	f := newFleet(seed, o, r)
-	f.run()
+	var f *common
+	if o.Regions > 0 {
+		g := newGlobe(seed, o, r)
+		g.run()
+		f = g.common
+	} else {
+		g := newFleet(seed, o, r)
+		g.run()
+		f = g.common
+	}
 	f.report.Hash, f.report.Last = f.story.sum, f.story.tail()
 	f.report.Simulated = f.now
 	f.report.Schedule, f.report.plan = f.plan.lines(), f.plan
@@ -91,33 +105,48 @@ func (r *Room) Cluster(seed uint64, o ClusterOptions) (*ClusterReport, error) {
 	return &f.report, nil
 }
 
-// fleet is one run of a group: the clock, what is to be done, the machines with the network between them, those who use
-// the group, and what is known of the log that it agreed on.
-type fleet struct {
+// sound reports whether there is such a run.
+func (o *ClusterOptions) sound() bool {
+	if o.Regions == 0 {
+		return o.Nodes >= 3 && o.Seconds >= 1
+	}
+	return o.Regions >= 2 && o.Regions <= maxRegions && (o.Nodes == 0 || o.Nodes == 1 || o.Nodes >= 3) && o.Seconds >= 1
+}
+
+// common is one run: its clock, what is to be done, those who use what runs, and what is known of it. The groups of a run share
+// it; most runs have one.
+type common struct {
 	inventor
 	options  ClusterOptions
 	rng      *rand.Rand // the clients' and the operator's
 	end, now int64
 	jobs     *jobs
-	machines []*machine
-	network  network
 	acting   *machine // whose step it is: a power cut in its disk is its own
 	plan     plan
 	settings settings
 	ledger   *ledger
-	agreed   agreement
 	writers  []*writer
 	readers  readers
 	admin    *schemer
-	operator operator
-	cluster  [16]byte           // the group's cluster id
-	lost     map[uint64]*mirror // what lost disks held, by member
 	report   ClusterReport
 	story    story
 	room     *Room
 	closing  bool  // clients have stopped, and nothing goes wrong any more
 	ended    bool  // nothing more happens
 	broken   error // the first promise that was broken
+}
+
+// fleet is one group of a run: the machines with the network between them, and the log that they agreed on.
+type fleet struct {
+	*common
+	machines []*machine
+	network  network
+	agreed   agreement
+	operator operator
+	cluster  [16]byte           // the group's cluster id
+	lost     map[uint64]*mirror // what lost disks held, by member
+	origin   id.Origin          // that the group's leaders stamp for
+	province *province          // of a region, nil in a run without
 }
 
 // settings are drawn once for a run.
@@ -132,22 +161,26 @@ type settings struct {
 	latency   int64 // of the network at most, mostly
 }
 
+func drawSettings(rng *rand.Rand) settings {
+	return settings{
+		tick:      []int64{25 * milli, 25 * milli, 50 * milli}[rng.IntN(3)],
+		segment:   []int64{4 << 10, 16 << 10, 64 << 10, 64 << 10}[rng.IntN(4)],
+		waiting:   []int{8, 64, 4096}[rng.IntN(3)],
+		lifecycle: rng.IntN(4) == 0,
+		codec:     rng.IntN(8) == 0,
+		wild:      rng.IntN(4) == 0,
+		ordered:   rng.IntN(3) > 0,
+		latency:   []int64{300 * micro, milli, 8 * milli}[rng.IntN(3)],
+	}
+}
+
 func newFleet(seed uint64, o ClusterOptions, r *Room) *fleet {
 	rng := rand.New(rand.NewPCG(seed, 0x666c656574))
-	f := &fleet{
+	c := &common{
 		options: o, rng: rng, end: int64(o.Seconds) * second, room: r, jobs: &r.jobs, ledger: newLedger(),
-		lost: map[uint64]*mirror{},
-		settings: settings{
-			tick:      []int64{25 * milli, 25 * milli, 50 * milli}[rng.IntN(3)],
-			segment:   []int64{4 << 10, 16 << 10, 64 << 10, 64 << 10}[rng.IntN(4)],
-			waiting:   []int{8, 64, 4096}[rng.IntN(3)],
-			lifecycle: rng.IntN(4) == 0,
-			codec:     rng.IntN(8) == 0,
-			wild:      rng.IntN(4) == 0,
-			ordered:   rng.IntN(3) > 0,
-			latency:   []int64{300 * micro, milli, 8 * milli}[rng.IntN(3)],
-		},
+		settings: drawSettings(rng),
 	}
+	f := &fleet{common: c, lost: map[uint64]*mirror{}}
 	if o.Story {
 		f.story.whole = &strings.Builder{}
 	}
@@ -159,7 +192,7 @@ func newFleet(seed uint64, o ClusterOptions, r *Room) *fleet {
 	f.inventor = inventor{rng: rng, ledger: f.ledger, now: &f.now, types: len(versions[0].Signals)}
 	f.agreed = newAgreement(f)
 	for place := range o.Nodes {
-		f.machines = append(f.machines, newMachine(f, seed, place))
+		f.machines = append(f.machines, newMachine(f, seed, place, place))
 	}
 	f.network = newNetwork(f, rand.New(rand.NewPCG(seed, 0x6e6574)))
 	if f.settings.codec {
@@ -176,11 +209,16 @@ func newFleet(seed uint64, o ClusterOptions, r *Room) *fleet {
 // run does what is to be done until the run ends or a promise is broken.
 func (f *fleet) run() {
 	f.begin()
+	f.toItsEnd(f.waitsFor)
+}
+
+// toItsEnd does one thing behind the other. waitsFor says what a run waits for that doesn't end.
+func (f *fleet) toItsEnd(waitsFor func() string) {
 	// A run that can't come to its end is broken, too.
 	limit := f.end + 90*second
 	for f.broken == nil && !f.ended {
 		if len(f.jobs.heap) == 0 || f.jobs.heap[0].at > limit {
-			f.breaks(fmt.Errorf("run doesn't come to its end: %s", f.waitsFor()))
+			f.breaks(fmt.Errorf("run doesn't come to its end: %s", waitsFor()))
 			return
 		}
 		f.next()

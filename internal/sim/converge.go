@@ -105,7 +105,7 @@ func (f *fleet) last() {
 // sameEverywhere compares the replicas' digests.
 func (f *fleet) sameEverywhere() error {
 	for _, m := range f.machines {
-		if got := m.process.base.Engine.Vector().Get(origin); got != f.ledger.last.seq {
+		if got := m.process.base.Engine.Vector().Get(f.origin); got != f.ledger.last.seq {
 			return fmt.Errorf("%s is at event %d, the group at %d", m.name, got, f.ledger.last.seq)
 		}
 		if err := m.process.sameDigest(); err != nil {

@@ -287,7 +287,7 @@ func (l *ledger) accounts() error {
 		case len(o.records) != len(o.request):
 			return fmt.Errorf("%v has %d records in the log, %d were asked for", o, len(o.records), len(o.request))
 		}
-		if err := l.asAsked(o); err != nil {
+		if err := l.asAsked(o, o.records); err != nil {
 			return err
 		}
 		o.audited = o.logged
@@ -295,11 +295,11 @@ func (l *ledger) accounts() error {
 	return nil
 }
 
-// asAsked compares what the log holds with what was asked for.
-func (l *ledger) asAsked(o *op) error {
-	l.asked = slices.Grow(l.asked[:0], len(o.records))
-	got := l.asked[:len(o.records)]
-	for i, x := range o.records {
+// asAsked compares what a log holds with what was asked for.
+func (l *ledger) asAsked(o *op, records []*workload.Event) error {
+	l.asked = slices.Grow(l.asked[:0], len(records))
+	got := l.asked[:len(records)]
+	for i, x := range records {
 		got[i] = x.Body
 		got[i].Key = x.Meta.Key
 		got[i].Time, got[i].HasTime = x.Meta.Time, !x.Meta.TimeAssigned

@@ -12,7 +12,9 @@ import (
 	"github.com/tidaldb/tidal/internal/consensus"
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/host"
+	"github.com/tidaldb/tidal/internal/id"
 	"github.com/tidaldb/tidal/internal/replica"
+	"github.com/tidaldb/tidal/internal/ship"
 	"github.com/tidaldb/tidal/internal/sim/disk"
 )
 
@@ -22,7 +24,8 @@ const clusterSecret = "one simulated cluster"
 // machine is a place where a member runs, or is to run: a disk, a clock, and a process while there is one.
 type machine struct {
 	f       *fleet
-	place   int
+	place   int // in its group
+	slot    int // in the run
 	name    string
 	rng     *rand.Rand // latencies, and what happens at a start
 	disk    *disk.Disk
@@ -50,10 +53,10 @@ type machine struct {
 	seen     strikes
 }
 
-func newMachine(f *fleet, seed uint64, place int) *machine {
+func newMachine(f *fleet, seed uint64, place, slot int) *machine {
 	m := &machine{
-		f: f, place: place, name: fmt.Sprintf("m%d", place),
-		rng: rand.New(rand.NewPCG(seed, 0x6d616368<<8+uint64(place))),
+		f: f, place: place, slot: slot, name: fmt.Sprintf("m%d", place),
+		rng: rand.New(rand.NewPCG(seed, 0x6d616368<<8+uint64(slot))),
 	}
 	m.ahead = between(m.rng, -300*milli, 300*milli)
 	m.skew = m.ahead
@@ -63,13 +66,16 @@ func newMachine(f *fleet, seed uint64, place int) *machine {
 
 // wipe puts an empty disk in.
 func (m *machine) wipe(seed uint64) {
-	m.disk = disk.New(rand.New(rand.NewPCG(seed, 0x6469736b<<8+uint64(m.place))))
-	m.keeper = newKeeper(rand.New(rand.NewPCG(seed, 0x6b656570<<8+uint64(m.place))), &m.f.report.Faults.Store)
+	m.disk = disk.New(rand.New(rand.NewPCG(seed, 0x6469736b<<8+uint64(m.slot))))
+	m.keeper = newKeeper(rand.New(rand.NewPCG(seed, 0x6b656570<<8+uint64(m.slot))), &m.f.report.Faults.Store)
 	if m.number != 0 {
 		was := m.mirror
 		m.f.lost[m.number] = &was
 	}
 	m.keeper.mean *= 3 // there are three at work, or more
+	if m.f.province != nil {
+		m.keeper.retention = m.f.province.globe.retention()
+	}
 	m.mirror, m.seen = mirror{}, strikes{}
 	m.number, m.joined, m.joins = 0, nil, nil
 	m.directories++
@@ -101,7 +107,8 @@ func (m *machine) options() host.Options {
 		Random: strings.NewReader(clusterSecret),
 		Now:    func() time.Time { return time.Unix(0, m.clock().Wall) },
 		Store:  m.keeper.open, Retention: m.keeper.retention, UserMemory: m.keeper.userMemory,
-		Joined: m.joined, Joining: m.joined != nil, Founder: consensus.Member{Number: m.number, Address: m.address()},
+		Regions: m.f.province != nil,
+		Joined:  m.joined, Joining: m.joined != nil, Founder: consensus.Member{Number: m.number, Address: m.address()},
 		Ticks: host.Ticks{Election: 12, Heartbeat: 3, Stall: int(2 * second / s.tick)},
 	}
 }
@@ -121,7 +128,7 @@ func (m *machine) start() {
 	p := &resident{m: m, open: map[uint64]*attempt{}}
 	opts := m.options()
 	if f.settings.lifecycle {
-		r := &f.room.recorders[m.place]
+		r := &f.room.recorders[m.slot]
 		r.Reset()
 		opts.Tracer = r
 	}
@@ -140,7 +147,7 @@ func (m *machine) start() {
 	p.journal = host.NewJournal(p.base.Log, func() int64 { return f.now })
 	p.step, err = host.NewStepper(p.base, host.Edge{
 		Now: m.clock, Persist: p.persist, Reply: p.reply, Send: p.send, Read: p.strong, Changed: p.changed,
-		Snapshot: p.parcel,
+		Snapshot: p.parcel, Ship: p.ships(), ShipWork: p.fetch,
 	})
 	if err != nil {
 		f.breaks(fmt.Errorf("%s: %w", m.name, err))
@@ -270,22 +277,33 @@ type resident struct {
 	errands []*errand           // changes of members that aren't answered
 	answers bool                // a read may be answered
 	// acknowledges are requests that were accepted in the step that goes on.
-	acknowledges []*op
+	acknowledges []acknowledged
 	parcels      []replica.SnapWork // work on snapshots, in order
 	applied      uint64             // the last entry that was looked at
 	led          uint64             // the term that it was seen to lead, 0 if it doesn't
 	stopping     bool               // it takes nothing any more
 	silent       bool               // its core has fallen silent
 	line         *line              // its end of the network, in runs whose packets travel as bytes
+	views        []*view            // reads of travellers that wait
+	geo          []geoWait          // requests that wait for another region to have them
+	errandsAt    []ship.Work        // reads of the log for other regions, in order
 
 	checkpoints checkpoints
+}
+
+// acknowledged is a request that was accepted, and where.
+type acknowledged struct {
+	op *op
+	at id.Position
 }
 
 // enter says that what the disk does now, it does for this process.
 func (p *resident) enter() { p.m.f.acting = p.m }
 
 // up reports whether requests can be sent to a machine.
-func (m *machine) up() bool { return m.process != nil && !m.process.stopping }
+func (m *machine) up() bool {
+	return m.process != nil && !m.process.stopping && (m.f.province == nil || !m.f.province.shut)
+}
 
 // leave checks the history of a process that ends, and keeps what it knew.
 func (p *resident) leave(remember bool) {
@@ -293,7 +311,7 @@ func (p *resident) leave(remember bool) {
 	p.gone = true
 	p.disconnect()
 	if f.settings.lifecycle {
-		if err := f.room.recorders[p.m.place].Check(); err != nil {
+		if err := f.room.recorders[p.m.slot].Check(); err != nil {
 			f.breaks(fmt.Errorf("%s: illegal history: %w", p.m.name, err))
 		}
 	}
@@ -310,10 +328,13 @@ func (p *resident) leave(remember bool) {
 	for _, l := range p.lookups {
 		l.failed()
 	}
+	for _, v := range p.views {
+		v.notYet()
+	}
 	for _, e := range p.errands {
 		e.over = true
 	}
-	p.lookups, p.errands = nil, nil
+	p.lookups, p.errands, p.views, p.geo = nil, nil, nil, nil
 }
 
 // unanswered are the requests that nobody will answer any more, in order.
@@ -351,6 +372,9 @@ func (p *resident) tick() {
 	}
 	p.step.Core.Tick(p.m.clock())
 	p.settle()
+	if len(p.geo) > 0 && !p.gone {
+		p.watchGeo()
+	}
 }
 
 // settle does what the core wants, and holds what came of it against the others.
@@ -451,6 +475,9 @@ func (p *resident) stop() {
 		return
 	}
 	f.tell(m, "closed", 0, 0, "")
+	if v := m.f.province; v != nil && v.takesImage && err == nil {
+		m.keepImage()
+	}
 	if m.rots > 0 && err == nil {
 		m.process = nil
 		m.disk.Crash(false)

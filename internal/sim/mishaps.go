@@ -34,6 +34,8 @@ type ClusterFaults struct {
 	Rot       uint64 `json:"bit_rot"`        // one bit of what is stored
 	Named     uint64 `json:"refused_named"`  // directories refused with file and offset after that
 	Grown     uint64 `json:"schema_version"` // not a fault: versions that entered
+
+	Regions RegionFaults `json:"regions,omitzero"`
 }
 
 // Add adds another run's.
@@ -64,6 +66,7 @@ func (f *ClusterFaults) Add(g ClusterFaults) {
 	f.Rot += g.Rot
 	f.Named += g.Named
 	f.Grown += g.Grown
+	f.Regions.Add(g.Regions)
 }
 
 // strike lets a mishap of the plan happen.

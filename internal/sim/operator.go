@@ -160,7 +160,9 @@ func (m *machine) join() {
 	m.joins = f.operator.ask(c, func(x consensus.Member) {
 		if m.number == 0 && m.directories == directory {
 			m.number = x.Number
-			m.joined = &host.Joined{Replica: x.Number, Cluster: f.cluster}
+			m.joined = &host.Joined{
+				Replica: x.Number, Cluster: f.cluster, Region: f.origin.Region, Incarnation: f.origin.Incarnation,
+			}
 			m.start()
 		}
 	})

@@ -19,6 +19,10 @@ type mishap struct {
 	a, b int    // machines; of b only some kinds know
 	n    uint64 // the n-th operation of a disk; a set of machines
 	time int64  // how long, or how far
+
+	// In runs of regions: in which, and another one.
+	region, other int
+	regions       bool
 }
 
 // mishapKind says what goes wrong.
@@ -51,6 +55,17 @@ const (
 	replaced
 	diskLost
 	bitRot
+
+	// Of regions.
+	regionDown
+	regionCut
+	pairCut
+	seaOneWay
+	seaWeather
+	slowSea
+	takenBack
+	promoted
+	farClock
 	mishapKinds
 )
 
@@ -67,6 +82,8 @@ var mishapNames = [mishapKinds]string{
 	"leader's disk stalls", "clock jumps", "orderly restart", "rolling restart", "leader killed", "outage", "blackout",
 	"network splits", "isolated", "leader isolated", "one way cut", "bad weather", "slow wire", "transfer", "rivals", "replaced",
 	"disk lost", "bit rot",
+	"region down", "region cut off", "two regions cut off", "one way cut between regions", "bad weather at sea",
+	"slow sea", "taken back", "promoted", "clock far ahead",
 }
 
 // newPlan draws a run's mishaps.
@@ -112,7 +129,16 @@ func drawMishap(rng *rand.Rand, at int64, nodes int) mishap {
 
 func (x mishap) String() string {
 	s := fmt.Sprintf("%.3fs %s", float64(x.at)/1e9, mishapNames[x.kind])
+	if x.regions {
+		s += fmt.Sprintf(" r%d", x.region)
+	}
 	switch x.kind {
+	case regionDown, regionCut, takenBack, farClock:
+		return s + fmt.Sprintf(" %.3fs", float64(x.time)/1e9)
+	case pairCut, seaOneWay:
+		return s + fmt.Sprintf(" to r%d for %.3fs", x.other, float64(x.time)/1e9)
+	case seaWeather, slowSea, promoted:
+		return s
 	case split:
 		return s + fmt.Sprintf(" %b for %.3fs", x.n, float64(x.time)/1e9)
 	case oneWay, slowWire:

@@ -221,7 +221,7 @@ func (p *resident) look() {
 			continue // given up
 		}
 		if l.strong && (!l.known || p.base.Applied() < l.index) ||
-			!l.strong && p.base.Engine.Vector().Get(origin) < l.seen {
+			!l.strong && p.base.Engine.Vector().Get(p.m.f.origin) < l.seen {
 			keep = append(keep, l)
 			continue
 		}
@@ -250,7 +250,7 @@ func (p *resident) answer(l *lookup) error {
 	if l.strong {
 		f.report.Strong++
 	}
-	at := p.base.Engine.Vector().Get(origin)
+	at := p.base.Engine.Vector().Get(f.origin)
 	if l.strong && at < s.seen {
 		return fmt.Errorf("%s has seen event %d, a strong read behind that sees %d", s.user, s.seen, at)
 	}

@@ -14,6 +14,7 @@ type ClusterTotals struct {
 	Entries, Events, Records uint64
 	Simulated                int64 // nanoseconds
 	Faults                   ClusterFaults
+	Regions                  RegionCounts
 }
 
 // Count adds the report of one run.
@@ -23,7 +24,7 @@ func (t *ClusterTotals) Count(r *ClusterReport) {
 		Crashes: r.Crashes, Restarts: r.Restarts, Checkpoints: r.Checkpoints, Released: r.Released,
 		Snapshots: r.Snapshots, Leaders: r.Leaders, Joined: r.Joined, Removed: r.Removed, Packets: r.Packets,
 		Lost: r.Lost, Entries: uint64(r.Entries), Events: uint64(r.Events), Records: uint64(r.Records),
-		Simulated: r.Simulated, Faults: r.Faults,
+		Simulated: r.Simulated, Faults: r.Faults, Regions: r.Regions,
 	})
 }
 
@@ -52,4 +53,5 @@ func (t *ClusterTotals) Add(o ClusterTotals) {
 	t.Records += o.Records
 	t.Simulated += o.Simulated
 	t.Faults.Add(o.Faults)
+	t.Regions.Add(o.Regions)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/tidaldb/tidal/internal/fault"
+	"github.com/tidaldb/tidal/internal/hlc"
 	"github.com/tidaldb/tidal/internal/id"
 	"github.com/tidaldb/tidal/internal/record"
 	"github.com/tidaldb/tidal/internal/replica"
@@ -17,12 +18,16 @@ type writer struct {
 	f        *fleet
 	producer string // of its lane; empty for none
 	keyed    bool
+	prefix   string // of its keys
 	mean     int64  // between two things that it does
 	sent     uint64 // the last number of its lane, or key
 	open     []*op
 	done     []*op // answered; some are sent again, to be recognised
 	leader   *machine
 	patience int64 // how long it waits for an answer
+	roams    bool  // it goes to another region now and then
+	tokens   bool  // it carries what it has seen: its registers are stamped above that
+	token    hlc.Timestamp
 }
 
 func newWriters(f *fleet) []*writer {
@@ -66,7 +71,9 @@ func (c *writer) act() {
 	}
 	for range n {
 		if c.room() {
-			c.send(c.next())
+			o := c.next()
+			c.send(o)
+			c.hedge(o)
 		}
 	}
 	if len(c.done) > 0 && f.rng.IntN(10) == 0 {
@@ -78,7 +85,7 @@ func (c *writer) act() {
 // target is whom it takes for the leader: somebody, as long as it knows nobody better.
 func (c *writer) target() *machine {
 	f := c.f
-	if c.leader == nil || !c.leader.up() {
+	if c.leader == nil || !c.leader.up() || c.leader.f != f {
 		c.leader = f.machines[f.rng.IntN(len(f.machines))]
 	}
 	if !c.leader.up() {
@@ -95,6 +102,7 @@ func (c *writer) resend() {
 		if late && o.trying {
 			o.trying = false
 			c.leader = nil // it may be cut off, or have a disk that doesn't answer
+			c.roam(2)
 			if !o.retried() {
 				o.over = true
 				c.heard(o)
@@ -102,6 +110,7 @@ func (c *writer) resend() {
 			}
 		}
 		if c.target() != nil && (!o.trying || f.rng.IntN(16) == 0) {
+			c.roam(1)
 			c.send(o)
 		}
 	}
@@ -128,7 +137,12 @@ func (c *writer) next() *op {
 			f.inventSignal(p)
 		}
 	}
-	return c.ask(records)
+	c.undoElsewhere(&records[0])
+	o := c.ask(records)
+	if p := &records[0]; f.province != nil && (p.Kind == record.KindCompensate || p.Kind == record.KindUndo) {
+		o.only = f // elsewhere it would be another request
+	}
+	return o
 }
 
 // ask makes a request of records.
@@ -140,7 +154,7 @@ func (c *writer) ask(records []record.Proposed) *op {
 		o.producer, o.lane = c.producer, c.sent
 	case c.keyed:
 		c.sent++
-		o.key = fmt.Sprintf("key-%d", c.sent)
+		o.key = fmt.Sprintf("key-%s%d", c.prefix, c.sent)
 		records[0].Key = o.key
 	}
 	o.content = record.ContentHash(o.request)
@@ -152,10 +166,10 @@ func (c *writer) ask(records []record.Proposed) *op {
 func (c *writer) again() *op {
 	f := c.f
 	o := c.done[f.rng.IntN(len(c.done))]
-	if !o.retried() || f.rng.IntN(3) > 0 {
+	if c.roam(1); !o.retried() || f.rng.IntN(3) > 0 || !c.refuses(o) {
 		return o
 	}
-	other := &op{producer: o.producer, lane: o.lane, key: o.key, wrong: fault.ErrKeyReused}
+	other := &op{producer: o.producer, lane: o.lane, key: o.key, wrong: fault.ErrKeyReused, only: c.only(o)}
 	other.request = make([]record.Proposed, 1)
 	f.inventSignal(&other.request[0])
 	other.request[0].Key = o.key
@@ -166,6 +180,7 @@ func (c *writer) again() *op {
 
 // send makes an attempt at whom it takes for the leader.
 func (c *writer) send(o *op) {
+	c.goWhere(o)
 	f := c.f
 	m := c.target()
 	if m == nil || o.attempts > 0 && !o.retried() {
@@ -198,7 +213,7 @@ func (p *resident) request(c *writer, o *op) (*replica.Request, bool) {
 	f := p.m.f
 	current, hash := p.base.Engine.Schema()
 	req := &replica.Request{
-		Producer: o.producer, Number: o.lane, Schema: hash, Content: o.content,
+		Producer: o.producer, Number: o.lane, Schema: hash, Content: o.content, Token: c.token,
 		Records: append([]record.Proposed(nil), o.request...),
 	}
 	for i := range req.Records {
@@ -211,7 +226,8 @@ func (p *resident) request(c *writer, o *op) (*replica.Request, bool) {
 			return nil, false
 		}
 		original, err := p.base.Original(r.Compensation.Original)
-		if errors.Is(err, fault.ErrNotFound) && p.base.Log.FirstIndex() > 1 {
+		gone := p.base.Log.FirstIndex() > 1 || r.Compensation.Original.Origin() != f.origin
+		if errors.Is(err, fault.ErrNotFound) && gone {
 			// The log let it go; it can't be taken back any more. If it was before, nobody will say so.
 			f.tell(p.m, "too late", o.number, 0, "")
 			if o.attempts == 0 {
@@ -312,12 +328,13 @@ func (p *resident) judge(a *attempt, r replica.Reply) error {
 		if c, ok := a.client.(*writer); ok && errors.Is(r.Err, fault.ErrNotLeader) {
 			c.follow(p)
 		}
+	case f.province != nil && p.refusedInRegion(a, r.Err):
 	case o.wrong != nil && errors.Is(r.Err, o.wrong), errors.Is(r.Err, fault.ErrUndone) && f.ledger.undone(o):
 		o.over = true
 	default:
 		return fmt.Errorf("%v is refused: %w", o, r.Err)
 	}
-	if o.by == a {
+	if o.by == a || o.countsBy(a) {
 		return fmt.Errorf("%v is refused, and is in the log at %v: %w", o, o.logged, r.Err)
 	}
 	return nil
@@ -335,16 +352,25 @@ func (p *resident) accepted(a *attempt, r replica.Receipt) error {
 		return fmt.Errorf("%v is accepted with %d records, it has %d", o, r.Count, len(o.request))
 	case r.Duplicate && o.attempts == 1:
 		return fmt.Errorf("%v was sent once, and is recognised as a retry", o)
-	case o.acked && (o.receipt.First != r.First || !r.Duplicate && o.by != a):
+	case f.province == nil && o.acked && (o.receipt.First != r.First || !r.Duplicate && o.by != a):
 		// The attempt that counted may be answered behind one that was recognised elsewhere.
 		return fmt.Errorf("%v was accepted at %v, and again at %v", o, o.receipt.First, r.First)
 	case !p.base.Engine.Vector().Covers(last):
 		return fmt.Errorf("%v is answered at %v, and not visible", o, r.First)
 	}
+	if f.province != nil {
+		p.wantsGeo(o, last)
+		if c, ok := a.client.(*writer); ok && c.tokens {
+			c.token = max(c.token, p.base.Engine.HighestRegister())
+		}
+	}
+	if o.acked && f.province == nil {
+		return nil
+	}
+	p.acknowledges = append(p.acknowledges, acknowledged{o, r.First})
 	if o.acked {
 		return nil
 	}
-	p.acknowledges = append(p.acknowledges, o)
 	o.acked, o.over, o.receipt = true, true, r
 	o.ret = f.moment()
 	f.report.Acked++

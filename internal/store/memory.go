@@ -32,6 +32,13 @@ const maxTables = 16
 // NewMemory returns an empty disk.
 func NewMemory() *Memory { return &Memory{tables: []table{nil}} }
 
+// Copy returns a disk of its own that holds what was flushed. It has no [Memory.Fault].
+func (m *Memory) Copy() *Memory {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return &Memory{tables: []table{m.tables[0]}}
+}
+
 // Crash loses power: of the commits since the last flush the oldest keep stay, at most [Memory.Unflushed]. Stores
 // that were open are dead, and the disk may be opened again.
 func (m *Memory) Crash(keep int) { m.restart(keep) }

@@ -1,0 +1,179 @@
+package sim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+
+	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/retention"
+	"github.com/tidaldb/tidal/lifecycle"
+	"github.com/tidaldb/tidal/schema"
+)
+
+// maxRegions bounds the regions of a run.
+const maxRegions = 8
+
+// RegionCounts is what a run of regions met, beside what its groups did.
+type RegionCounts struct {
+	// Geo are requests of which another region was said to have them, GeoPending those of which nobody said so in time.
+	Geo, GeoPending uint64
+	// NotYet are reads that waited too long for what their session had seen, ReadOnly requests that a follower region refused.
+	NotYet, ReadOnly uint64
+	// Twins are copies beside the first of requests that several regions accepted, Compensated what leaders took back by
+	// themselves. Undone are undos that another region asked for.
+	Twins, Compensated, Undone uint64
+	// Shipped are the bytes of packets between regions, Ranges the entries that took the place of batches.
+	Shipped, Ranges uint64
+	// Foreign are the batches of others in all regions' logs.
+	Foreign uint64
+	// Lost are events that were lost with a disk that was taken back, and that nobody else had.
+	Lost uint64
+}
+
+// Add adds another run's.
+func (c *RegionCounts) Add(o RegionCounts) {
+	c.Geo += o.Geo
+	c.GeoPending += o.GeoPending
+	c.NotYet += o.NotYet
+	c.ReadOnly += o.ReadOnly
+	c.Twins += o.Twins
+	c.Compensated += o.Compensated
+	c.Undone += o.Undone
+	c.Shipped += o.Shipped
+	c.Ranges += o.Ranges
+	c.Foreign += o.Foreign
+	c.Lost += o.Lost
+}
+
+// globe is a run of several regions: each is a group as in a run of one, and between them is a sea. They share the clock, the
+// clients and the list of what is to be done.
+type globe struct {
+	*common
+	regions    []*fleet
+	sea        sea
+	books      books
+	travellers []*traveller
+	clerk      clerk
+	digests    map[string]digestOf
+	loses      bool // some mishap takes a region's disk back
+	forgets    bool // logs are kept for seconds: who lacks much gets ranges, and nothing is taken back that was written long ago
+}
+
+func newGlobe(seed uint64, o ClusterOptions, r *Room) *globe {
+	rng := rand.New(rand.NewPCG(seed, 0x676c6f6265))
+	if o.Nodes == 0 {
+		o.Nodes = []int{1, 1, 1, 1, 3}[rng.IntN(5)]
+	}
+	c := &common{
+		options: o, rng: rng, end: int64(o.Seconds) * second, room: r, jobs: &r.jobs, ledger: newLedger(),
+		settings: drawSettings(rng),
+	}
+	c.settings.codec = false // within a region packets travel as they are
+	if o.Story {
+		c.story.whole = &strings.Builder{}
+	}
+	newcomer := rng.IntN(3) == 0
+	g := &globe{common: c, forgets: rng.IntN(4) == 0, digests: map[string]digestOf{}}
+	g.books = newBooks(c.ledger)
+	count := o.Regions
+	if newcomer {
+		count++
+	}
+	for len(r.recorders) < o.Nodes*count {
+		r.recorders = append(r.recorders, lifecycle.Recorder{})
+	}
+	versions := versions()
+	c.inventor = inventor{rng: rng, ledger: c.ledger, now: &c.now, types: len(versions[0].Signals)}
+	for place := range count {
+		g.regions = append(g.regions, g.newRegion(seed, place))
+	}
+	g.sea = newSea(g, rand.New(rand.NewPCG(seed, 0x736561)))
+	c.plan = newGlobePlan(rand.New(rand.NewPCG(seed, 0x706c616e)), o, len(g.regions))
+	for _, x := range c.plan.faults {
+		g.loses = g.loses || x.kind == takenBack
+	}
+	g.populate(versions)
+	return g
+}
+
+func (g *globe) newRegion(seed uint64, place int) *fleet {
+	f := &fleet{
+		common: g.common, lost: map[uint64]*mirror{}, origin: id.Origin{Region: id.Region(place)},
+		province: &province{globe: g, place: place, number: id.Region(place), name: fmt.Sprintf("region-%d", place)},
+	}
+	copy(f.cluster[:], clusterSecret)
+	f.agreed = newAgreement(f)
+	for n := range g.options.Nodes {
+		m := newMachine(f, seed, n, place*g.options.Nodes+n)
+		m.name = fmt.Sprintf("r%dm%d", place, n)
+		f.machines = append(f.machines, m)
+	}
+	f.network = newNetwork(f, rand.New(rand.NewPCG(seed, 0x6e6574<<8+uint64(place))))
+	f.operator = operator{f: f}
+	return f
+}
+
+// populate makes the clients.
+func (g *globe) populate(versions []*schema.Schema) {
+	f := g.regions[0]
+	for n := range g.options.Regions {
+		at := g.regions[n]
+		lane := at.newWriter(fmt.Sprintf("lane-%d", n))
+		keyed := at.newWriter("")
+		keyed.keyed, keyed.prefix = true, fmt.Sprintf("%d-", n)
+		lane.roams, keyed.roams = n != 2 && !g.forgets, n != 1 && !g.forgets
+		g.writers = append(g.writers, lane, keyed, at.newWriter(""))
+	}
+	for n := range g.options.Regions {
+		g.travellers = append(g.travellers, g.newTraveller(n))
+	}
+	g.admin = &schemer{f: f, versions: versions}
+	g.clerk = clerk{g: g}
+}
+
+// region returns the one of a number that has begun, nil for none.
+func (g *globe) region(number id.Region) *fleet {
+	for _, f := range g.regions {
+		if f.province.number == number && f.province.begun {
+			return f
+		}
+	}
+	return nil
+}
+
+// run does what is to be done until the run ends or a promise is broken.
+func (g *globe) run() {
+	f := g.regions[0]
+	f.after(0, func() { f.province.begin(f) })
+	for i, r := range g.regions {
+		at := int64(0)
+		if i >= g.options.Regions {
+			at = f.between(g.end/4, g.end*3/4) // a newcomer, under load
+			g.report.Faults.Regions.Newcomer++
+		}
+		f.after(at, func() { g.clerk.add(r) })
+	}
+	for _, w := range g.writers {
+		w.schedule()
+	}
+	for _, t := range g.travellers {
+		t.later(f.between(0, 300*milli))
+	}
+	g.admin.schedule()
+	g.clerk.schedule()
+	for i := range g.plan.faults {
+		f.after(g.plan.faults[i].at, func() { g.strike(i) })
+	}
+	f.after(g.end, g.finish)
+	f.toItsEnd(g.waitsFor)
+}
+
+// retention is how long logs are kept: seven days, since an event that counts twice is taken back by what the log says of it;
+// or seconds.
+func (g *globe) retention() retention.Policy {
+	if g.forgets {
+		return retention.Policy{Retention: 1000, RetryHorizon: 1, SizeLimit: 8 << 10}
+	}
+	return retention.Policy{}
+}

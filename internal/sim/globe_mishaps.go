@@ -1,0 +1,218 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/tidaldb/tidal/internal/fault"
+)
+
+// RegionFaults count what a run of regions was put through, beside what its machines were.
+type RegionFaults struct {
+	Down     uint64 `json:"region_down"`       // all machines of a region at once
+	Cut      uint64 `json:"region_cut"`        // from all others
+	Pair     uint64 `json:"regions_cut"`       // two, from each other: the others may relay
+	OneWay   uint64 `json:"regions_one_way"`   //
+	Weather  uint64 `json:"regions_loss"`      // packets between regions are lost, repeated and late for a while
+	Slow     uint64 `json:"regions_slow"`      //
+	Back     uint64 `json:"region_taken_back"` // a region's disk holds what it held once
+	Ahead    uint64 `json:"taken_back_found"`  // of these, those who were told by others that they had more
+	Promoted uint64 `json:"home_promoted"`     //
+	FarClock uint64 `json:"clock_far_ahead"`   //
+	Newcomer uint64 `json:"region_added"`      // while others write
+}
+
+// Add adds another run's.
+func (f *RegionFaults) Add(g RegionFaults) {
+	f.Down += g.Down
+	f.Cut += g.Cut
+	f.Pair += g.Pair
+	f.OneWay += g.OneWay
+	f.Weather += g.Weather
+	f.Slow += g.Slow
+	f.Back += g.Back
+	f.Ahead += g.Ahead
+	f.Promoted += g.Promoted
+	f.FarClock += g.FarClock
+	f.Newcomer += g.Newcomer
+}
+
+// strike lets a mishap of the plan happen.
+func (g *globe) strike(i int) {
+	x := &g.plan.faults[i]
+	f := g.regions[x.region]
+	if x.kind < regionDown {
+		if f.province.begun && !f.province.shut {
+			f.strike(i)
+		}
+		return
+	}
+	if g.closing || g.plan.without[i] || !f.province.begun {
+		return
+	}
+	f.tell(nil, "mishap", uint64(i), uint64(x.region), mishapNames[x.kind])
+	if mishapNames[x.kind] == g.options.taboo {
+		f.breaks(fmt.Errorf("mishap %d is %s", i, g.options.taboo))
+	}
+	r := &g.report.Faults.Regions
+	switch x.kind {
+	case regionDown:
+		r.Down++
+		for _, m := range f.machines {
+			m.down = g.now + x.time
+			m.hit(&g.report.Faults.Kill, x.n%2 == 0)
+		}
+	case regionCut:
+		r.Cut++
+		g.sea.close(g.sea.around(1<<x.region), x.time)
+	case pairCut:
+		r.Pair++
+		g.sea.close([]*passage{g.sea.passage(x.region, x.other), g.sea.passage(x.other, x.region)}, x.time)
+	case seaOneWay:
+		r.OneWay++
+		g.sea.close([]*passage{g.sea.passage(x.region, x.other)}, x.time)
+	case seaWeather:
+		r.Weather++
+		g.sea.weather(int(x.n)*4, x.time)
+	case slowSea:
+		r.Slow++
+		g.sea.latency = 20*milli + x.time/10
+		f.after(x.time, func() { g.sea.latency = 20 * milli })
+	case takenBack:
+		g.takeBack(f, x)
+	case promoted:
+		r.Promoted++
+		g.clerk.promote(f)
+	case farClock:
+		r.FarClock++
+		for _, m := range f.machines {
+			m.skew += x.time
+			m.ahead = max(m.ahead, m.skew)
+		}
+	}
+}
+
+// comeback is how a region whose disk was taken back comes to write again: it has to learn that others hold more of it than it
+// does itself, and goes on under a new incarnation.
+type comeback struct {
+	told  bool // its leader says so
+	until int64
+}
+
+// comebackPatience is how long it may take until a region knows that others hold more of it, once it reaches them.
+const comebackPatience = 10 * second
+
+// takeBack takes an image of a region's disk, or, if there is one, puts it in the place of the disk.
+func (g *globe) takeBack(f *fleet, x *mishap) {
+	m, v := f.machines[0], f.province
+	switch {
+	case v.back != nil || v.shut:
+	case v.image == nil:
+		if m.up() && !v.takesImage {
+			v.takesImage = true
+			m.process.close()
+			f.after(between(m.rng, second, 6*second), func() { g.takeBack(f, x) })
+		}
+	default:
+		g.report.Faults.Regions.Back++
+		f.tell(m, "back", uint64(len(v.image.agreed.entries)), 0, "")
+		v.shut, v.back = true, &comeback{}
+		if m.process != nil {
+			m.crash(true, betweenSteps)
+		}
+		m.takeBack(v.image)
+		v.image = nil
+		g.forget(f)
+		if x.n%2 == 0 {
+			g.goOn(f) // as whoever restores a backup does at once
+			return
+		}
+		v.back.until = g.now + comebackPatience
+		g.awaitAhead(f)
+	}
+}
+
+// forget makes those strangers who have seen what may be lost.
+func (g *globe) forget(f *fleet) {
+	held := g.books.held(f)
+	for _, t := range g.travellers {
+		for origin, seq := range t.seen.All {
+			if origin.Region == f.province.number && seq > held.Get(origin) {
+				t.reborn()
+				break
+			}
+		}
+	}
+}
+
+// awaitAhead waits until the region knows that it lost something, if others hold that.
+func (g *globe) awaitAhead(f *fleet) {
+	f.after(100*milli, func() {
+		v, m := f.province, f.machines[0]
+		if p := m.process; p != nil && errors.Is(p.step.Core.Status().Behind, fault.ErrForked) {
+			v.back.told = true
+			g.report.Faults.Regions.Ahead++
+			f.tell(m, "ahead", 0, 0, "")
+			g.goOn(f)
+			return
+		}
+		if !g.othersHoldMore(f) {
+			v.back.until = g.now + comebackPatience // nobody reachable can tell
+		}
+		if g.now > v.back.until {
+			f.breaks(fmt.Errorf("%s lost a part of its log, which others hold, and doesn't know so", v.name))
+			return
+		}
+		if g.closing && !g.othersHoldMoreAnywhere(f) {
+			g.goOn(f)
+			return
+		}
+		g.awaitAhead(f)
+	})
+}
+
+// othersHoldMore reports whether a region that can be reached holds more of a region than that does.
+func (g *globe) othersHoldMore(f *fleet) bool {
+	m := f.machines[0]
+	if m.process == nil {
+		return false
+	}
+	for _, other := range g.regions {
+		if other == f || g.sea.passage(other.province.place, f.province.place).cut > 0 ||
+			g.sea.passage(f.province.place, other.province.place).cut > 0 || other.leader() == nil {
+			continue
+		}
+		if g.books.held(other).Get(f.origin) > g.books.held(f).Get(f.origin) {
+			return true
+		}
+	}
+	return false
+}
+
+func (g *globe) othersHoldMoreAnywhere(f *fleet) bool {
+	for _, other := range g.regions {
+		if g.books.held(other).Get(f.origin) > g.books.held(f).Get(f.origin) {
+			return true
+		}
+	}
+	return false
+}
+
+// goOn lets a region go on under a new incarnation, as an operator does.
+func (g *globe) goOn(f *fleet) {
+	m, v := f.machines[0], f.province
+	if m.process != nil {
+		m.process.enter()
+		m.process.leave(false)
+		m.process = nil
+		m.disk.Crash(false)
+		m.keeper.crash()
+	}
+	m.disk.Calm()
+	m.disk.Interrupt(0)
+	f.origin.Incarnation++
+	m.identify()
+	v.shut = false
+	f.tell(m, "goes on", uint64(f.origin.Incarnation), 0, "")
+	f.after(between(m.rng, milli, 100*milli), m.start)
+}

@@ -1,0 +1,78 @@
+package sim_test
+
+import (
+	"flag"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/tidaldb/tidal/internal/sim"
+)
+
+var regionSeeds = flag.Uint64("sim.regions", 30, "how many seeds TestRegionsKeepTheirPromises runs")
+
+// TestRegionsKeepTheirPromises runs three regions through everything that goes wrong. TIDAL_SEED=n runs one seed and prints its
+// story.
+func TestRegionsKeepTheirPromises(t *testing.T) {
+	o := sim.ClusterOptions{Regions: 3, Seconds: 8}
+	first, last := uint64(1), *regionSeeds
+	if testing.Short() {
+		last = min(last, 3)
+	}
+	if s := os.Getenv("TIDAL_SEED"); s != "" {
+		seed, err := strconv.ParseUint(s, 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Story, first, last = true, seed, seed
+	}
+	var total sim.ClusterTotals
+	var room sim.Room
+	for seed := first; seed <= last; seed++ {
+		r, err := room.Cluster(seed, o)
+		if o.Story {
+			t.Log(r.Story)
+		}
+		if err != nil {
+			t.Fatalf("%v\n%s\n%s\nreplay: TIDAL_SEED=%d go test ./internal/sim -run '^TestRegionsKeepTheirPromises$'", err,
+				strings.Join(r.Schedule, "\n"), strings.Join(r.Last, "\n"), seed)
+		}
+		total.Count(r)
+	}
+	t.Logf("%+v", total)
+	f, b := total.Faults.Regions, total.Regions
+	hard := f.Down > 0 && f.Cut > 0 && f.Pair > 0 && f.OneWay > 0 && f.Weather > 0 && f.Promoted > 0 && f.Newcomer > 0
+	busy := b.Twins > last/2 && b.Compensated > 0 && b.Undone > 0 && b.Geo > last && b.Shipped > 0 && total.Reads > last
+	if last >= 30 && (!hard || !busy) {
+		t.Errorf("too tame to mean anything: %+v", total)
+	}
+}
+
+// TestOneSeedIsOneStoryOfRegions: the same seed takes the same steps, to the nanosecond and the byte, also when the room was
+// used before.
+func TestOneSeedIsOneStoryOfRegions(t *testing.T) {
+	var room sim.Room
+	seen := map[uint64]bool{}
+	for seed := uint64(1); seed <= 4; seed++ {
+		o := sim.ClusterOptions{Regions: 3, Seconds: 5, Story: true}
+		a, err := sim.Cluster(seed, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := room.Cluster(seed, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a.Story != b.Story || a.Hash != b.Hash || strings.Count(a.Story, "\n") < 200 {
+			t.Errorf("seed %d: two runs tell stories of %d and %d bytes that differ, or hardly any", seed, len(a.Story), len(b.Story))
+		}
+		if a.Ops != b.Ops || a.Faults != b.Faults || a.Regions != b.Regions || a.Records != b.Records || a.Packets != b.Packets {
+			t.Errorf("seed %d: two runs report %+v and %+v", seed, a, b)
+		}
+		if seen[a.Hash] {
+			t.Errorf("seed %d tells a story that another seed told", seed)
+		}
+		seen[a.Hash] = true
+	}
+}
