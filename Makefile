@@ -9,9 +9,12 @@ ROWS        ?= 5000000
 KILLS       ?= 50
 BENCHTIME   ?= 1s
 PKG         ?= ./...
+RUNS        ?= 1
+# The suites of replication between regions: CI runs them five times in a row when they change (.github/workflows).
+REPLICATION := ./internal/ship ./internal/reconcile ./internal/sim/harness
 export CGO_ENABLED ?= 0
 
-.PHONY: build test race lint proto sim planted kills processes fuzz bench drift full help
+.PHONY: build test race lint proto replication sim planted kills processes fuzz bench drift full help
 .DEFAULT_GOAL := help
 
 build: ## bin/tidal, and everything else compiles
@@ -38,6 +41,10 @@ lint: ## golangci-lint and gofumpt, else gofmt and vet; FIX=1 repairs what it ca
 proto: ## the code of the network interface, from the files in proto/; the first run builds buf
 	$(GO) tool -modfile=tools/go.mod buf lint
 	$(GO) tool -modfile=tools/go.mod buf generate
+
+replication: ## the suites of replication between regions, with their figures; RUNS=n repeats them
+	$(GO) test -count=$(RUNS) $(REPLICATION)
+	$(GO) test -count=1 -v -run '^Test(ASignalIsVisible|AFollowerLeads|APartitionIsReconciled|ASession)' ./internal/sim/harness | grep -E '^ +[a-z_]+\.go|^(ok|FAIL|---)'
 
 sim: ## simulated clusters; SEED=n replays one, SEEDS=n runs that many
 	scripts/sim.sh "$(SEED)" "$(SEEDS)"
