@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/tidaldb/tidal"
 	"github.com/tidaldb/tidal/query"
+	"github.com/tidaldb/tidal/schema"
 )
 
 func TestARegionReadsWhatAnotherOneWrote(t *testing.T) {
@@ -393,4 +395,130 @@ func TestARegionIsForgotten(t *testing.T) {
 	w.write(0, tidal.Request{Records: []tidal.Record{tidal.Undo{Lane: "p", Number: 1}}})
 	w.regions = w.regions[:2]
 	w.until("its event is taken back", func() bool { return w.settled("x", 0) })
+}
+
+// TestARequestThatTwoRegionsTookCountsOnce: the answer is lost while the regions are cut off from each other, and the client goes
+// on in another one. What counts once for good is the copy that was stamped first.
+func TestARequestThatTwoRegionsTookCountsOnce(t *testing.T) {
+	w := newWorld(t, 3, 1)
+	w.converge()
+	w.cut(2, true)
+	key := func(n int) tidal.Request {
+		return tidal.Request{Records: []tidal.Record{tidal.Signal{Type: "view", Item: "z", User: "u", Key: fmt.Sprint("key ", n)}}}
+	}
+	for n := range 20 {
+		first, second := 0, 2
+		if n%2 == 1 {
+			first, second = second, first
+		}
+		w.write(first, view("lane", uint64(n+1), "y"))
+		w.write(second, view("lane", uint64(n+1), "y"))
+		w.write(first, key(n))
+		w.write(second, key(n))
+	}
+	w.cut(2, false)
+	w.until("each request counts once", func() bool { return w.settled("y", 20) && w.settled("z", 20) })
+	w.converge()
+	for region := range w.regions {
+		if got := w.write(region, view("lane", 20, "y")); !got.Duplicate {
+			t.Errorf("a retry in region %d is answered with %+v", region, got)
+		}
+	}
+}
+
+// TestWhatRegionsAddToTheSchemaIsUnited has two regions add while they're cut off from each other.
+func TestWhatRegionsAddToTheSchemaIsUnited(t *testing.T) {
+	w := newWorld(t, 2, 1)
+	w.cut(1, true)
+	for region, name := range []string{"like", "share"} {
+		s := w.leader(region).DB().Schema().Clone()
+		s.Signals = append(s.Signals, schema.SignalType{Name: name, Meaning: schema.Positive, HalfLives: []time.Duration{time.Hour}})
+		if err := w.leader(region).DB().Extend(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+		w.write(region, tidal.Request{Records: []tidal.Record{tidal.Signal{Type: name, Item: "x", User: "u"}}})
+	}
+	other := w.leader(1).DB().Schema().Clone()
+	other.Signals[0].HalfLives = []time.Duration{time.Minute}
+	if err := w.leader(1).DB().Extend(t.Context(), other); !errors.Is(err, tidal.ErrSchemaChange) {
+		t.Errorf("more than an addition: %v", err)
+	}
+	w.cut(1, false)
+	w.until("both know both", func() bool {
+		ok := true
+		w.each(func(_ string, m *Member) {
+			for _, name := range []string{"like", "share"} {
+				_, _, known := m.DB().Schema().Signal(name)
+				ok = ok && known
+			}
+		})
+		return ok
+	})
+	w.converge()
+	for region := range w.regions {
+		for _, name := range []string{"like", "share"} {
+			c, err := w.leader(region).DB().Cell(t.Context(), "x", name, time.Time{})
+			if err != nil || c.Total != 1 {
+				t.Errorf("region %d counts %s %d times, %v", region, name, c.Total, err)
+			}
+			w.write(region, tidal.Request{Records: []tidal.Record{tidal.Signal{Type: name, Item: "x", User: "u"}}})
+		}
+	}
+	w.converge()
+}
+
+// TestAMemberClosesWhileItShips ends members in the middle of it, all at once.
+func TestAMemberClosesWhileItShips(t *testing.T) {
+	w := newWorld(t, 2, 1)
+	var writers sync.WaitGroup
+	for region := range 2 {
+		db := w.leader(region).DB()
+		for n := range 4 {
+			writers.Go(func() {
+				for i := uint64(1); ; i++ {
+					if _, err := db.Write(context.Background(), view(fmt.Sprint(region, n), i, "x")); err != nil {
+						if !errors.Is(err, tidal.ErrClosed) && !errors.Is(err, tidal.ErrUnknown) && !errors.Is(err, tidal.ErrNotLeader) {
+							t.Errorf("a write ends with %v", err)
+						}
+						return
+					}
+				}
+			})
+		}
+	}
+	w.until("much came over", func() bool {
+		return w.leader(0).DB().Stats().Vector.Get(tidal.Position{Region: 1}.Origin()) > 500
+	})
+	for i, f := range w.regions {
+		f.close(w.address(i, 0))
+	}
+	writers.Wait()
+	for i, f := range w.regions {
+		c := f.config(w.address(i, 0))
+		f.run(c)
+	}
+	w.converge()
+}
+
+// TestARegionThatHasMovedIsFound: both have other addresses when they are back, and know only what they were told to ask.
+func TestARegionThatHasMovedIsFound(t *testing.T) {
+	w := newWorld(t, 2, 1)
+	w.write(0, view("p", 1, "x"))
+	w.converge()
+	for i, f := range w.regions {
+		f.close(w.address(i, 0))
+	}
+	for i, f := range w.regions {
+		address := fmt.Sprint("moved-", i)
+		f.dirs[address] = f.dirs[w.address(i, 0)]
+		c := f.config(address)
+		if i == 1 {
+			c.Region, c.RegionJoin = regionNames[1], []string{"moved-0"}
+		}
+		f.run(c)
+	}
+	w.write(0, view("p", 2, "x"))
+	w.write(1, view("q", 1, "x"))
+	w.converge()
+	w.counts("x", 3)
 }

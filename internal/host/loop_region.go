@@ -273,8 +273,9 @@ func (n *links) moved(region id.Region, members []RegionMember) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, m := range members {
-		if m.Address != "" {
-			n.knowFar(transport.Far(uint16(region), m.Number), m.Address)
+		number := transport.Far(uint16(region), m.Number)
+		if m.Address != "" && (n.far[number] != "" || len(n.far) < maxMembers) {
+			n.knowFar(number, m.Address)
 		}
 	}
 }

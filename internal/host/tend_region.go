@@ -36,7 +36,7 @@ const (
 )
 
 // seekRegions asks the members of other regions that the group was told of, one a time, who and where they are, while a region
-// isn't heard of: it may have moved.
+// isn't heard of: it may have moved. And it says where this member is, in case that is who has.
 func (t *tending) seekRegions(ctx context.Context, mono int64) {
 	r := t.r
 	g := r.links.group
@@ -50,7 +50,9 @@ func (t *tending) seekRegions(ctx context.Context, mono int64) {
 	t.askedFar = (t.askedFar + 1) % len(g.Region.Join)
 	ctx, cancel := context.WithTimeout(ctx, seekBound)
 	defer cancel()
-	a, err := r.links.ask(ctx, g.Region.Join[t.askedFar], question{Kind: questionRegions, Wall: r.loop.now().Wall / 1e6})
+	a, err := r.links.ask(ctx, g.Region.Join[t.askedFar], question{
+		Kind: questionRegions, Wall: r.loop.now().Wall / 1e6, Address: r.links.address(), URL: g.URL,
+	})
 	if err != nil || a.err() != nil || a.Region == r.base.identity.Region {
 		return // another one is asked next time
 	}
