@@ -25,6 +25,8 @@ type LoadOptions struct {
 	Pause time.Duration
 	// Attempt is how long one try of a client may take; 0 is the client's default.
 	Attempt time.Duration
+	// Ack is how safe a request is before it counts as acknowledged.
+	Ack client.Ack
 	// GiveUp is how long a client tries to write a request. Where it isn't 0 a writer that doesn't know what became of a
 	// request goes on with the next one; else it tries until the load is stopped.
 	GiveUp time.Duration
@@ -111,6 +113,7 @@ func StartLoad(ctx context.Context, o LoadOptions) (*Load, error) {
 		at, lane := n%len(o.Addrs), fmt.Sprintf("%s-%d", prefix, n)
 		c, err := client.New(client.Options{
 			Addrs: append(append([]string{}, o.Addrs[at:]...), o.Addrs[:at]...), Lane: lane, Timeout: timeout, Attempt: o.Attempt,
+			Ack: o.Ack,
 		})
 		if err != nil {
 			stop()

@@ -113,6 +113,41 @@ func (n *Node) Transfer(ctx context.Context, to int64) error {
 	return nil
 }
 
+// Promote has a node make a region home. It may be any region's.
+func (n *Node) Promote(ctx context.Context, region string) error {
+	admin := tidalpbconnect.NewAdminClient(n.f.http, n.URL)
+	if _, err := admin.PromoteRegion(ctx, &tidalpb.PromoteRegionRequest{Region: region}); err != nil {
+		return fmt.Errorf("node %s: make %s home: %w", n.Name, region, err)
+	}
+	return nil
+}
+
+// List is what a node answers to a query.
+type List = tidalpb.RankResponse
+
+// Rank asks a node for a list in the text form, without following anybody elsewhere.
+func (n *Node) Rank(ctx context.Context, query, token string) (*List, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	ask := &tidalpb.RankRequest{Query: &tidalpb.RankRequest_Text{Text: query}, Token: token}
+	list, err := tidalpbconnect.NewTidalClient(n.f.http, n.URL).Rank(ctx, ask)
+	if err != nil {
+		return nil, fmt.Errorf("node %s: %w: %s: %w", n.Name, errNotYet, query, err)
+	}
+	return list, nil
+}
+
+// Until looks again and again whether something has come true, until it has or the context ends, which is an error that says what
+// was looked for last.
+func Until(ctx context.Context, what string, look func(ctx context.Context) error) error {
+	return until(ctx, what, func(ctx context.Context) error {
+		if err := look(ctx); err != nil {
+			return fmt.Errorf("%w: %w", errNotYet, err)
+		}
+		return nil
+	})
+}
+
 // Leader returns the node that leads, once one does and all that run say so.
 func (f *Fleet) Leader(ctx context.Context) (*Node, error) { return f.LeaderOf(ctx, f.Nodes) }
 
