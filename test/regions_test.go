@@ -26,6 +26,7 @@ type globe struct {
 	*testing.T
 	ctx context.Context
 	w   *fleet.World
+	own []string // lanes of clients that aren't a load's
 }
 
 func newGlobe(t *testing.T, length time.Duration, o fleet.WorldOptions) *globe {
@@ -58,6 +59,10 @@ func (g *globe) at(region string, o client.Options) *client.Client {
 	g.Helper()
 	o.Addrs = g.w.Region(region).URLs()
 	o.Timeout = -1
+	if o.Lane == "" {
+		o.Lane = "of " + region
+	}
+	g.own = append(g.own, o.Lane)
 	c, err := client.New(o)
 	good(g.T, err)
 	g.Cleanup(c.Close)
@@ -92,7 +97,7 @@ func (g *globe) load(o fleet.LoadOptions, first string, others ...string) *fleet
 // settle ends loads, waits until all servers are equal, and compares them with what was acknowledged.
 func (g *globe) settle(loads ...*fleet.Load) {
 	g.Helper()
-	var ledgers []*fleet.Ledger
+	ledgers := []*fleet.Ledger{{Others: g.own}}
 	for _, l := range loads {
 		ledgers = append(ledgers, stopped(g.ctx, g.T, l))
 	}

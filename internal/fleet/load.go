@@ -49,6 +49,8 @@ type Ledger struct {
 	Lanes map[string][]Outcome
 	// Errors are the first refusals in words. A load without mistakes has none.
 	Errors []string
+	// Others are lanes of writers that this ledger knows nothing else of.
+	Others []string
 	// Tokens make a read see all that was acknowledged.
 	Tokens []string
 }

@@ -41,6 +41,7 @@ type World struct {
 	o         WorldOptions
 	authority certs.Pair // if peers talk with certificates
 	nodes     int        // that there ever were
+	whole     bool       // it was started
 
 	mu   sync.Mutex
 	pids map[int]string // the region of each process that runs
@@ -71,6 +72,7 @@ func StartWorld(ctx context.Context, o WorldOptions) (w *World, err error) {
 			return w, err
 		}
 	}
+	w.whole = true
 	return w, w.Joined(ctx)
 }
 
@@ -78,7 +80,7 @@ func StartWorld(ctx context.Context, o WorldOptions) (w *World, err error) {
 func (w *World) Add(ctx context.Context, name string) (*Fleet, error) {
 	o := w.o.Options
 	o.world, o.region = w, name
-	f := &Fleet{o: o, http: &http.Client{Transport: &http.Transport{}}}
+	f := &Fleet{o: o, http: &http.Client{Transport: &http.Transport{}}, late: w.whole}
 	for i := range o.Nodes {
 		n, err := f.newNode(i)
 		if err == nil {
