@@ -25,7 +25,7 @@ func (a *app) clusterCommand() *cobra.Command {
 	}
 	c.AddCommand(
 		a.clusterStatusCommand(), a.clusterAddCommand(), a.clusterRemoveCommand(), a.clusterTransferCommand(), a.clusterPromoteCommand(),
-		a.clusterForgetCommand(), a.clusterCertCommand(), a.clusterRecoverCommand(),
+		a.clusterForgetCommand(), a.clusterDemoCommand(), a.clusterCertCommand(), a.clusterRecoverCommand(),
 	)
 	return c
 }
