@@ -268,7 +268,10 @@ func (e *Engine) meets(a *lane.Accepted, m lane.Meeting) {
 		return
 	}
 	e.counters.Twice++
-	if m.Falls.IsZero() {
+	switch {
+	case m.Reused:
+		e.counters.Reused++
+	case m.Falls.IsZero():
 		e.counters.Undecided++
 	}
 	e.fallen.met(a.Position, a.Count, a.HLC, m)

@@ -194,7 +194,8 @@ func (c *Compactor) Finish() (*Compacted, error) {
 	out.Range.Last = e.vector.Get(out.Range.Origin)
 	out.Highest, out.HighestRegister = e.highest, e.highestRegister
 	out.Counters = e.counters
-	out.Counters.Stale, out.Counters.Twice, out.Counters.Undecided, out.Counters.Fallen = 0, 0, 0, 0
+	n := &out.Counters
+	n.Stale, n.Twice, n.Undecided, n.Reused, n.Fallen = 0, 0, 0, 0, 0
 	out.Requests = worthKeeping(out.Requests, c.keep)
 	c.fold.Effects(func(r Record) bool {
 		out.Range.Entries = append(out.Range.Entries, entryOf(r))

@@ -100,6 +100,9 @@ type Counters struct {
 	// Twice counts requests that two regions accepted. Undecided counts those among them of which so little was
 	// remembered here that the copy which falls can't be told, since a restart: if it was this group's, it counts twice.
 	Twice, Undecided uint64
+	// Reused counts those whose contents differ, since a restart: somebody used a number or a key for two requests, in
+	// groups that didn't know of each other, and both count.
+	Reused uint64
 	// Fallen counts signals that fell since a restart: a copy that stands was accepted before them.
 	Fallen uint64
 	// Newest is the latest event time; HasNewest tells whether there is one.

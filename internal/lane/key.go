@@ -46,8 +46,8 @@ func (t *Table) AcceptKey(name string, a Accepted) Meeting {
 	if k.Position == a.Position {
 		return Meeting{} // the same record again
 	}
-	meeting := meet(&k.Accepted, &a)
-	if meeting.Falls == k.Position {
+	meeting, stays := meet(&k.Accepted, &a)
+	if !stays {
 		k.Accepted = a
 		heap.Fix(&t.keysByAge, k.slot)
 		t.changedKey(k)

@@ -105,7 +105,8 @@ func (o *oracle) accept(producer string, request uint64, a Accepted) Meeting {
 		if !r.hashed {
 			return m // of what is kept, nothing tells them apart
 		}
-		if m = oracleMeeting(r.Accepted, a); m.Falls == a.Position {
+		var stays bool
+		if m, stays = oracleMeeting(r.Accepted, a); stays {
 			return m
 		}
 	} else if high := l.high(); l.ever[request] && high-request < 64 {
@@ -130,14 +131,17 @@ func (o *oracle) accept(producer string, request uint64, a Accepted) Meeting {
 	return m
 }
 
-// oracleMeeting says that the later of two copies falls.
-func oracleMeeting(a, b Accepted) Meeting {
+// oracleMeeting says that the later of two copies falls, and whether a is the earlier one.
+func oracleMeeting(a, b Accepted) (m Meeting, stays bool) {
 	copies := []Accepted{a, b}
 	slices.SortFunc(copies, func(a, b Accepted) int {
 		return cmp.Or(cmp.Compare(a.HLC, b.HLC), a.Position.Origin().Compare(b.Position.Origin()),
 			cmp.Compare(a.Position.Seq, b.Position.Seq))
 	})
-	return Meeting{Twice: true, Falls: copies[1].Position, Count: copies[1].Count}
+	if a.Content != b.Content {
+		return Meeting{Twice: true, Reused: true}, copies[0] == a
+	}
+	return Meeting{Twice: true, Falls: copies[1].Position, Count: copies[1].Count}, copies[0] == a
 }
 
 func (l *oracleLane) dropHashes(limit int) {
@@ -241,8 +245,8 @@ func (o *oracle) acceptKey(name string, a Accepted) Meeting {
 	if k.Position == a.Position {
 		return Meeting{}
 	}
-	m := oracleMeeting(k.Accepted, a)
-	if m.Falls == k.Position {
+	m, stays := oracleMeeting(k.Accepted, a)
+	if !stays {
 		o.keys[name] = &oracleRequest{Accepted: a}
 	}
 	return m

@@ -57,14 +57,7 @@ func (r *run) hash(request uint64) (uint64, bool) {
 	return k.content, true
 }
 
-// stamp returns the stamp of a request within the run, 0 if it isn't kept any more.
-func (r *run) stamp(request uint64) hlc.Timestamp {
-	if k := r.recall(request); k != nil {
-		return k.stamp
-	}
-	return 0
-}
-
+// recall returns what is kept of a request within the run, nil if nothing is any more.
 func (r *run) recall(request uint64) *known {
 	back := r.end() - request
 	if back >= uint64(len(r.known)) {

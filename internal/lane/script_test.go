@@ -111,6 +111,8 @@ func scriptAccept(t *testing.T, d *datadriven.TestData, table *Table) string {
 		m = table.Accept(name, uint64(number(t, d, "request")), a)
 	}
 	switch {
+	case m.Reused:
+		return "twice, with other content\n"
 	case m.Twice && m.Falls.IsZero():
 		return "twice, and nobody can tell which falls\n"
 	case m.Twice:

@@ -95,9 +95,12 @@ type Meeting struct {
 	Twice bool
 	// Falls is the first position of the copy that must be compensated, which is the one with the higher (stamp, origin),
 	// and Count the number of its records. It is zero when nobody can tell: the stamp of the copy that was here is
-	// forgotten, or its place.
+	// forgotten, or its place; and when they aren't copies.
 	Falls id.Position
 	Count uint32
+	// Reused says that the two have different contents: somebody used a number or a key twice, in groups that didn't
+	// know of each other. Both count.
+	Reused bool
 }
 
 // Verdict answers a check.
@@ -172,9 +175,11 @@ func (t *Table) Accept(producer string, request uint64, a Accepted) Meeting {
 		if here.Position == a.Position {
 			return Meeting{} // the same record again
 		}
-		here.HLC = run.stamp(request)
-		meeting = meet(&here, &a)
-		if meeting.Falls != here.Position {
+		if k := run.recall(request); k != nil {
+			here.HLC, here.Content = k.stamp, k.content
+		}
+		var stays bool
+		if meeting, stays = meet(&here, &a); stays {
 			return meeting
 		}
 		l.cut(r, request)
@@ -192,15 +197,21 @@ func (t *Table) Accept(producer string, request uint64, a Accepted) Meeting {
 	return meeting
 }
 
-// meet says which of two copies falls, the one that is here or the one that comes.
-func meet(here, comes *Accepted) Meeting {
+// meet says which of two copies falls, the one that is here or the one that comes, and whether the table goes on with the
+// one that is here.
+func meet(here, comes *Accepted) (m Meeting, stays bool) {
+	m.Twice = true
+	stays = here.HLC == 0 || here.before(comes)
 	switch {
-	case here.HLC == 0:
-		return Meeting{Twice: true}
-	case comes.before(here):
-		return Meeting{Twice: true, Falls: here.Position, Count: here.Count}
+	case here.HLC == 0: // it was stamped nobody knows when
+	case here.Content != comes.Content:
+		m.Reused = true
+	case stays:
+		m.Falls, m.Count = comes.Position, comes.Count
+	default:
+		m.Falls, m.Count = here.Position, here.Count
 	}
-	return Meeting{Twice: true, Falls: comes.Position, Count: comes.Count}
+	return m, stays
 }
 
 // lane returns the lane of a producer and opens it if it is new. The name is cloned: what comes in may point into a

@@ -249,11 +249,13 @@ func (m *materialiser) compare(want *engine.Engine) error {
 func equal(got, want *engine.Engine) error {
 	a, b := got.Counters(), want.Counters()
 	for _, c := range []*engine.Counters{&a, &b} {
-		c.Stale, c.Undecided, c.Fallen = 0, 0, 0 // they begin anew with a restart
+		c.Stale, c.Undecided, c.Reused, c.Fallen = 0, 0, 0, 0 // they begin anew with a restart
 	}
 	switch {
 	case !slices.Equal(got.Pending(1<<20), want.Pending(1<<20)):
 		return fmt.Errorf("pending are %v, want %v", got.Pending(1<<20), want.Pending(1<<20))
+	case fmt.Sprintf("%+v", got.Regions()) != fmt.Sprintf("%+v", want.Regions()) || got.Role() != want.Role():
+		return fmt.Errorf("regions are %+v, want %+v", got.Regions(), want.Regions())
 	case got.Digest() != want.Digest():
 		return fmt.Errorf("digest %v, want %v", got.Digest(), want.Digest())
 	case got.DigestCells() != want.DigestCells():

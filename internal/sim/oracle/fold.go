@@ -112,7 +112,7 @@ func (s *State) survey(e *workload.Event) error {
 	case record.KindSignal:
 		s.raise(id.KindItem, b.Signal.Item, b.Signal.ItemGen)
 		s.raise(id.KindUser, b.Signal.User, b.Signal.UserGen)
-	case record.KindCompensate:
+	case record.KindCompensate, record.KindDuplicate:
 		x := &b.Compensation.Signal
 		s.raise(id.KindItem, x.Item, x.ItemGen)
 		s.raise(id.KindUser, x.User, x.UserGen)
@@ -200,6 +200,14 @@ func (s *State) collect(e *workload.Event) {
 		s.signal(e)
 	case record.KindCompensate:
 		s.compensation(&b.Compensation)
+		s.takeBack(b.Compensation.Original, 1)
+	case record.KindDuplicate:
+		s.compensation(&b.Compensation)
+		s.takeBack(b.Compensation.Original, 2)
+	case record.KindUndo:
+		s.undo(&b.Undo)
+	case record.KindRegion, record.KindEndpoints, record.KindHome:
+		s.region(e)
 	case record.KindMark:
 		s.mark(e)
 	case record.KindRelation:
@@ -298,10 +306,6 @@ func (s *State) compensation(c *record.Compensation) {
 			s.countCreator(user, x, t, &back)
 		}
 	}
-	owner := binary.BigEndian.AppendUint64(nil, c.Original.Origin().Packed())
-	owner = binary.BigEndian.AppendUint64(owner, uint64(c.Original.Seq>>10))
-	sub := binary.BigEndian.AppendUint16(nil, uint16(c.Original.Seq&1023))
-	s.put(string(owner), string(sub), algebra.KindUndone, []byte{1})
 }
 
 // lengthOf is what stands in front of a text that others follow.

@@ -161,6 +161,8 @@ func compare(want any, kind algebra.Kind, value []byte) error {
 	case algebra.SealingKey:
 		got, err := algebra.DecodeSealingKey(value)
 		return compareTexts(want, got, err)
+	case register:
+		return compareRegister(want, value)
 	case algebra.Entity:
 		got, err := algebra.DecodeEntity(value)
 		if err != nil {

@@ -2,6 +2,7 @@ package workload
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strconv"
 
 	"github.com/tidaldb/tidal/internal/hlc"
@@ -26,6 +27,7 @@ type author struct {
 	// undoable are signals that it may compensate, once each.
 	undoable []Event
 	requests map[string]uint64
+	keys     map[string]bool // that it used
 }
 
 type entity struct {
@@ -44,6 +46,7 @@ func newAuthor(g *generator, origin id.Origin) *author {
 		gens:     map[entity]hlc.Timestamp{},
 		heard:    map[id.Origin]int{},
 		requests: map[string]uint64{},
+		keys:     map[string]bool{},
 	}
 }
 
@@ -191,22 +194,32 @@ func (a *author) end(b *Batch) {
 	a.log.Batches = append(a.log.Batches, *b)
 }
 
-// request adds the records of one request: with a lane, with a key, with both or with neither.
+// request adds the records of one request: with a lane, with a key, with both or with neither. Producers and keys are the
+// same in all origins, and what two of them accepted under one number or key is the same request, unless it takes something
+// back, which is done once.
 func (a *author) request(b *Batch) {
 	bodies := make([]record.Proposed, 1)
 	var lane record.Lane
 	if a.rng.IntN(2) == 0 {
 		bodies = make([]record.Proposed, 1+a.rng.IntN(4))
 		lane.Producer = a.g.names.producer(a.rng)
-		a.requests[lane.Producer]++
-		lane.Request = a.requests[lane.Producer]
 	}
 	for i := range bodies {
 		bodies[i] = a.body()
 	}
+	key := ""
 	if a.rng.IntN(8) == 0 {
-		bodies[0].Key = a.g.names.key(a.rng)
+		key = a.g.names.key(a.rng)
 	}
+	bodies[0].Key = key
+	if !a.shares(bodies) && lane.Producer != "" {
+		lane.Producer += a.log.Origin.String()
+	}
+	if lane.Producer != "" {
+		a.requests[lane.Producer]++
+		lane.Request = a.requests[lane.Producer]
+	}
+	bodies = a.share(lane, bodies)
 	for i := range bodies {
 		lane.Index = 0
 		if lane.Producer != "" {
@@ -218,6 +231,46 @@ func (a *author) request(b *Batch) {
 		}
 		a.add(b, bodies[i], lane, content, count)
 	}
+}
+
+// shares reports whether another origin may accept the same request.
+func (a *author) shares(bodies []record.Proposed) bool {
+	return !slices.ContainsFunc(bodies, func(p record.Proposed) bool {
+		return p.Kind == record.KindCompensate || p.Kind == record.KindDuplicate
+	})
+}
+
+// share returns what another origin accepted as the same request, with the facts that this one knows, or else what is
+// given. A key is used once by an origin, and for one request.
+func (a *author) share(lane record.Lane, bodies []record.Proposed) []record.Proposed {
+	key := bodies[0].Key
+	name := "key " + key
+	if lane.Producer != "" {
+		name = lane.Producer + " " + strconv.FormatUint(lane.Request, 10)
+		if key != "" {
+			bodies[0].Key = "k " + name // the lane's request and its key are one
+		}
+	} else if key == "" {
+		return bodies
+	} else if a.keys[key] || !a.shares(bodies) {
+		bodies[0].Key = "" // it is known to be used
+		return bodies
+	}
+	a.keys[key] = true
+	known := a.g.shared[name]
+	if known == nil {
+		a.g.shared[name] = bodies
+		return bodies
+	}
+	again := slices.Clone(known)
+	for i := range again {
+		p := &again[i]
+		if p.Kind == record.KindSignal && int(p.Signal.Type) >= len(a.version().Signals) {
+			p.Signal.Type = 0 // it knows no such type: another request under the same name
+		}
+		p.Signal.ItemGen, p.Signal.UserGen = a.gen(id.KindItem, p.Signal.Item), a.gen(id.KindUser, p.Signal.User)
+	}
+	return again
 }
 
 // add stamps one record.

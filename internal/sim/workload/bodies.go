@@ -16,7 +16,7 @@ func (a *author) body() record.Proposed {
 		p.HasTime = true
 	}
 	p.Time = a.time()
-	if p.Kind == record.KindCompensate && a.rng.IntN(3) == 0 {
+	if (p.Kind == record.KindCompensate || p.Kind == record.KindDuplicate) && a.rng.IntN(3) == 0 {
 		p.Time = p.Compensation.Time
 	}
 	return p
@@ -26,9 +26,13 @@ func (a *author) anyBody() record.Proposed {
 	switch n := a.rng.IntN(100); {
 	case n < 55, n >= 84 && n < 87 && a.g.calm:
 		return record.Proposed{Kind: record.KindSignal, Signal: a.signal()}
-	case n < 60:
+	case n < 57:
+		return record.Proposed{Kind: record.KindUndo, Undo: a.undo()}
+	case n < 58:
+		return a.region()
+	case n < 61:
 		return record.Proposed{Kind: record.KindSession, Session: a.session()}
-	case n < 66:
+	case n < 67:
 		return record.Proposed{Kind: record.KindMark, Mark: a.mark()}
 	case n < 74:
 		return record.Proposed{Kind: record.KindRelation, Relation: a.relation()}
@@ -42,7 +46,11 @@ func (a *author) anyBody() record.Proposed {
 		return record.Proposed{Kind: record.KindErase, Erase: record.Erase{User: a.g.names.user(a.rng)}}
 	case n < 96:
 		if c, ok := a.compensation(); ok {
-			return record.Proposed{Kind: record.KindCompensate, Compensation: c}
+			kind := record.KindCompensate
+			if a.rng.IntN(4) == 0 {
+				kind = record.KindDuplicate
+			}
+			return record.Proposed{Kind: kind, Compensation: c}
 		}
 		return record.Proposed{Kind: record.KindSignal, Signal: a.signal()}
 	case n < 97:

@@ -41,6 +41,6 @@ func (n *names) user(rng *rand.Rand) string    { return pick(rng, n.users) }
 func (n *names) creator(rng *rand.Rand) string { return pick(rng, n.creators) }
 func (n *names) cohort(rng *rand.Rand) string  { return "cohort" + strconv.Itoa(rng.IntN(3)) }
 
-// Producers and keys are the same in all origins: what two of them accepted is the same request.
+// Producers and keys are the same in all origins.
 func (n *names) producer(rng *rand.Rand) string { return "p" + strconv.Itoa(rng.IntN(3)) }
-func (n *names) key(rng *rand.Rand) string      { return "k" + strconv.Itoa(rng.IntN(1000)) }
+func (n *names) key(rng *rand.Rand) string      { return "k" + strconv.Itoa(rng.IntN(40)) }

@@ -77,6 +77,8 @@ type generator struct {
 	now     int64 // where event times are at, on a time line of their own
 	step    int64 // how far they go from batch to batch
 	names   names
+	// shared are requests that were accepted, by lane and number, or by key.
+	shared map[string][]record.Proposed
 	// calm runs delete nothing, so that lists and cells fill up.
 	calm bool
 }
@@ -84,6 +86,7 @@ type generator struct {
 // Generate invents a workload of a few hundred events.
 func Generate(seed uint64) *Workload {
 	g := &generator{rng: rand.New(rand.NewPCG(seed, 0x7469_6461_6c)), schemas: schemas(), wall: 1_700_000_000_000}
+	g.shared = map[string][]record.Proposed{}
 	g.now = []int64{0, g.wall, -80 * day}[g.rng.IntN(3)]
 	g.step = []int64{0, minute, 7 * minute, hour, 5 * hour, 2 * day}[g.rng.IntN(6)]
 	g.names = newNames(g.rng)

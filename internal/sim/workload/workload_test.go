@@ -116,6 +116,7 @@ func TestRunsMeetEverythingHard(t *testing.T) {
 	}
 	for _, what := range []string{
 		"signal", "mark", "relation", "put", "patch", "delete", "erase", "compensate", "schema", "level", "annotation",
+		"undo", "duplicate", "region", "endpoints", "home", "void",
 		"schema sim1", "schema sim2", "tie", "before 1970", "undone by a successor", "undone beyond a page",
 		"carries a generation", "lane", "key", "stamp above",
 	} {
@@ -133,6 +134,9 @@ func note(met map[string]int, e *workload.Event) {
 		if c.Original.Seq >= 1024 {
 			met["undone beyond a page"]++
 		}
+	}
+	if e.Body.Undo.Void {
+		met["void"]++
 	}
 	if e.Body.Signal.ItemGen != 0 && e.Body.Signal.UserGen != 0 {
 		met["carries a generation"]++
