@@ -106,6 +106,7 @@ func (s *Stepper) newCore(before *replica.Core) (*replica.Core, error) {
 			MaxUncommitted: maxUncommitted, Restored: b.Restored,
 		},
 		StallTicks: ticks.Stall,
+		Complete:   s.complete,
 		SkewBound:  b.opts.SkewBound.Milliseconds(),
 		MaxWaiting: b.opts.MaxWaiting,
 		Tracer:     b.opts.Tracer,

@@ -101,16 +101,8 @@ func (s *Stepper) ships(out *replica.Output) (proposed bool, err error) {
 	for ticks := s.Core.Ticks(); x.ticked < ticks; x.ticked++ {
 		x.core.Regions(now, s.regions())
 		x.core.Tick(now)
-		s.report()
 	}
 	return s.deliver(now)
-}
-
-// report tells who lets the log go what other regions hold.
-func (s *Stepper) report() {
-	var list []Reported
-	s.shipping.core.Reported(func(r id.Region, v id.VersionVector) { list = append(list, Reported{r, v}) })
-	s.base.RegionsReport(list)
 }
 
 // deliver does what the core that ships wants done, until it wants nothing more.
@@ -207,3 +199,6 @@ func (s *Stepper) regions() []ship.Region {
 	}
 	return out
 }
+
+// complete reports whether everything is here that another region has of an origin. Where there are none it is.
+func (s *Stepper) complete(o id.Origin) bool { return s.shipping == nil || s.shipping.core.Complete(o) }

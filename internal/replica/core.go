@@ -41,6 +41,9 @@ type Config struct {
 	// StallTicks is how many ticks a leader's write may go without an answer before it hands over, where there is another
 	// voter; 0 is for ever.
 	StallTicks int
+	// Complete reports whether everything is here that any region has of an origin that isn't the own one any more: what an
+	// earlier incarnation took back last may be at others alone. nil is always.
+	Complete func(id.Origin) bool
 	// Tracer receives every transition; nil is off. Before is the core of the same process whose place this one takes, nil
 	// for none: the tracer knows the log from that one, and instances go on being numbered.
 	Tracer lifecycle.Tracer

@@ -48,7 +48,7 @@ func (c *Core) askOriginals() {
 	for len(t.open) < maxTakebacks {
 		list := c.engine.PendingAfter(last, maxTakebacks)
 		for _, p := range list {
-			if len(t.open) < maxTakebacks && !t.open[p] && !t.lost[p] && c.engine.Vector().Covers(p) {
+			if len(t.open) < maxTakebacks && !t.open[p] && !t.lost[p] && c.mayTakeBack(p) {
 				t.open[p] = true
 				c.out.Originals = append(c.out.Originals, p)
 			}
@@ -58,6 +58,13 @@ func (c *Core) askOriginals() {
 			return
 		}
 	}
+}
+
+// mayTakeBack reports whether what was done about an event that is to be taken back is known here. Of an own one it is; what an
+// earlier incarnation did about its own last may have been lost with a disk, and be on its way back from other regions.
+func (c *Core) mayTakeBack(p id.Position) bool {
+	o := p.Origin()
+	return c.engine.Vector().Covers(p) && (o == c.cfg.Origin || c.cfg.Complete == nil || c.cfg.Complete(o))
 }
 
 // stamps reports whether the core may stamp.

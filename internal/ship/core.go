@@ -133,6 +133,7 @@ type Core struct {
 	leading bool
 	leader  uint64
 	vector  id.VersionVector
+	tabled  bool      // somebody has said which regions there are
 	table   []*region // by number, with the own region
 	mates   []uint64  // the other replicas of the own region
 	hot     hot

@@ -61,7 +61,11 @@ func (c *Core) choose(o id.Origin) {
 		return
 	}
 	via := c.region(now.via)
-	stays := now.has && via != nil && !via.Removed && c.alive(via) && !via.tooFar[o] && via.vector.Get(o) >= c.expected(o)
+	stays := now.has && via != nil && !via.Removed && c.alive(via) && !via.tooFar[o]
+	if stays {
+		// Who has no more than is here is as good as anybody, unless somebody has more.
+		stays = via.vector.Get(o) > c.expected(o) || !ahead && via.vector.Get(o) == c.expected(o)
+	}
 	switch {
 	case stays:
 	case ahead:

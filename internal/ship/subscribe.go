@@ -129,15 +129,10 @@ func (c *Core) later(r *region) {
 	s.retryAt = c.tick + wait + c.random.IntN(wait)
 }
 
-// Connected says that a way to a replica of another region has opened: what was lost on the way before is asked for again at
-// once.
+// Connected says that a way to a replica of another region has opened: it needn't be waited for any longer.
 func (c *Core) Connected(now Now, p Peer) {
 	c.now = now
-	r := c.region(p.Region)
-	if r == nil || r.source == nil || r.source.state == asked && r.source.since == c.tick {
-		return
-	}
-	if r.source.state == waiting || r.source.peer == p {
+	if r := c.region(p.Region); r != nil && r.source != nil && r.source.state != open {
 		c.ask(r)
 	}
 }

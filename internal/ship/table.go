@@ -21,6 +21,7 @@ type region struct {
 	// known says that something was reported of it: vector, as of asOf. direct says that it said so itself.
 	known  bool
 	direct bool
+	said   bool // it did so once
 	vector id.VersionVector
 	asOf   int64
 	// heardAt is the tick of the last packet from it, and wall its clock then, in milliseconds, read at wallAt.
@@ -41,6 +42,7 @@ type region struct {
 // Regions says who is there: the whole region table, with the own region. A database that never had a second region has none.
 func (c *Core) Regions(now Now, list []Region) {
 	c.now = now
+	c.tabled = true
 	list = slices.Clone(list)
 	slices.SortFunc(list, func(a, b Region) int { return int(a.Number) - int(b.Number) })
 	table := make([]*region, 0, len(list))
@@ -157,10 +159,34 @@ func (c *Core) report(r *region, vector id.VersionVector, asOf int64, direct boo
 	vector = c.plausible(r, vector)
 	changed := !r.known || !r.vector.Equal(vector)
 	r.known, r.vector, r.asOf, r.direct = true, vector, asOf, direct
+	r.said = r.said || direct
 	r.behind.saw(part(vector, r.Number), asOf, c.vector)
 	if changed && c.leading {
 		c.assign()
 	}
+}
+
+// Complete reports whether everything is here that any other region has of what an origin's region has stamped in any
+// incarnation: each has said so itself since this replica was started. An earlier incarnation's last events may be at others
+// alone, and so may be those of a region that was removed; who answers for them mustn't write for them before.
+func (c *Core) Complete(of id.Origin) bool {
+	if !c.tabled {
+		return false // who there is isn't known yet
+	}
+	for _, r := range c.table {
+		if r.Removed {
+			continue
+		}
+		if !r.said {
+			return false
+		}
+		for o, seq := range r.vector.All {
+			if o.Region == of.Region && o.Shard == of.Shard && o != c.cfg.Origin && seq > c.vector.Get(o) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // part is what a vector says of a region's own origins.
