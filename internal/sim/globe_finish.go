@@ -116,7 +116,7 @@ func (g *globe) last() {
 	final := f.machines[0].process.base.Engine.Vector()
 	for _, check := range []func() error{
 		func() error { return g.books.settle(final, &g.report.Regions) }, g.atRest, g.sameEverywhere,
-		g.readers.hiddenStays,
+		func() error { return g.asDefined(final) }, g.readers.hiddenStays,
 	} {
 		if err := check(); err != nil {
 			f.breaks(err)

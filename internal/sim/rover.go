@@ -95,9 +95,10 @@ func (p *resident) refusedInRegion(a *attempt, err error) bool {
 		o.over = f.province.globe.mayBeUndone(o)
 		return o.over
 	case errors.Is(err, fault.ErrNotFound) && o.request[0].Kind == record.KindUndo:
-		// What it takes back hasn't arrived, and never will if it was lost with a region.
+		// What it takes back hasn't arrived, or hadn't when it was looked at, and never will if it was lost with a region. It's
+		// asked again, and the run doesn't end before it's answered.
 		o.over = o.over || !o.retried() || f.closing && f.province.globe.loses
-		return !p.base.Engine.Vector().Covers(o.request[0].Undo.Original)
+		return true
 	case errors.Is(err, fault.ErrForked), errors.Is(err, fault.ErrRetryTooOld):
 		o.over = true
 		return f.province.globe.loses
