@@ -1,6 +1,7 @@
 package algebra
 
 import (
+	"bytes"
 	"math/big"
 	"math/rand/v2"
 	"slices"
@@ -75,6 +76,12 @@ func TestRegisterIsAJoin(t *testing.T)  { testJoin(t, registerKind()) }
 func TestMaxPairIsAJoin(t *testing.T)   { testJoin(t, maxPairKind()) }
 func TestPairMarksIsAJoin(t *testing.T) { testJoin(t, pairMarksKind()) }
 func TestPNCounterIsAJoin(t *testing.T) { testJoin(t, counterKind()) }
+func TestUndoneIsAJoin(t *testing.T) {
+	testJoin(t, joinKind[Undone]{
+		update: func(rng *rand.Rand) Undone { return Undone(1 + rng.IntN(4)) },
+		merge:  Undone.Merge, encode: Undone.AppendBinary, decode: DecodeUndone,
+	})
+}
 
 func TestRegisterKeepsTheLastWrite(t *testing.T) {
 	at := func(wall int64, region id.Region) Stamp {
@@ -193,6 +200,39 @@ func TestPNCounterIsTheSumOfAllCounts(t *testing.T) {
 		}
 		if all.Value() != want.Int64() {
 			t.Fatalf("counter is %d, want %v", all.Value(), want)
+		}
+	}
+}
+
+// TestPNCounterOfFiveNodes: 100,000 counts on five nodes that gossip now and then, and in the end everybody has the sum.
+func TestPNCounterOfFiveNodes(t *testing.T) {
+	rng := dice(t)
+	var replica [nodes]PNCounter
+	want := int64(0)
+	for range 100_000 {
+		at, n := rng.IntN(nodes), rng.Uint64N(1000)
+		o := id.Origin{Region: id.Region(at)}
+		if rng.IntN(2) == 0 {
+			replica[at] = replica[at].Add(o, n)
+			want += int64(n)
+		} else {
+			replica[at] = replica[at].Sub(o, n)
+			want -= int64(n)
+		}
+		if from, to := rng.IntN(nodes), rng.IntN(nodes); rng.IntN(3) == 0 {
+			replica[to] = replica[to].Merge(replica[from])
+		}
+	}
+	for range 2 {
+		for _, to := range rng.Perm(nodes) {
+			for _, from := range rng.Perm(nodes) {
+				replica[to] = replica[to].Merge(replica[from])
+			}
+		}
+	}
+	for at, c := range replica {
+		if c.Value() != want || !bytes.Equal(c.AppendBinary(nil), replica[0].AppendBinary(nil)) {
+			t.Errorf("node %d counts %d, want %d", at, c.Value(), want)
 		}
 	}
 }
