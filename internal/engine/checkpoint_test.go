@@ -26,6 +26,8 @@ func sampleRecent() []byte {
 	return x.append(nil)
 }
 
+func sampleFallen() []byte { return []byte{localVersion, 0x85, 0x01} }
+
 // TestLocalRecordsOfAnEngineReadBack loads what was written, and refuses every part of it and every longer text.
 func TestLocalRecordsOfAnEngineReadBack(t *testing.T) {
 	origin := id.Origin{Region: 2, Shard: 1, Incarnation: 3}
@@ -35,6 +37,12 @@ func TestLocalRecordsOfAnEngineReadBack(t *testing.T) {
 	}{
 		{[]byte{localStamps}, sampleStamps()[0], func(e *Engine) []byte { return e.appendStamps(nil) }},
 		{[]byte{localStamps}, sampleStamps()[1], func(e *Engine) []byte { return e.appendStamps(nil) }},
+		{fallenKey(origin.At(7)), sampleFallen(), func(e *Engine) []byte {
+			var out []byte
+			e.fallen.changed = map[id.Position]bool{origin.At(7): true}
+			e.fallen.fallenChanges(func(_, value []byte) { out = value })
+			return out
+		}},
 		{recentKey(origin), sampleRecent(), func(e *Engine) []byte { return e.recent[origin].append(nil) }},
 	}
 	for _, s := range samples {
@@ -65,6 +73,7 @@ func FuzzLoadLocal(f *testing.F) {
 		f.Add([]byte{localStamps}, value)
 	}
 	f.Add(recentKey(id.Origin{}), sampleRecent())
+	f.Add(fallenKey(id.Position{Region: 1, Seq: 9}), sampleFallen())
 	f.Add([]byte(parkedKey(id.Origin{Region: 1}, 1)), []byte("no batch"))
 	f.Add([]byte("lp"), []byte{1})
 	f.Fuzz(func(t *testing.T, key, value []byte) {
