@@ -193,6 +193,7 @@ func (n *links) shipped(from uint64, body []byte) {
 		n.dropped.Add(1)
 		return
 	}
+	_ = p.Check() // here, so that the loop needn't; what is wrong it finds again, and says so
 	select {
 	case n.ships <- p:
 	case <-n.quit:
