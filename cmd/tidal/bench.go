@@ -33,7 +33,8 @@ acknowledged is opened by another process and compared. docs/bench.md says what 
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(a.benchIngestCommand(), a.benchRecoverCommand(), a.benchMemoryCommand(), a.benchKillsCommand(),
-		a.benchRankCommand(), a.benchServeCommand(), a.benchFailoverCommand())
+		a.benchRankCommand(), a.benchServeCommand(), a.benchFailoverCommand(), a.benchReconcileCommand(),
+		a.benchReplicateCommand())
 	return c
 }
 

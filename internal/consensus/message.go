@@ -25,7 +25,7 @@ const (
 	// maxContext bounds the context of a message: that of a transfer's vote, a heartbeat's or a read's.
 	maxContext = 64
 	// maxData bounds the data of an entry: that of the log's longest.
-	maxData = 2 << 20
+	maxData = 8 << 20
 	// rejected is the flag of a message that says no.
 	rejected = 1
 )

@@ -53,6 +53,9 @@ type Base struct {
 	segments  map[string]retention.Segment // what sealed files of the log hold, as far as it was looked at
 	pins      pins
 	streams   Streams
+	reported  atomic.Pointer[[]Reported] // what other regions said that they hold
+	logHeld   atomic.Pointer[LogHeld]
+	compacted uint64 // entry up to which pieces hold all that is needed; whoever lets the log go knows it
 	// shipped are the batches that were applied since shipping last looked; guarded as the engine is.
 	shipped []ship.Batch
 	// place is where the engine is in the log: Applied, AppliedTerm and Members; guarded as the engine is.
@@ -118,6 +121,9 @@ func (b *Base) open() error {
 	}
 	b.loaded = b.Engine.Counters().Signals
 	if b.Restored, err = b.replay(); err != nil {
+		return err
+	}
+	if err := b.streams.openPieces(); err != nil {
 		return err
 	}
 	b.streams.opened(b.applied.Load(), b.Engine.Vector())

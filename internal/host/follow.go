@@ -192,13 +192,22 @@ func (f *follower) rest(p pause) {
 
 // release lets the log go as far as it may.
 func (f *follower) release() error {
-	below, err := f.m.Releasable()
-	if err != nil {
-		return err
+	for {
+		below, more, err := f.m.Releasable()
+		if err != nil {
+			return err
+		}
+		f.disk.Release(below)
+		f.disk.tidied()
+		if !more {
+			return nil
+		}
+		select {
+		case <-f.quit:
+			return nil // it goes on after the next open
+		default:
+		}
 	}
-	f.disk.Release(below)
-	f.disk.tidied()
-	return nil
 }
 
 // maxRange bounds what is folded for one commit where nothing else does: it is in memory meanwhile.

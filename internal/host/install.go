@@ -57,6 +57,7 @@ func (b *Base) exchange(in *store.Installer, l *loaded, reset func(index, term u
 	b.configured.Add(1)
 	b.streams.restarted(l.place.Applied, l.engine.Vector())
 	b.storedBytes.Store(b.appliedBytes.Load())
+	b.compacted = 0
 	b.segments = map[string]retention.Segment{} // files may get the names of earlier ones
 	b.memory.cuts, b.memory.bytes = nil, 0
 	b.memory.urgent.Store(0)

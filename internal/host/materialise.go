@@ -162,8 +162,19 @@ func (m *Materialiser) Flush() error {
 	return nil
 }
 
-// Releasable returns the entry below which the log may go now.
-func (m *Materialiser) Releasable() (below uint64, err error) { return m.base.releasable(m.flushed) }
+// Releasable returns the entry below which the log may go now. If it's larger than it may be, a piece of what regions lack is made
+// ([Replica.LogHeld] says how it is), and more reports that there is more to do, which isn't urgent.
+func (m *Materialiser) Releasable() (below uint64, more bool, err error) {
+	below, compact, err := m.base.releasable(m.flushed)
+	if err != nil || compact == 0 {
+		return below, false, err
+	}
+	if more, err = m.base.compactTo(compact, vectorsOf(m.base.lacking())); err != nil || more {
+		return below, more, err
+	}
+	below, _, err = m.base.releasable(m.flushed)
+	return below, false, err
+}
 
 func (m *Materialiser) fail(err error) error {
 	m.failed = err

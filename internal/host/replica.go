@@ -70,6 +70,8 @@ type Options struct {
 	FinalBytes int64
 	// Retention says how long the log is kept behind the checkpoint; the zero value is seven days.
 	Retention retention.Policy
+	// RangesAlone makes compacted ranges of a log that is too large, also where the batches would take fewer bytes. It's for tests.
+	RangesAlone bool
 
 	// Views makes what follows what is applied about items, guarded as the engine is, for a new engine; nil is nobody.
 	// [engine.Engine.Views] returns it.

@@ -2,46 +2,85 @@ package host
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/remnant"
 	"github.com/tidaldb/tidal/internal/retention"
 	"github.com/tidaldb/tidal/internal/wal"
 )
 
-// releasable returns the entry below which the log may go, now that the store holds flushed durably.
-func (b *Base) releasable(flushed uint64) (below uint64, err error) {
+// releasable returns the entry below which the log may go, now that the store holds flushed durably, and the entry up to which it's
+// to be compacted first, 0 for nothing.
+func (b *Base) releasable(flushed uint64) (below, compact uint64, err error) {
+	regions := b.lacking()
+	if err := b.streams.dropPieces(func(h *remnant.Head) bool { return b.pieceNeeded(h, regions) }); err != nil {
+		return 0, 0, err
+	}
 	b.pins.mu.Lock() // who pins comes before all of it, or learns what goes
 	defer b.pins.mu.Unlock()
 	defer func() { b.pins.going = max(b.pins.going, below) }()
-	facts := retention.Facts{Now: b.opts.Now().UnixMilli(), Flushed: flushed, Needed: b.pins.first(b.kept(flushed + 1))}
+	facts := retention.Facts{
+		Now: b.opts.Now().UnixMilli(), Flushed: flushed, Needed: b.pins.first(b.kept(flushed + 1)), Compacted: b.compacted,
+		Regions: vectorsOf(regions),
+	}
+	if len(regions) > 0 {
+		facts.Regions = append(facts.Regions, b.streams.shows()) // what waits here can't be given to others yet
+	}
+	facts.PieceBytes, _ = b.streams.pieceBytes()
 	named, err := b.named()
 	if err != nil {
-		return 0, nil // as long as nobody knows what exports need, nothing goes
+		return 0, 0, nil // as long as nobody knows what exports need, nothing goes
 	}
 	facts.Pins = needed(named)
 	policy := b.opts.Retention
-	files := b.Log.Files()
-	for _, f := range files[:len(files)-1] {
-		if f.Last < f.First {
-			continue
-		}
-		s, ok := b.segments[f.Name]
-		if !ok || s.Last != f.Last {
-			if s, err = b.segment(f); err != nil {
-				return 0, err
-			}
-			b.segments[f.Name] = s
+	for _, f := range b.sealed() {
+		s, err := b.segment(f)
+		if err != nil {
+			return 0, 0, err
 		}
 		facts.Segments = append(facts.Segments, s)
 		// A log loses its beginning alone, so what lies behind the first file that stays needs no look, unless the size
 		// matters: of the whole log, or of what stays for exports.
-		if policy.SizeLimit == 0 && !policy.Alone(facts) {
+		if policy.SizeLimit == 0 && len(regions) == 0 && !policy.Alone(facts) {
 			break
 		}
 	}
 	d := retention.Plan(policy, facts)
 	b.note(&d)
-	return d.Release + 1, nil
+	b.noteLog(&d, &facts, regions)
+	return d.Release + 1, d.Compact, nil
+}
+
+// vectorsOf are the vectors alone.
+func vectorsOf(list []Reported) []id.VersionVector {
+	var out []id.VersionVector
+	for _, r := range list {
+		out = append(out, r.Vector)
+	}
+	return out
+}
+
+// sealed are the log's files that nobody writes to any more and that hold something, the oldest first.
+func (b *Base) sealed() []wal.File {
+	files := b.Log.Files()
+	return slices.DeleteFunc(files[:len(files)-1], func(f wal.File) bool { return f.Last < f.First })
+}
+
+// noteLog keeps what a decision says of the log's size.
+func (b *Base) noteLog(d *retention.Decision, facts *retention.Facts, regions []Reported) {
+	h := LogHeld{Limit: b.opts.Retention.SizeLimit, Over: d.Over, Alarm: d.Alarm, Lacking: d.Lacking}
+	h.Pieces, h.PieceFiles = b.streams.pieceBytes()
+	for _, s := range facts.Segments {
+		if s.Last > d.Release {
+			h.Bytes += s.Bytes
+		}
+	}
+	for _, r := range regions {
+		h.Regions = append(h.Regions, RegionHeld{r.Region, b.streams.lacks(r.Vector)})
+	}
+	b.logHeld.Store(&h)
 }
 
 // kept is the first entry that stays for members who get a snapshot, or a later one if none does. When that is too much of
@@ -98,8 +137,21 @@ func (r *Replica) Forgotten(written time.Time) time.Time {
 	return written.Add(keep + fileAge + 2*upkeepInterval)
 }
 
-// segment reads what a sealed file holds. It is read once.
+// segment says what a sealed file holds.
 func (b *Base) segment(f wal.File) (retention.Segment, error) {
+	s, known := b.segments[f.Name]
+	if known && s.Last == f.Last {
+		return s, nil
+	}
+	s, err := b.readSegment(f)
+	if err == nil {
+		b.segments[f.Name] = s
+	}
+	return s, err
+}
+
+// readSegment finds out what a sealed file holds, by reading it if need be.
+func (b *Base) readSegment(f wal.File) (retention.Segment, error) {
 	if s, known := b.streams.segment(f); known {
 		return s, nil
 	}

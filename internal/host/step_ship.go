@@ -101,8 +101,16 @@ func (s *Stepper) ships(out *replica.Output) (proposed bool, err error) {
 	for ticks := s.Core.Ticks(); x.ticked < ticks; x.ticked++ {
 		x.core.Regions(now, s.regions())
 		x.core.Tick(now)
+		s.report()
 	}
 	return s.deliver(now)
+}
+
+// report tells who lets the log go what other regions hold.
+func (s *Stepper) report() {
+	var list []Reported
+	s.shipping.core.Reported(func(r id.Region, v id.VersionVector) { list = append(list, Reported{r, v}) })
+	s.base.RegionsReport(list)
 }
 
 // deliver does what the core that ships wants done, until it wants nothing more.

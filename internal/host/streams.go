@@ -30,6 +30,8 @@ type Streams struct {
 	stretches []stretch
 	visible   id.VersionVector // what is applied, and doesn't wait
 	live      bool             // what is at open has been read
+	pieces    []heldPiece      // by origin and first event
+	content   pieceContent
 	recent    [recentCursors]streamCursor
 	next      int // of recent
 }

@@ -38,11 +38,12 @@ type feed struct {
 	next   id.Seq
 	clock  hlc.Timestamp
 	schema schema.Hash
+	level  uint32
 	when   time.Time // what is written on batches
 }
 
 func newFeed(origin id.Origin) *feed {
-	return &feed{origin: origin, next: 1, clock: hlc.Make(1_700_000_000_000, 0), schema: feedSchema().Hash(), when: time.UnixMilli(1_700_000_000_000)}
+	return &feed{origin: origin, next: 1, clock: hlc.Make(1_700_000_000_000, 0), schema: feedSchema().Hash(), level: 1, when: time.UnixMilli(1_700_000_000_000)}
 }
 
 // batch stamps the origin's next batch.
@@ -54,7 +55,7 @@ func (f *feed) batch(records ...record.Proposed) []byte {
 		}
 	}
 	check(b.Reset(record.Head{
-		Origin: f.origin, First: f.next, Timestamp: uint64(f.when.UnixNano()), Base: f.clock + 1, Schema: f.schema, Level: 1,
+		Origin: f.origin, First: f.next, Timestamp: uint64(f.when.UnixNano()), Base: f.clock + 1, Schema: f.schema, Level: f.level,
 	}))
 	for i := range records {
 		f.clock++

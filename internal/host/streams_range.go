@@ -9,6 +9,7 @@ import (
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/hlc"
 	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/remnant"
 )
 
 // rangeWork is how much of the log is folded for one range at most, in bytes of its batches.
@@ -23,6 +24,12 @@ const rangeWork = 16 << 20
 func (s *Streams) Range(origin id.Origin, after id.Seq, maxBytes int) (entry []byte, err error) {
 	if entry, err = s.ranged(origin, after+1); entry != nil || err != nil {
 		return entry, err
+	}
+	if h, content, err := s.inPiece(origin, after+1); err != nil || h.Form == remnant.Range {
+		if err == nil && h.Last > s.limit(origin) {
+			err = &fault.LetGo{After: uint64(after), First: uint64(h.Last) + 1}
+		}
+		return content, err
 	}
 	c, err := s.fold(origin, after, maxBytes)
 	if err != nil {
@@ -113,6 +120,7 @@ type folding struct {
 	c        *engine.Compactor
 	maxBytes int
 	work     int  // bytes of the batches so far
+	size     int  // when it was looked at last
 	look     int  // from which on the size is looked at, since that costs about as much as folding so much
 	full     bool // one more batch might be too much
 }
@@ -126,6 +134,7 @@ func (f *folding) add(batch []byte) error {
 		return nil
 	}
 	size := f.c.Size()
+	f.size = size
 	f.full = size >= f.maxBytes || f.work >= rangeWork
 	room := float64(max(f.maxBytes-size, 0)) * float64(f.work) / float64(size)
 	f.look = f.work + max(int(room/2), foldStep)

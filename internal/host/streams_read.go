@@ -6,6 +6,7 @@ import (
 
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/remnant"
 	"github.com/tidaldb/tidal/internal/wal"
 )
 
@@ -50,6 +51,12 @@ func (s *Streams) first(origin id.Origin, ranges bool) id.Seq {
 				}
 			}
 		}
+		for i := range s.pieces {
+			p := &s.pieces[i]
+			if p.Origin == origin && p.err == nil && p.Form == remnant.Batches && p.Last+1 >= first && p.First < first && !ranges {
+				first = p.First
+			}
+		}
 	}
 	return first
 }
@@ -70,6 +77,11 @@ func (s *Streams) Bytes(origin id.Origin, after id.Seq) int64 {
 			}
 			part := p.last - max(p.first-1, after)
 			total += int64(float64(p.bytes) * float64(part) / float64(p.last-p.first+1))
+		}
+	}
+	for i := range s.pieces {
+		if p := &s.pieces[i]; p.Origin == origin && p.Last > after {
+			total += p.bytes
 		}
 	}
 	return total
@@ -93,6 +105,9 @@ func (s *Streams) Read(origin id.Origin, after id.Seq, maxBytes int) ([][]byte, 
 			continue
 		}
 		if until == 0 {
+			if err := r.readPiece(); err != nil {
+				return nil, err
+			}
 			break
 		}
 		err = r.read(at, until)
@@ -161,7 +176,27 @@ func (s *Streams) firstBehind(origin id.Origin, seq id.Seq) id.Seq {
 			}
 		}
 	}
+	for i := range s.pieces {
+		if p := &s.pieces[i]; p.Origin == origin && p.Last >= seq && p.Form == remnant.Batches {
+			out = min(out, max(p.First, seq))
+		}
+	}
 	return out
+}
+
+// shows is what is visible.
+func (s *Streams) shows() id.VersionVector {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.visible
+}
+
+// lacks is about how many bytes of the log and of pieces somebody lacks.
+func (s *Streams) lacks(v id.VersionVector) (total int64) {
+	for o := range s.shows().All {
+		total += s.Bytes(o, v.Get(o))
+	}
+	return total
 }
 
 // applied is the last entry that is known.

@@ -17,7 +17,7 @@ import (
 const MaxForeignBytes = 16 << 20
 
 // MaxForeign is the longest batch or range entry that is taken: as much as an entry of the log holds.
-const MaxForeign = 2 << 20
+const MaxForeign = 8 << 20
 
 // How much of it shares one append with the own batch that waits, so that neither keeps the other from the disk.
 const (

@@ -32,6 +32,9 @@ func (p Policy) Horizon() int64 { return cmp.Or(p.RetryHorizon, defaultHorizon) 
 // Keep returns how long nothing may go.
 func (p Policy) Keep() int64 { return max(cmp.Or(p.Retention, defaultRetention), p.Horizon()) }
 
+// Young reports whether something that was written at a time may not go yet, whoever has it. Times are in Unix milliseconds.
+func (p Policy) Young(written, now int64) bool { return written > now-p.Keep() }
+
 // Facts are what a decision rests on.
 type Facts struct {
 	// Now is the time in Unix milliseconds.

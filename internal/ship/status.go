@@ -126,3 +126,12 @@ func (c *Core) Vectors() map[id.Region]id.VersionVector {
 	}
 	return out
 }
+
+// Reported calls f with every other region of which it is known what it holds, and with that.
+func (c *Core) Reported(f func(id.Region, id.VersionVector)) {
+	for _, r := range c.table {
+		if r.known && !r.Removed {
+			f(r.Number, r.vector)
+		}
+	}
+}

@@ -129,10 +129,15 @@ func (c *Core) later(r *region) {
 	s.retryAt = c.tick + wait + c.random.IntN(wait)
 }
 
-// Connected says that a way to a replica of another region has opened: it needn't be waited for any longer.
+// Connected says that a way to a replica of another region has opened: what was lost on the way before is asked for again at
+// once.
 func (c *Core) Connected(now Now, p Peer) {
 	c.now = now
-	if r := c.region(p.Region); r != nil && r.source != nil && r.source.state != open {
+	r := c.region(p.Region)
+	if r == nil || r.source == nil || r.source.state == asked && r.source.since == c.tick {
+		return
+	}
+	if r.source.state == waiting || r.source.peer == p {
 		c.ask(r)
 	}
 }

@@ -180,7 +180,7 @@ func (c *checkpoints) flush(m *host.Materialiser) error {
 	if err := m.Flush(); err != nil {
 		return err
 	}
-	below, err := m.Releasable()
+	below, _, err := m.Releasable()
 	if err != nil {
 		return err
 	}

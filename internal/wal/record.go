@@ -66,8 +66,8 @@ const (
 	hardStateLen = 8  // payload of a hard state: vote; term and commit are in the header
 )
 
-// MaxEntryBytes is the longest payload of an entry: 2 MiB.
-const MaxEntryBytes = 2 << 20
+// MaxEntryBytes is the longest payload of an entry: 8 MiB. A batch has at most 1 MiB; a compacted range may have more.
+const MaxEntryBytes = 8 << 20
 
 // record is one decoded record. Its data aliases the bytes it was decoded from.
 type record struct {

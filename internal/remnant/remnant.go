@@ -1,4 +1,4 @@
-package piece
+package remnant
 
 import (
 	"bytes"
@@ -71,13 +71,22 @@ const suffix = ".piece"
 // IsName reports whether a file's name is one of a piece.
 func IsName(name string) bool { return strings.HasSuffix(name, suffix) }
 
+// Named reads what the name of a piece's file says: its origin, and its events. ok is false for another name.
+func Named(name string) (h Head, ok bool) {
+	var x, y, z, first, last uint64
+	n, err := fmt.Sscanf(name, "%d-%d-%d-%d-%d"+suffix, &x, &y, &z, &first, &last)
+	h.Origin = id.Origin{Region: id.Region(x), Shard: id.Shard(y), Incarnation: id.Incarnation(z)}
+	h.First, h.Last = id.Seq(first), id.Seq(last)
+	return h, err == nil && n == 5 && h.Name() == name
+}
+
 // Encode returns the piece of some content. It sets h.Raw.
 func Encode(h *Head, content []byte) []byte {
 	h.Raw = uint32(len(content))
 	out := h.append(nil)
 	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false))
 	if err != nil {
-		panic(fmt.Sprintf("piece: %v", err)) // its options are right
+		panic(fmt.Sprintf("remnant: %v", err)) // its options are right
 	}
 	out = enc.EncodeAll(content, out)
 	sum := blake3.Sum256(out)
@@ -152,7 +161,7 @@ func Decode(path string, b []byte) (Head, []byte, error) {
 	}
 	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(MaxRaw+1<<10))
 	if err != nil {
-		panic(fmt.Sprintf("piece: %v", err)) // its options are right
+		panic(fmt.Sprintf("remnant: %v", err)) // its options are right
 	}
 	defer dec.Close()
 	content, err := dec.DecodeAll(b[HeadSize:end], make([]byte, 0, h.Raw))
