@@ -36,10 +36,13 @@ func (a *app) clusterRecoverCommand() *cobra.Command {
 		Use:   "recover --dir D [--accept-loss]",
 		Short: "Go on with one replica where most of a group is lost for good",
 		Long: "recover makes the replica of a directory the only one of its group, under a new number and a new incarnation, so that\n" +
-			"others can join it. It is for one case: most of the replicas are gone and WON'T COME BACK, with their disks.\n" +
+			"others can join it. It is for the case that most of the replicas are gone and WON'T COME BACK, with their disks.\n" +
 			"\n" +
 			"WRITES THAT WERE ACKNOWLEDGED CAN BE LOST: those that this replica doesn't have. Use the replica that has most. The\n" +
 			"others must never be started again on their old directories; they are refused if they are.\n" +
+			"\n" +
+			"In a database of several regions it is for one more: a replica that is alone in its region and was started on an old copy\n" +
+			"of its directory. It says so, and takes no writes. Behind recover the other regions give back what they have of it.\n" +
 			"\n" +
 			"Without --accept-loss nothing is changed, and it is said what would be. No server may run on the directory. A recovery\n" +
 			"that was broken off is gone on with by running it again.",

@@ -167,6 +167,19 @@ func (n *Node) advertised() string {
 	return n.peer
 }
 
+// Tool runs the program with other arguments, to its end, and returns what it said; it's for what operators do.
+func (n *Node) Tool(ctx context.Context, args ...string) (string, error) {
+	cmd, err := n.f.o.Program(ctx, args...)
+	if err != nil {
+		return "", fmt.Errorf("node %s: %w", n.Name, err)
+	}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return string(out), fmt.Errorf("node %s: tidal %s: %w: %s", n.Name, args[0], err, out)
+	}
+	return string(out), nil
+}
+
 // Wipe removes its data, as if its disk had been replaced. Started again it joins anew.
 func (n *Node) Wipe() error {
 	if n.Running() {

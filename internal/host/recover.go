@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"github.com/tidaldb/tidal/internal/consensus"
 	"github.com/tidaldb/tidal/internal/fault"
@@ -64,6 +65,10 @@ const maxRefusedFor = 10
 // others had acknowledged without this one is lost, and they must never be started again as they are (they would only be
 // refused). The directory must not be open.
 //
+// In a database of several regions it's also for the only member of a group whose directory is older than what the other
+// regions have of it, such as an old copy of a disk: what it lacks comes back from them, under the incarnation of before, and it
+// stamps under a new one.
+//
 // Errors: fault.ErrLocked; a *fault.Corrupt for a directory that is damaged; a *fault.Input where there is nothing to recover
 // from. After any error it can be called again.
 func Recover(ctx context.Context, o RecoverOptions) (Recovered, error) {
@@ -96,7 +101,26 @@ type recovery struct {
 	dir  string
 	note recovering
 	tail []consensus.Entry // what lay above the commit
+	far  bool              // there are other regions, who may have more of this one than it has itself
 	out  Recovered
+}
+
+func (x *recovery) now() time.Time {
+	if x.o.Options.Now != nil {
+		return x.o.Options.Now()
+	}
+	return time.Now()
+}
+
+// regions finds out whether the directory's database has others than its own.
+func (x *recovery) regions() (bool, error) {
+	o := x.o.Options
+	o.FS, o.Dir, o.ReadOnly, o.Group = x.fs, x.dir, true, nil
+	b, err := OpenBase(o)
+	if err != nil {
+		return false, err
+	}
+	return len(b.Engine.Regions()) > 1, b.Close()
 }
 
 func (x *recovery) path(name string) string { return x.fs.PathJoin(x.dir, name) }
@@ -118,6 +142,9 @@ func (x *recovery) prepare() error {
 		return x.readAside()
 	}
 	if x.note.Old, err = readIdentity(x.fs, x.dir); err != nil {
+		return err
+	}
+	if x.far, err = x.regions(); err != nil {
 		return err
 	}
 	return x.plan()
@@ -190,7 +217,7 @@ func (x *recovery) decide(log *wal.Log, members consensus.Members, commit, highe
 	case len(voters) == 0:
 		return fault.Refuse("dir", "%s belongs to a newcomer that has nothing yet; move it away, and recover from a member that has",
 			x.dir)
-	case len(voters) == 1 && voters[0] == old.Replica:
+	case len(voters) == 1 && voters[0] == old.Replica && !x.far:
 		x.out.Single = true
 		return fault.Refuse("dir", "%s belongs to the only voting member of its group, which needs nobody; start it", x.dir)
 	}
@@ -198,6 +225,10 @@ func (x *recovery) decide(log *wal.Log, members consensus.Members, commit, highe
 	x.note.Format, x.note.Commit = recoveringFormat, commit
 	x.note.New = old
 	x.note.New.Replica, x.note.New.Incarnation = next.Number, old.Incarnation+1
+	if len(members.Voters()) == 1 {
+		// An old copy of a directory may be recovered more than once, and no two may stamp alike.
+		x.note.New.Incarnation = nextLife(old.Incarnation, x.now())
+	}
 	x.note.New.Joined, x.note.New.Members = true, nil // its log is never founded
 	x.note.New.Format = 2
 	x.note.Aside = fmt.Sprintf("%s.before-%d", logDir, x.note.New.Incarnation)
