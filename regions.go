@@ -89,7 +89,7 @@ func (db *DB) Regions() []RegionStatus {
 	for i := range all {
 		x := &all[i]
 		out[i] = RegionStatus{
-			Number: uint16(x.Number), Name: x.Name, Role: x.Role, Own: x.Own, Unreachable: x.Unreachable(), Heard: x.Heard,
+			Number: uint16(x.Number), Name: x.Name, Role: x.Role, Own: x.Own, Unreachable: x.Unreachable, Heard: x.Heard,
 			Known: x.Known, TheyLack: x.TheyLack, WeLack: x.WeLack, Vector: x.Vector, Source: names[uint16(x.Source)], Done: x.Done,
 			Total: x.Total, Refused: x.Refused,
 		}

@@ -60,6 +60,8 @@ type Config struct {
 
 	// network is where tests have members that need no sockets.
 	network func(transport.Options) (transport.Transport, error)
+	// silence is after how long without word another region counts as not reachable, in tests; 0 is as ever.
+	silence time.Duration
 }
 
 // The parts of an election timeout: a member waits for 12 to 24 ticks, and a leader gives a sign of life every three.
@@ -84,7 +86,7 @@ func (c *Config) group() (*host.Group, error) {
 	}
 	g := &host.Group{
 		Listen: c.Listen, Advertise: c.Advertise, URL: c.URL, JoinTimeout: c.JoinTimeout, TLS: c.TLS, Log: c.Log,
-		Leads: c.Leads, ElectionTicks: electionTicks, HeartbeatTicks: heartbeatTicks, Network: c.network,
+		Leads: c.Leads, ElectionTicks: electionTicks, HeartbeatTicks: heartbeatTicks, Network: c.network, Silence: c.silence,
 	}
 	election := c.ElectionTimeout
 	if election == 0 {

@@ -16,13 +16,16 @@ type world struct {
 	t       *testing.T
 	net     *pair.Network
 	regions []*fleet
+	// silence is after how long without word a region counts as not reachable. It's longer than a test stands still.
+	silence time.Duration
 }
 
 var regionNames = []string{"us-east", "eu-west", "ap-south", "sa-east"}
 
 // newWorld returns so many regions of so many members each.
 func newWorld(t *testing.T, regions, members int) *world {
-	w := &world{t: t}
+	t.Parallel() // most of the time they wait
+	w := &world{t: t, silence: 2 * time.Second}
 	for i := range regions {
 		w.found(i)
 		for n := 1; n < members; n++ {
@@ -51,7 +54,7 @@ func (w *world) found(i int) *Member {
 	}
 	w.regions = append(w.regions, f)
 	c := f.config(w.address(i, 0))
-	c.Region = regionNames[i]
+	c.Region, c.silence = regionNames[i], w.silence
 	if i > 0 {
 		c.RegionJoin = []string{w.address(0, 0)}
 		c.Schema = nil
@@ -63,7 +66,7 @@ func (w *world) found(i int) *Member {
 func (w *world) join(i, n int) *Member {
 	f := w.regions[i]
 	c := f.config(w.address(i, n), w.address(i, 0))
-	c.Region = regionNames[i]
+	c.Region, c.silence = regionNames[i], w.silence
 	return f.run(c)
 }
 

@@ -17,14 +17,14 @@ import (
 
 func TestARegionReadsWhatAnotherOneWrote(t *testing.T) {
 	w := newWorld(t, 3, 1)
-	for i := range uint64(50) {
+	for i := range uint64(10) {
 		w.write(0, view("p", i+1, "x"))
 		w.write(1, view("q", i+1, "x"))
 	}
 	receipt := w.write(2, view("r", 1, "x"))
 	w.await(w.leader(0), receipt.Token())
 	w.converge()
-	w.counts("x", 101)
+	w.counts("x", 21)
 	for i := range w.regions {
 		for j, s := range w.leader(i).Regions() {
 			role := tidal.RegionActive
@@ -68,14 +68,14 @@ func TestRegionsThatWereCutOffComeTogether(t *testing.T) {
 	w.write(0, view("p", 1, "x"))
 	w.converge()
 	w.cut(2, true)
-	for i := range uint64(30) {
+	for i := range uint64(10) {
 		for region := range w.regions {
 			w.write(region, view(fmt.Sprint("lane ", region), i+1, "x"))
 		}
 	}
 	w.until("the region that is cut off is missed", func() bool {
 		s := w.leader(0).Regions()[2]
-		return s.Unreachable && s.TheyLack.Events >= 30 && w.leader(2).Regions()[0].Unreachable
+		return s.Unreachable && s.TheyLack.Events >= 10 && w.leader(2).Regions()[0].Unreachable
 	})
 	w.until("lists of the region that is cut off say so", func() bool {
 		answer, err := w.leader(2).DB().Rank(t.Context(), &query.Query{Profile: "new"})
@@ -83,7 +83,7 @@ func TestRegionsThatWereCutOffComeTogether(t *testing.T) {
 	})
 	w.cut(2, false)
 	w.converge()
-	w.counts("x", 91)
+	w.counts("x", 31)
 	w.until("nobody is missed", func() bool {
 		a, err := w.leader(1).DB().Rank(t.Context(), &query.Query{Profile: "new"})
 		return err == nil && len(a.Stats.Unreachable) == 0
@@ -92,10 +92,10 @@ func TestRegionsThatWereCutOffComeTogether(t *testing.T) {
 
 func TestALeaderIsLostWhileItShips(t *testing.T) {
 	w := newWorld(t, 2, 3)
-	for i := range uint64(40) {
+	for i := range uint64(20) {
 		w.write(0, view("p", i+1, "x"))
 		w.write(1, view("q", i+1, "x"))
-		if i == 20 {
+		if i == 10 {
 			for _, f := range w.regions {
 				killed, _ := f.leader()
 				f.kill(killed)
@@ -103,7 +103,7 @@ func TestALeaderIsLostWhileItShips(t *testing.T) {
 		}
 	}
 	w.converge()
-	w.counts("x", 80)
+	w.counts("x", 40)
 }
 
 func TestAnEventIsUndoneInAnotherRegion(t *testing.T) {
@@ -406,7 +406,7 @@ func TestARequestThatTwoRegionsTookCountsOnce(t *testing.T) {
 	key := func(n int) tidal.Request {
 		return tidal.Request{Records: []tidal.Record{tidal.Signal{Type: "view", Item: "z", User: "u", Key: fmt.Sprint("key ", n)}}}
 	}
-	for n := range 20 {
+	for n := range 10 {
 		first, second := 0, 2
 		if n%2 == 1 {
 			first, second = second, first
@@ -417,10 +417,10 @@ func TestARequestThatTwoRegionsTookCountsOnce(t *testing.T) {
 		w.write(second, key(n))
 	}
 	w.cut(2, false)
-	w.until("each request counts once", func() bool { return w.settled("y", 20) && w.settled("z", 20) })
+	w.until("each request counts once", func() bool { return w.settled("y", 10) && w.settled("z", 10) })
 	w.converge()
 	for region := range w.regions {
-		if got := w.write(region, view("lane", 20, "y")); !got.Duplicate {
+		if got := w.write(region, view("lane", 10, "y")); !got.Duplicate {
 			t.Errorf("a retry in region %d is answered with %+v", region, got)
 		}
 	}
@@ -461,6 +461,10 @@ func TestWhatRegionsAddToTheSchemaIsUnited(t *testing.T) {
 			if err != nil || c.Total != 1 {
 				t.Errorf("region %d counts %s %d times, %v", region, name, c.Total, err)
 			}
+		}
+	}
+	for region := range w.regions {
+		for _, name := range []string{"like", "share"} {
 			w.write(region, tidal.Request{Records: []tidal.Record{tidal.Signal{Type: name, Item: "x", User: "u"}}})
 		}
 	}
@@ -521,4 +525,70 @@ func TestARegionThatHasMovedIsFound(t *testing.T) {
 	w.write(1, view("q", 1, "x"))
 	w.converge()
 	w.counts("x", 3)
+}
+
+// TestNoNumberIsGivenByHalfADatabase: the old home is cut off from the others, of which one is home by now. Only that side takes
+// a new region in.
+func TestNoNumberIsGivenByHalfADatabase(t *testing.T) {
+	w := newWorld(t, 3, 1)
+	for i := range uint64(3) {
+		w.write(int(i), view("p", i+1, "x"))
+	}
+	w.converge()
+	w.cut(0, true)
+	if err := w.leader(1).Promote(t.Context(), "eu-west"); err != nil {
+		t.Fatal(err)
+	}
+	w.until("the old home misses both others", func() bool {
+		all := w.leader(0).Regions()
+		return all[1].Unreachable && all[2].Unreachable && all[0].Role == tidal.RegionHome
+	})
+	f := newFleetOn(t, w.net)
+	c := f.config("sa-east-1")
+	c.Region, c.RegionJoin, c.Schema, c.JoinTimeout = "sa-east", []string{"us-east-1"}, nil, 500*time.Millisecond
+	if m, err := Start(c); err == nil || !strings.Contains(err.Error(), "eu-west") {
+		t.Errorf("the old home took a region in, or says %v", err)
+		_ = m.Close(ended())
+	}
+	c.RegionJoin, c.JoinTimeout = []string{"eu-west-1"}, patience
+	f.run(c)
+	w.cut(0, false)
+	w.regions = append(w.regions, f)
+	w.known()
+	w.converge()
+	want := []tidal.RegionRole{tidal.RegionActive, tidal.RegionHome, tidal.RegionActive, tidal.RegionActive}
+	if roles := w.roles(0); !slices.Equal(roles, want) {
+		t.Errorf("at the end the roles are %v", roles)
+	}
+}
+
+// TestRegionsOfThreeMembersComeTogether cuts one of three regions with three members each off, and another one's leader ends.
+func TestRegionsOfThreeMembersComeTogether(t *testing.T) {
+	if testing.Short() {
+		t.Skip("nine members take their time; not in short mode")
+	}
+	w := newWorld(t, 3, 3)
+	w.cut(2, true)
+	for i := range uint64(6) {
+		for region := range w.regions {
+			w.write(region, view(fmt.Sprint("lane ", region), i+1, "x"))
+		}
+		w.write(0, view("both", i+1, "y"))
+		w.write(2, view("both", i+1, "y"))
+		if i == 3 {
+			address, _ := w.regions[1].leader()
+			w.regions[1].kill(address)
+		}
+	}
+	w.cut(2, false)
+	w.until("each request counts once", func() bool { return w.settled("y", 6) && w.settled("x", 18) })
+	w.converge()
+	w.until("members that don't lead know of other regions, too", func() bool {
+		for _, m := range w.regions[2].members {
+			if slices.ContainsFunc(m.Regions(), func(s tidal.RegionStatus) bool { return s.Unreachable || s.Vector.Len() == 0 }) {
+				return false
+			}
+		}
+		return true
+	})
 }

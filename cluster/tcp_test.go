@@ -194,3 +194,47 @@ func benchmarkWrite(b *testing.B, callers, signals int) {
 	b.ReportMetric(float64(times[len(times)*99/100].Microseconds()), "p99_µs")
 	b.ReportMetric(float64(b.N*signals)/b.Elapsed().Seconds(), "signals/s")
 }
+
+func TestTwoRegionsOverTLS(t *testing.T) {
+	a := newAuthority(t)
+	first, err := Start(a.config(t.TempDir()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = first.Close(ended()) }()
+	c := a.config(t.TempDir())
+	c.Region, c.RegionJoin, c.Schema = "eu-west", []string{first.Address()}, nil
+	second, err := Start(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = second.Close(ended()) }()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for i := range uint64(20) {
+		for j, way := range [][2]*Member{{first, second}, {second, first}} {
+			receipt, err := way[0].DB().Write(ctx, view(fmt.Sprint("lane ", j), i+1, "x"))
+			if err == nil {
+				err = way[1].DB().Wait(ctx, receipt.Token())
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if first.DB().Digest() != second.DB().Digest() {
+		t.Error("the digests differ")
+	}
+	w := &world{t: t}
+	for _, m := range []*Member{first, second} {
+		w.until("both are heard of", func() bool {
+			return !slices.ContainsFunc(m.Regions(), func(s tidal.RegionStatus) bool { return s.Unreachable || len(s.Refused) > 0 })
+		})
+	}
+	plain := Config{
+		Dir: t.TempDir(), Listen: "127.0.0.1:0", Region: "ap-south", RegionJoin: []string{first.Address()}, JoinTimeout: 300 * time.Millisecond,
+	}
+	if _, err := Start(plain); err == nil || !strings.Contains(err.Error(), "TLS") {
+		t.Errorf("a region in plain: %v", err)
+	}
+}

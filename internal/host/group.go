@@ -31,6 +31,8 @@ type Group struct {
 	// StallTicks without an answer from its disk a leader gives up leading; 0 is 80.
 	Tick                                      time.Duration
 	ElectionTicks, HeartbeatTicks, StallTicks int
+	// Silence is after how long without word another region counts as not reachable; 0 is 5 s.
+	Silence time.Duration
 	// Log is told of refused connections; nil is nobody.
 	Log *slog.Logger
 	// Leads is told when this member begins to lead and when it ceases to, in order, by one goroutine; nil is nobody.
@@ -59,6 +61,9 @@ func (g *Group) complete() error {
 	standard(&g.StallTicks, 80)
 	if g.Tick == 0 {
 		g.Tick = 25 * time.Millisecond
+	}
+	if g.Silence == 0 {
+		g.Silence = regionSilent
 	}
 	if g.JoinTimeout == 0 {
 		g.JoinTimeout = time.Minute

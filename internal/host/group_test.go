@@ -55,7 +55,9 @@ func (g *group) options(address string, join ...string) host.Options {
 			// Twice as long as usual, for where other tests take the processors.
 			ElectionTicks: 24,
 			Network: func(o transport.Options) (transport.Transport, error) {
-				return g.net.Join(address, pair.Member{Identity: o.Identity, Handler: o.Handler, Admit: o.Admit})
+				return g.net.Join(address, pair.Member{
+					Identity: o.Identity, Handler: o.Handler, Admit: o.Admit, Regions: o.Regions,
+				})
 			},
 		},
 	}

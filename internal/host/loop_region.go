@@ -133,7 +133,7 @@ func (l *loop) tickRegions() {
 		}
 		s := RegionStatus{Number: x.Number}
 		s.heard(&seen.Status, 0)
-		if s.Unreachable() {
+		if s.missed(l.links.group.Silence) {
 			seen.unreachable = append(seen.unreachable, x.Name)
 		}
 		seen.lag = max(seen.lag, s.WeLack.Time)
@@ -266,6 +266,7 @@ func (n *links) knowFar(number uint64, address string) {
 	if n.far[number] != address {
 		n.far[number] = address
 		n.tr.SetPeer(number, address)
+		n.connected(number) // or will be: it's worth a try
 	}
 }
 

@@ -52,7 +52,7 @@ func someAnswers() map[string]answer {
 					Vector:  id.VersionVector{}.With(id.Origin{Region: 2, Incarnation: 1}, 77),
 					Refused: map[string]uint64{"checksum": 1, "gap": 2},
 				},
-				{Number: 4, Name: "old", Role: RegionRemoved, Successor: 65535},
+				{Number: 4, Name: "old", Unreachable: true, Role: RegionRemoved, Successor: 65535},
 			},
 		},
 		"refused": {Code: answerRefused, Text: "the clock is wrong", Wall: -5},

@@ -38,6 +38,7 @@ const (
 const (
 	rowOwn byte = 1 << iota
 	rowKnown
+	rowUnreachable
 	rowFlags
 )
 
@@ -50,6 +51,9 @@ func (s *RegionStatus) append(b []byte) []byte {
 	}
 	if s.Known {
 		flags |= rowKnown
+	}
+	if s.Unreachable {
+		flags |= rowUnreachable
 	}
 	b = binary.AppendUvarint(b, uint64(s.Number))
 	b = append(b, flags, byte(slices.Index(roleNumbers, s.Role)))
@@ -86,7 +90,7 @@ func (r *reader) region() (s RegionStatus) {
 	s.Number = id.Region(r.uvarint("region", 1<<16-1))
 	flags := r.byte("flags")
 	r.check(flags < rowFlags, "flags", "%#x are unknown", flags)
-	s.Own, s.Known = flags&rowOwn != 0, flags&rowKnown != 0
+	s.Own, s.Known, s.Unreachable = flags&rowOwn != 0, flags&rowKnown != 0, flags&rowUnreachable != 0
 	role := int(r.byte("role"))
 	r.check(role < len(roleNumbers), "role", "%d is none", role)
 	if role < len(roleNumbers) {

@@ -62,6 +62,9 @@ type RegionStatus struct {
 	// Heard is how long ago it was last heard of, by the leader of this region; Known is false if it never was.
 	Heard time.Duration
 	Known bool
+	// Unreachable says that it wasn't heard of for Group.Silence, or that something that was written there longer ago than
+	// that isn't here yet.
+	Unreachable bool
 	// TheyLack is what it lacks of what was written here, and WeLack the other way round.
 	TheyLack, WeLack Lag
 	// Vector is what it last said it holds.
@@ -74,18 +77,18 @@ type RegionStatus struct {
 	Refused map[string]uint64
 }
 
-// Unreachable reports whether a region wasn't heard of for a while, or wrote something a while ago that isn't here yet.
-func (s *RegionStatus) Unreachable() bool {
+// missed reports whether a region wasn't heard of for as long as bound, or wrote something longer ago that isn't here yet.
+func (s *RegionStatus) missed(bound time.Duration) bool {
 	switch {
 	case s.Own || s.Role == RegionRemoved:
 		return false
-	case !s.Known || s.Heard > regionSilent:
+	case !s.Known || s.Heard > bound:
 		return true
 	}
-	return s.WeLack.Time > regionSilent
+	return s.WeLack.Time > bound
 }
 
-// regionSilent is after how much silence a region counts as not reachable.
+// regionSilent is after how much silence a region counts as not reachable, if the group says nothing.
 const regionSilent = 5 * time.Second
 
 // complete refuses what can't be.
@@ -147,8 +150,17 @@ func (r *Replica) Regions() []RegionStatus {
 		if seen != nil {
 			s.heard(&seen.Status, age)
 		}
+		s.Unreachable = s.missed(r.silence())
 	}
 	return out
+}
+
+// silence is after how much of it a region counts as not reachable.
+func (r *Replica) silence() time.Duration {
+	if r.links == nil {
+		return regionSilent
+	}
+	return r.links.group.Silence
 }
 
 func roleOf(x *engine.Region, home id.Region) RegionRole {

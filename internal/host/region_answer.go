@@ -209,7 +209,7 @@ func (r *Replica) wrote(number id.Region) (wrote bool) {
 func (r *Replica) majority(all []engine.Region) error {
 	heard := map[id.Region]bool{}
 	for _, s := range r.Regions() {
-		heard[s.Number] = s.Own || s.Known && s.Heard <= regionSilent
+		heard[s.Number] = s.Own || s.Known && s.Heard <= r.silence()
 	}
 	voices, silent := 0, []string(nil)
 	for _, x := range all {

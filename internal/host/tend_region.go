@@ -10,7 +10,8 @@ import (
 
 // What a leader sees to for other regions.
 
-// tellRegions enters where the members of the own region are, when the table says otherwise.
+// tellRegions enters where the members of the own region are, when the table says otherwise, and once in any case: a region of
+// which nothing is known that it wrote isn't asked when numbers are given.
 func (t *tending) tellRegions(ctx context.Context) {
 	r := t.r
 	all, _ := r.table()
@@ -20,7 +21,7 @@ func (t *tending) tellRegions(ctx context.Context) {
 			continue
 		}
 		is := r.endpoints()
-		if x.Removed || len(is.Members) == 0 || slices.Equal(x.Endpoints, is.Members) {
+		if x.Removed || len(is.Members) == 0 || slices.Equal(x.Endpoints, is.Members) && r.wrote(x.Number) {
 			return
 		}
 		// If it fails, it's tried again.
@@ -43,7 +44,7 @@ func (t *tending) seekRegions(ctx context.Context, mono int64) {
 	if g.Region == nil || len(g.Region.Join) == 0 || t.sought != 0 && mono-t.sought < int64(seekEvery) {
 		return
 	}
-	if !slices.ContainsFunc(r.Regions(), func(s RegionStatus) bool { return s.Unreachable() }) {
+	if !slices.ContainsFunc(r.Regions(), func(s RegionStatus) bool { return s.Unreachable }) {
 		return
 	}
 	t.sought = mono

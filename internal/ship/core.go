@@ -223,15 +223,15 @@ func (c *Core) Receive(now Now, p *Packet) {
 		c.strays++
 		return
 	}
-	r := c.region(p.From.Region)
-	if r == nil && p.Kind != PacketSubscribe {
-		c.strays++
-		return
-	}
-	if p.From.Region == c.cfg.Self.Region {
+	if p.From.Region == c.cfg.Self.Region { // which isn't in the table of others
 		if p.Kind == PacketNews {
 			c.told(p)
 		}
+		return
+	}
+	r := c.region(p.From.Region)
+	if r == nil && p.Kind != PacketSubscribe {
+		c.strays++
 		return
 	}
 	if r != nil && (p.Kind != PacketSubscribe || c.sameDatabase(p.Subscribe)) {
@@ -240,6 +240,7 @@ func (c *Core) Receive(now Now, p *Packet) {
 	switch p.Kind {
 	case PacketSubscribe:
 		c.subscribed(r, p)
+		c.risen(r)
 	case PacketAck:
 		c.acknowledged(r, p)
 	case PacketLeave:

@@ -71,7 +71,9 @@ func (c *Core) tend() {
 				c.ask(r)
 			}
 		case asked:
-			if c.tick-s.since > c.cfg.Ticks.Retry {
+			if s.retryAt > s.since && c.tick >= s.retryAt {
+				c.ask(r)
+			} else if c.tick-s.since > c.cfg.Ticks.Retry {
 				s.turn++
 				c.later(r)
 			}
@@ -139,6 +141,21 @@ func (c *Core) Connected(now Now, p Peer) {
 	}
 	if r.source.state == waiting || r.source.peer == p {
 		c.ask(r)
+	}
+}
+
+// risen takes it from a region's subscribing that it's there, whatever it was before: it is asked without waiting any longer. It
+// may just have begun.
+func (c *Core) risen(r *region) {
+	if r == nil || r.source == nil || !c.leading {
+		return
+	}
+	switch s := r.source; s.state {
+	case waiting:
+		c.ask(r)
+	case asked: // perhaps when nobody was there
+		s.failures = 0
+		s.retryAt = c.tick + c.cfg.Ticks.Heartbeat
 	}
 }
 
