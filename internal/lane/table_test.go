@@ -262,7 +262,7 @@ func TestOfAllCopiesTheFirstStands(t *testing.T) {
 		table, fell := New(Options{}), map[id.Position]bool{}
 		byKey := rapid.Bool().Draw(t, "key")
 		for _, i := range rapid.Permutation(indexes(n)).Draw(t, "order") {
-			m := Meeting{}
+			var m Meeting
 			for range rapid.IntRange(1, 2).Draw(t, "times") {
 				if byKey {
 					m = table.AcceptKey("k", copies[i])

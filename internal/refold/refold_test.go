@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/tidaldb/tidal"
+	"github.com/tidaldb/tidal/internal/algebra"
+	"github.com/tidaldb/tidal/internal/engine"
 	"github.com/tidaldb/tidal/internal/testseed"
 	"github.com/tidaldb/tidal/schema"
 )
@@ -376,5 +378,19 @@ func TestWhatNoDatabaseTakesIsRefused(t *testing.T) {
 	}
 	if _, err := Directory(t.Context(), filepath.Join(t.TempDir(), "none"), Options{}, nil); !errors.Is(err, tidal.ErrNotFound) {
 		t.Errorf("a directory that isn't there: %v", err)
+	}
+}
+
+// TestWhatIsNoEventsDoing: the region table, and copies of events that were taken back as duplicates, are none of the
+// events' doing; an event that was undone is.
+func TestWhatIsNoEventsDoing(t *testing.T) {
+	records := []engine.Record{
+		{Kind: algebra.KindUndone, Owner: "0123456789abcdef", Sub: "00", Value: algebra.UndoneDuplicate.AppendBinary(nil)},
+		{Kind: algebra.KindUndone, Owner: "0123456789abcdef", Sub: "01", Value: algebra.UndoneCompensated.AppendBinary(nil)},
+		{Kind: algebra.KindRegister, Owner: "regions", Sub: "h", Value: []byte{1}},
+	}
+	r, err := New(schema.Events(), 1).Compare(slices.Values(records))
+	if err != nil || r.Unexpected != 1 {
+		t.Errorf("%+v, %v", r, err)
 	}
 }
