@@ -241,7 +241,7 @@ func (r *reader) record(b *record.Batch, rec *record.Record) error {
 		r.addEvent(b, rec)
 		return nil
 	case record.KindMark, record.KindRelation, record.KindDelete, record.KindErase, record.KindCompensate,
-		record.KindSchemaVersion:
+		record.KindDuplicate, record.KindUndo, record.KindSchemaVersion:
 		if err := p.DecodeBody(rec.Kind, rec.Body); err != nil {
 			return err
 		}
@@ -255,8 +255,12 @@ func (r *reader) record(b *record.Batch, rec *record.Record) error {
 		r.removals = append(r.removals, removal{p.Entity.Kind, strings.Clone(p.Entity.ID), r.records})
 	case record.KindErase:
 		r.removals = append(r.removals, removal{id.KindUser, strings.Clone(p.Erase.User), r.records})
-	case record.KindCompensate:
+	case record.KindCompensate, record.KindDuplicate:
 		r.undone = append(r.undone, p.Compensation.Original)
+	case record.KindUndo:
+		if !p.Undo.Void {
+			r.undone = append(r.undone, p.Undo.Original)
+		}
 	case record.KindSchemaVersion:
 		return r.addSchema(p.Schema.Encoded)
 	}
