@@ -158,9 +158,9 @@ type Request struct {
 type Ack uint8
 
 const (
-	// AckQuorum: it is durable on a majority of the group's members, and visible where it was written.
+	// AckQuorum says that the request is durable on a majority of the group's members, and visible where it was written.
 	AckQuorum Ack = iota
-	// AckGeo: it also is durable on a majority of the members of one more region. When the time ends first, the error is
+	// AckGeo says that it also is durable on a majority of the members of one more region. When the time ends first, the error is
 	// [GeoPendingError], and the request is written all the same. It is refused for a database of one region.
 	AckGeo
 )

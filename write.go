@@ -36,7 +36,7 @@ func (db *DB) Signals(ctx context.Context, signals ...Signal) (Receipt, error) {
 }
 
 // Write writes a request, whole or not at all, and returns when it is durable and visible. Errors are those of
-// [DB.Signal], and [ErrRetryTooOld], [ErrNotFound] or [ErrUndone] for what the request refers to.
+// [DB.Signal], [ErrReadOnly] in a region that takes no writes, and [ErrRetryTooOld], [ErrNotFound] or [ErrUndone] for what the request refers to.
 func (db *DB) Write(ctx context.Context, r Request) (Receipt, error) {
 	if strings.HasPrefix(r.Lane, record.SessionLane) {
 		return Receipt{}, fault.Refuse("lane", "begins with %q, as those of sessions do; write through a Session",

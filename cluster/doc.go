@@ -10,6 +10,12 @@
 // is alive and connected, writes go on. Every member answers reads, of what it has: with a token, or behind
 // [github.com/tidaldb/tidal.DB.Latest], of what is asked for.
 //
+// Such a group is a region, and a database may have several: [Config.RegionJoin] begins one. Every region takes writes and sends
+// them to all others; what two of them wrote while they were cut off from each other comes together afterwards. A write is
+// acknowledged in its region, or with tidal.AckGeo in one more. [Member.Regions] says how far regions are apart.
+//
+// Members of all regions meet at the address Listen, with certificates of one CA: a region is trusted as a member is.
+//
 // The package doesn't find members, start processes or balance load, and a program that embeds it forwards writes by itself:
 // tidal serve does so over HTTP. Nor does it place data: every member holds all of it.
 package cluster
