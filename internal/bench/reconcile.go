@@ -32,6 +32,9 @@ type ReconcileOptions struct {
 type ReconcileResult struct {
 	// Millis is the time from when the regions can reach each other again until both have applied everything.
 	Millis float64 `json:"ms"`
+	// CPU is the processor time of this process in it, of both regions together; 0 where the system doesn't say. On a machine
+	// that does other things, too, it says more than Millis.
+	CPU float64 `json:"cpu_ms"`
 	// Bytes is what they sent each other in that time, both ways, in frames.
 	Bytes int64 `json:"bytes"`
 	// Mode is how most of it went: as batches or as ranges.
@@ -132,14 +135,16 @@ func (o *ReconcileOptions) run(ctx context.Context, dir string) (*ReconcileResul
 		return nil, err
 	}
 	wrote := time.Since(began)
+	before, _ := processorTime()
 	began = time.Now()
 	regions.heal()
 	if err := regions.agree(ctx); err != nil {
 		return nil, err
 	}
 	took := time.Since(began)
+	after, _ := processorTime()
 	r := &ReconcileResult{
-		Millis: millis(took), WithUsers: o.Users, PerSide: o.PerSide, WriteSeconds: round2(wrote.Seconds()), Items: o.Items,
+		Millis: millis(took), CPU: millis(after - before), WithUsers: o.Users, PerSide: o.PerSide, WriteSeconds: round2(wrote.Seconds()), Items: o.Items,
 		Known: o.Known, Machine: ThisMachine(), DigestsEqual: regions.db[0].Digest() == regions.db[1].Digest(),
 		Durability: "synced in its own region before a batch counts as applied there",
 	}
