@@ -66,6 +66,25 @@ func TestBenchIngestOfReplicasPrintsTheFieldsThatWerePromised(t *testing.T) {
 	}
 }
 
+func TestBenchIngestOfRegionsPrintsTheFieldsThatWerePromised(t *testing.T) {
+	unraced(t)
+	t.Setenv(asProgram, "1") // for who verifies
+	o := good(t, "bench", "ingest", "--regions", "3", "--seconds", "1", "--rounds", "1", "--items", "2000", "--users", "500",
+		"--connections", "6", "--dir", t.TempDir(), "--json")
+	got := answer[bench.IngestResult](t, o)
+	if got.PerSecond <= 0 || got.Signals < 6*64 || got.Different != 0 || len(got.Runs) != 2 || got.Regions != 3 || !got.InProcess {
+		t.Errorf("%+v", got)
+	}
+	if got.IngestLag == nil || got.LagP99 <= 0 || got.LagFullP99 <= 0 || !strings.Contains(o.stdout, `"lag_p99_ms"`) {
+		t.Errorf("the lag is missing: %s", o.stdout)
+	}
+	for _, run := range got.Runs {
+		if run.IngestLag == nil || run.LagP50 <= 0 || run.P50 <= 0 || run.OpenLoop <= 0 {
+			t.Errorf("%+v", run)
+		}
+	}
+}
+
 func TestBenchesOfReplicasRefuseWhatTheyCannotMeasure(t *testing.T) {
 	for _, c := range []struct{ args, says string }{
 		{"failover --runs 0", "--runs 0"},
@@ -75,6 +94,9 @@ func TestBenchesOfReplicasRefuseWhatTheyCannotMeasure(t *testing.T) {
 		{"failover --pause -1s", "--pause -1s"},
 		{"ingest --replicas 0", "--replicas 0"},
 		{"ingest --replicas 3 --peer redis", "--peer redis"},
+		{"ingest --regions 0", "--regions 0"},
+		{"ingest --regions 3 --replicas 3", "--regions 3"},
+		{"ingest --regions 3 --peer redis", "--regions 3"},
 		{"ingest --server-cpuprofile x", "--server-cpuprofile"},
 	} {
 		o := cli(t, nil, append([]string{"bench"}, strings.Fields(c.args)...)...)

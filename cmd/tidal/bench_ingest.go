@@ -14,7 +14,7 @@ func (a *app) benchIngestCommand() *cobra.Command {
 	var f benchFlags
 	var o bench.IngestOptions
 	c := &cobra.Command{
-		Use:   "ingest [--seconds N] [--peer redis | --replicas 3]",
+		Use:   "ingest [--seconds N] [--peer redis | --replicas 3 | --regions 3]",
 		Short: "Measure durable writes: 64 signals a request, with users and cohorts",
 		Long: `Measure durable writes: requests of 64 signals, each with a user and two cohorts, of a million items and a million users,
 drawn by Zipf's law and uniformly. Connections are goroutines of this process, each with one request at a time.
@@ -24,10 +24,15 @@ answers, on 1, 8 and 64 connections, of which the best counts.
 
 With --replicas 3 three processes of this program (tidal serve) on this machine are one database; connections are TCP
 connections to their leader. A single process takes turns with them, with the same requests over the same kind of connections.
-All of them share this machine's processors.`,
+All of them share this machine's processors.
+
+With --regions 3 this process holds three regions of one member each, connected over loopback, and each connection writes to
+one of them. What counts is what all of them have; the lag is how long after a request was acknowledged the last of the others
+has it.`,
 		Example: `  tidal bench ingest
   tidal bench ingest --seconds 10 --peer redis --json
   tidal bench ingest --replicas 3 --seconds 10 --json
+  tidal bench ingest --regions 3 --seconds 10 --json
   tidal bench ingest --seconds 30 --record bench/history.jsonl --cpuprofile cpu.out`,
 		Args: usageArgs(cobra.NoArgs),
 	}
@@ -39,6 +44,7 @@ All of them share this machine's processors.`,
 	c.Flags().IntVar(&o.Users, "users", 1_000_000, "number of users")
 	c.Flags().StringVar(&o.Peer, "peer", "", "redis: measure it beside tidal, if redis-server is installed")
 	c.Flags().IntVar(&o.Replicas, "replicas", 1, "processes of one database; 1 measures within this process")
+	c.Flags().IntVar(&o.Regions, "regions", 1, "regions of one database, in this process")
 	c.Flags().StringArrayVar(&o.Settings, "server", nil, "a flag of tidal serve for the processes of --replicas (repeatable)")
 	c.Flags().StringVar(&o.ServerProfile, "server-cpuprofile", "", "write a CPU profile of the leader of --replicas")
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -46,6 +52,10 @@ All of them share this machine's processors.`,
 		switch {
 		case o.Replicas < 1 || o.Replicas > 9:
 			return usagef(c, "--replicas %d: it must be 1 to 9", o.Replicas)
+		case o.Regions < 1 || o.Regions > 9:
+			return usagef(c, "--regions %d: it must be 1 to 9", o.Regions)
+		case o.Regions > 1 && (o.Replicas > 1 || o.Peer != ""):
+			return usagef(c, "--regions %d stands beside neither --replicas nor --peer", o.Regions)
 		case o.Replicas > 1 && o.Peer != "":
 			return usagef(c, "--peer %s stands beside one process, not beside --replicas", o.Peer)
 		case o.Replicas == 1 && (len(o.Settings) > 0 || o.ServerProfile != ""):
@@ -64,6 +74,9 @@ All of them share this machine's processors.`,
 		name := "ingest"
 		if o.Replicas > 1 {
 			measure, name = bench.IngestReplicas, "ingest-replicas"
+		}
+		if o.Regions > 1 {
+			measure, name = bench.IngestRegions, "ingest-regions"
 		}
 		o.Env, o.Seed = a.env(&f), f.seed
 		r, err := runBench(a, name, &f, func() (*bench.IngestResult, error) { return measure(c.Context(), o) },
@@ -85,6 +98,9 @@ func printIngest(w io.Writer, r *bench.IngestResult) {
 	if r.Replicas > 1 {
 		name = fmt.Sprintf("tidal, %d replicas", r.Replicas)
 	}
+	if r.Regions > 1 {
+		name = fmt.Sprintf("tidal, %d regions", r.Regions)
+	}
 	for _, run := range r.Runs {
 		row := []string{
 			string(run.Dist), name, fmt.Sprint(run.Connections), thousands(int64(run.PerSecond)),
@@ -101,6 +117,12 @@ func printIngest(w io.Writer, r *bench.IngestResult) {
 		}
 	}
 	table(w, []string{"drawn", "by", ">connections", ">signals/s", ">p50 µs", ">p99 µs", ">ratio"}, rows)
+	for _, run := range r.Runs {
+		if run.IngestLag != nil {
+			fmt.Fprintf(w, "\n%s: the last region has what was written after %.1f ms, 99 of 100 times within %.1f ms; %.1f and %.1f ms at "+
+				"full load.\n", run.Dist, run.LagP50, run.LagP99, run.LagFullP50, run.LagFullP99)
+		}
+	}
 	fmt.Fprintf(w, "\nEvery request was synced before it was acknowledged. Latency is at half that rate, in an open loop.\n"+
 		"Another process found %s signals and compared %s cells: %d differences.\n",
 		thousands(r.Signals), thousands(r.Cells), r.Different)

@@ -34,6 +34,8 @@ type IngestOptions struct {
 	Replicas      int
 	Settings      []string
 	ServerProfile string
+	// Regions is how many [IngestRegions] runs, 2 to 9.
+	Regions int
 }
 
 // fill puts in what was left out.
@@ -75,11 +77,15 @@ type IngestResult struct {
 	Rounds  int         `json:"rounds"`
 	// InProcess: connections are goroutines that call DB.Write. The peer's are TCP connections to its process, and so are
 	// those of several replicas, to their leader.
-	InProcess bool    `json:"in_process"`
-	Replicas  int     `json:"replicas"`
-	Items     int     `json:"items"`
-	Users     int     `json:"users_known"`
-	Machine   Machine `json:"machine"`
+	InProcess bool `json:"in_process"`
+	Replicas  int  `json:"replicas"`
+	// Regions is how many regions all of it was written and shipped between, 0 without any; the rate is what all of them had.
+	Regions int `json:"regions,omitempty"`
+	// Lag is between regions.
+	*IngestLag
+	Items   int     `json:"items"`
+	Users   int     `json:"users_known"`
+	Machine Machine `json:"machine"`
 	Checked
 }
 
@@ -103,6 +109,8 @@ type IngestRun struct {
 	Ratio   *float64 `json:"ratio"`
 	// Cores are what several replicas and the connections kept busy at full load.
 	Cores *IngestCores `json:"cores,omitempty"`
+	// Lag is between regions, where there are several.
+	*IngestLag
 	Checked
 }
 
