@@ -50,7 +50,6 @@ type town struct {
 	ranges    bool
 	houses    []*house
 	leader    int // of houses, −1 for none
-	behind    map[id.Origin]id.Seq
 	committed id.VersionVector
 }
 
