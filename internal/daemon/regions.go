@@ -22,7 +22,7 @@ type regions struct {
 }
 
 // keepRegion is how often it's looked whether there has come to be a second region, before which the own one has no name.
-const keepRegion = time.Second
+const keepRegion = 100 * time.Millisecond
 
 // Region implements [server.Regions].
 func (x *regions) Region() string {
