@@ -40,7 +40,7 @@ func TestCommandsOfThePageExist(t *testing.T) {
 
 // Pages for who runs a server show command lines, too.
 func TestCommandsOfOtherPagesExist(t *testing.T) {
-	for _, name := range []string{"serving.md", "operations.md", "configuration.md"} {
+	for _, name := range []string{"serving.md", "operations.md", "configuration.md", "cluster.md"} {
 		page, err := os.ReadFile(filepath.Join("..", "..", "docs", name))
 		if err != nil {
 			t.Fatal(err)

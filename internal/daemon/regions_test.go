@@ -72,7 +72,7 @@ func TestTwoRegionsAreOneDatabase(t *testing.T) {
 	}
 	eu.until("GET", "/v1/cluster", "", 200, `"unreachable":true`)
 	eu.until("GET", "/readyz?max_lag=2s", "", 200, "ok")
-	code, got, _, err = send("POST", eu.url+"/v1/signals", `{"type":"like","item":"jazz-1","user":"cyd","key":"k3"}`, "Tidal-Ack", "geo")
+	code, got, _, err = send("POST", eu.url+"/v1/signals", `{"type":"like","item":"jazz-1","user":"cyd","key":"k4"}`, "Tidal-Ack", "geo")
 	var pending struct{ Code, Position string }
 	if err == nil {
 		err = json.Unmarshal([]byte(got), &pending)
