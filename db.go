@@ -84,7 +84,7 @@ func Open(dir string, s *schema.Schema, opts *Options) (*DB, error) {
 		Dir: dir, MustExist: s == nil && !newcomer, ReadOnly: o.ReadOnly, Now: o.Now, Tracer: o.Tracer,
 		SegmentBytes: o.SegmentBytes, MaxWaiting: o.MaxWaiting, UserMemory: o.UserMemory,
 		Retention: retention.Policy{
-			Retention: o.Retention.Milliseconds(), PinAlarm: o.Exports.AlarmBytes, PinLimit: o.Exports.MaxBytes,
+			Retention: o.Retention.Milliseconds(), SizeLimit: o.LogLimit, PinAlarm: o.Exports.AlarmBytes, PinLimit: o.Exports.MaxBytes,
 		},
 		RangeBytes: o.CheckpointBytes, LagBytes: o.CheckpointLag, Views: newViews, SessionDue: db.sessions.remember,
 	})
@@ -344,7 +344,7 @@ func (db *DB) Stats() Stats {
 	})
 	s.LogBytes = db.host.LogBytes()
 	s.HiddenServed = db.hidden.Load()
-	s.Exports = db.exportStats()
+	s.Exports, s.Log = db.exportStats(), db.host.LogHeld()
 	s.Syncs = db.host.Syncs()
 	return s
 }

@@ -78,6 +78,10 @@ type Options struct {
 	// Retention is how long the log is kept behind the checkpoint, at least a day; 0 is seven. An event can be undone,
 	// and told from the log, while it is kept.
 	Retention time.Duration
+	// LogLimit is how many bytes of log may stay behind the checkpoint, whoever needs them; 0 is no limit. What is older than a day
+	// goes beyond it, from the oldest on: what other regions lack of it, or what is younger than Retention, is kept in fewer
+	// bytes beside the log, as [Stats].Log says. Named exports aren't given up for it.
+	LogLimit int64
 	// CheckpointBytes is how much of the log gathers before the checkpoint follows; 0 is 64 MiB, and below 0 it follows
 	// when DB.Checkpoint is called, and at no other time. While writes keep the
 	// processors busy, up to CheckpointLag gather; 0 is 512 MiB. Opening a directory after a crash applies that much
@@ -366,8 +370,9 @@ type Stats struct {
 	HiddenServed uint64
 	// UserMemory says where users are.
 	UserMemory UserMemory
-	// Exports say what named exports hold.
+	// Exports say what named exports hold, and Log what stays of the log.
 	Exports ExportStats
+	Log     LogHeld
 	// Syncs are those of the log.
 	Syncs SyncTimes
 }

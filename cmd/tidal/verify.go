@@ -10,6 +10,7 @@ import (
 
 	"github.com/tidaldb/tidal"
 	"github.com/tidaldb/tidal/internal/engine"
+	"github.com/tidaldb/tidal/internal/host"
 	"github.com/tidaldb/tidal/internal/record"
 	"github.com/tidaldb/tidal/internal/rows"
 	"github.com/tidaldb/tidal/internal/vfs"
@@ -23,6 +24,7 @@ type verifyResult struct {
 	Inside      int64     `json:"batch_records"`
 	Ranges      int64     `json:"ranges"` // compacted, that came in the place of batches
 	Summed      int64     `json:"range_records"`
+	Pieces      int       `json:"pieces"`  // of log that was let go, for regions that lack it
 	Signals     uint64    `json:"signals"` // applied
 	Clamped     uint64    `json:"clamped"`
 	Items       int       `json:"items"`
@@ -159,6 +161,9 @@ func verifyBytes(dir string) (*verifyResult, error) {
 		r.Inside += int64(batch.Header.Count)
 		return nil
 	})
+	if err == nil {
+		r.Pieces, err = host.VerifyPieces(vfs.Default, dir)
+	}
 	return r, err
 }
 
@@ -192,6 +197,7 @@ func (r *verifyResult) print(w io.Writer) {
 	}
 	lines := append(r.Log.pairs(), [][2]string{
 		{"batches", fmt.Sprintf("%s with %s records", thousands(r.Batches), thousands(r.Inside))},
+		{"pieces", thousands(r.Pieces)},
 		{"ranges", fmt.Sprintf("%s with %s records", thousands(r.Ranges), thousands(r.Summed))},
 		{"signals", withClamped(thousands(r.Signals), r.Clamped)},
 		{"entities", fmt.Sprintf("%s items, %s users, %s creators", thousands(r.Items), thousands(r.Users),

@@ -193,8 +193,12 @@ func TestARegionThatWasAwayForLongGetsWhatTheLogLetGo(t *testing.T) {
 			c.close()
 			c.open()
 			c.catchUp(t, c.receiver(t, c.all, stood), c.all)
-			if bytes, n := c.Streams().pieceBytes(); n == 0 || bytes == 0 {
+			bytes, n := c.Streams().pieceBytes()
+			if n == 0 || bytes == 0 {
 				t.Fatalf("%d pieces of %d bytes", n, bytes)
+			}
+			if sound, err := VerifyPieces(c.opts.FS, "db"); err != nil || sound != n {
+				t.Fatalf("%d of %d pieces are sound: %v", sound, n, err)
 			}
 			c.RegionsReport([]Reported{{3, c.Engine.Vector()}, {7, c.Engine.Vector()}})
 			c.let(t)
@@ -261,6 +265,9 @@ func TestADamagedPieceIsNamedAndServedToNobody(t *testing.T) {
 		if err := vfs.WriteFileAtomic(mem, path, data); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if _, err := VerifyPieces(mem, "db"); !errors.Is(err, fault.ErrCorrupt) {
+		t.Errorf("verified: %v", err)
 	}
 	c.open()
 	defer c.close()
