@@ -123,8 +123,11 @@ func (p *piecing) gather() error {
 		if err != nil && len(p.batches) == 0 {
 			return err
 		}
-		if len(some) == 0 || err != nil {
+		if errors.Is(err, fault.ErrGone) || err == nil && len(some) == 0 {
 			return nil // what follows is a range
+		}
+		if err != nil {
+			return err
 		}
 		for _, b := range some {
 			x, err := glance(b)
@@ -147,7 +150,7 @@ func (p *piecing) gather() error {
 func (p *piecing) fold() (n int, entry []byte, err error) {
 	f := folding{c: p.base.compactor(), maxBytes: rangeBytes}
 	for n < len(p.batches) && !f.full {
-		if f.add(p.batches[n]) != nil {
+		if folded := f.add(p.batches[n]) == nil; !folded {
 			return len(p.batches), nil, nil // batches can always be kept
 		}
 		if n++; !p.base.opts.RangesAlone && f.work > foldStep*8 && f.size > hopeless*f.work {

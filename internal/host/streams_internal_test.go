@@ -109,9 +109,7 @@ func (l *logOf) open() {
 		l.t.Fatal(err)
 	}
 	l.Base, l.pending = b, nil
-	for _, e := range b.Restored.Tail {
-		l.pending = append(l.pending, e)
-	}
+	l.pending = append(l.pending, b.Restored.Tail...)
 }
 
 func (l *logOf) close() {
