@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs the simulator. With a seed it replays that run of each kind and prints its story; without one it runs a number of
 # seeds of interleavings, a fifth of that number, of 20 simulated seconds each, for one node, and for a group of three 300
-# seeds that are always the same and 200 that nobody has run yet. These are printed, to be run again.
+# seeds that are always the same and 200 that nobody has run yet, and half as many of three regions. The fresh ones are printed, to
+# be run again.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,6 +11,7 @@ if [ -n "$seed" ]; then
 	TIDAL_SEED=$seed go test -count=1 -v -run '^TestInterleaving$' ./internal/sim
 	go run ./cmd/tidal sim --nodes 1 --seeds "$seed" --story
 	go run ./cmd/tidal sim --nodes 3 --seeds "$seed" --story
+	go run ./cmd/tidal sim --regions 3 --seeds "$seed" --story
 	exit
 fi
 # The package comes before the flag: go test doesn't know it.
@@ -22,3 +24,6 @@ go build -o "$bin/tidal" ./cmd/tidal
 fresh=$(($(date +%s) * 1000))
 echo "fresh seeds: --nodes 3 --seeds $fresh..$((fresh + 199)) --seconds 20"
 "$bin/tidal" sim --nodes 3 --seeds "$fresh..$((fresh + 199))" --seconds 20 --json
+"$bin/tidal" sim --regions 3 --seeds 1..150 --seconds 20 --json
+echo "fresh seeds: --regions 3 --seeds $fresh..$((fresh + 99)) --seconds 20"
+"$bin/tidal" sim --regions 3 --seeds "$fresh..$((fresh + 99))" --seconds 20 --json
