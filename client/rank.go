@@ -110,6 +110,10 @@ type RankStats struct {
 	Degradation string
 	// Times of the stages: reading the user, finding candidates, first and second phase, mixing.
 	User, Find, First, Second, Mix time.Duration
+	// Unreachable names the regions whose writes may be missing: they weren't heard of for five seconds, or have lagged for that
+	// long. Lag is how old the oldest event is that is known to be missing, about.
+	Unreachable []string
+	Lag         time.Duration
 }
 
 // Rank answers what should be shown. A refused query is an [InputError].
@@ -170,6 +174,7 @@ func answerOf(m *tidalpb.RankResponse) *Answer {
 			Candidates: int(s.GetCandidates()), Passed: int(s.GetPassed()), Scored: int(s.GetScored()),
 			Degradation: s.GetDegradation(), User: micros(s.GetUserUs()), Find: micros(s.GetFindUs()),
 			First: micros(s.GetFirstUs()), Second: micros(s.GetSecondUs()), Mix: micros(s.GetMixUs()),
+			Unreachable: s.GetUnreachable(), Lag: micros(s.GetLagUs()),
 		},
 	}
 	for i, it := range m.GetItems() {
