@@ -101,6 +101,8 @@ type Status struct {
 	Behind error
 	// Waiting is the number of requests that have no answer yet, and Foreign that of other origins' batches and ranges.
 	Waiting, Foreign int
+	// Lost is how many events are to be taken back that the log doesn't have any more: they go on being counted.
+	Lost int
 	// Excess tells of stamps that others made too far ahead.
 	Excess ClockExcess
 	// Strays is the number of packets that were dropped because they didn't concern it.
@@ -122,6 +124,7 @@ func (c *Core) Status() Status {
 	s := Status{
 		Status: c.status(), Leading: c.leading, Stalled: c.stalled, Fenced: c.fenced != nil,
 		Waiting: len(c.queue), Strays: c.strayed, Behind: c.behind, Excess: c.excess,
+		Lost:    len(c.takebacks.lost),
 		Foreign: len(c.foreign.queue) + len(c.foreign.flight),
 	}
 	for _, p := range c.stamped {
