@@ -35,7 +35,38 @@ func (g *group) foundHome(address string) *host.Replica {
 			g.t.Fatal(err)
 		}
 	}
+	g.settled(r, 1)
 	return r
+}
+
+// settled waits until the leader has entered where so many members of its region are, which it does by itself: what is copied
+// then is what a test has written.
+func (g *group) settled(r *host.Replica, members int) {
+	g.t.Helper()
+	g.await("it's in the table where the members are", func() (is bool) {
+		_ = r.Read(func(e *engine.Engine) error {
+			home, ok := e.Region(0)
+			is = ok && len(home.Endpoints) == members
+			return nil
+		})
+		return is
+	})
+}
+
+// isCopy fails unless what is in a member's directory, which nobody has open, is the state of a replica.
+func (g *group) isCopy(address string, of *host.Replica) {
+	g.t.Helper()
+	b, err := host.OpenBase(host.Options{FS: g.disks[address], Dir: "db", ReadOnly: true})
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	got, err := b.Digest()
+	if v, want := b.Engine.Vector(), vectorOf(of); err != nil || got != digest(of) || !v.Equal(want) {
+		g.t.Errorf("the copy is of %v with digest %v (%v), and the source of %v with %v", v, got, err, want, digest(of))
+	}
+	if err := b.Close(); err != nil {
+		g.t.Error(err)
+	}
 }
 
 // vectorOf is what a replica has applied.
@@ -80,7 +111,8 @@ func TestAnEmptyRegionBeginsWithAnotherOnesState(t *testing.T) {
 		t.Errorf("it stamps as %v, want %v", got, want)
 	}
 	receipt, err := write0(b, views("bob", "its own", 1))
-	if err != nil || receipt.First != (id.Position{Region: 7, Seq: 1}) {
+	// It may have said by itself where it is, before.
+	if err != nil || receipt.First.Origin() != (id.Origin{Region: 7}) || receipt.First.Seq > 3 {
 		t.Errorf("its first write is %v, %v", receipt.First, err)
 	}
 	s, err := b.Status(t.Context())
@@ -88,10 +120,9 @@ func TestAnEmptyRegionBeginsWithAnotherOnesState(t *testing.T) {
 		t.Errorf("its group is %+v, %v", s, err)
 	}
 	g.close("b")
-	digestBefore := vectorOf(a)
 	b = g.start("b")
 	g.await("it leads again", b.Leading)
-	if !vectorOf(b).Includes(before) || !vectorOf(a).Equal(digestBefore) {
+	if !vectorOf(b).Includes(before) {
 		t.Error("it lost something by being started again")
 	}
 }
@@ -105,11 +136,7 @@ func TestACopyForAnEmptyRegionIsTheSource(t *testing.T) {
 	if err := host.Begin(t.Context(), g.options("b"), 1, a, "nobody", "a"); err != nil {
 		t.Fatal(err)
 	}
-	b := g.start("b")
-	if digest(b) != digest(a) || !vectorOf(b).Equal(vectorOf(a)) {
-		t.Errorf("the copy is of %v, the source of %v, and the digests are equal: %v", vectorOf(b), vectorOf(a),
-			digest(b) == digest(a))
-	}
+	g.isCopy("b", a)
 }
 
 // TestWhoCannotBeginIsTold asks for the copy of another database, and of the own region.
@@ -253,9 +280,9 @@ func TestACopyGoesOnWhereTheConnectionBroke(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := g.start("b")
-	if n := over.asked.Load(); n < 15 || host.Lent(a) != 1 || digest(b) != digest(a) {
-		t.Errorf("%d questions, %d copies, and the digests are equal: %v", n, host.Lent(a), digest(b) == digest(a))
+	g.isCopy("b", a)
+	if n := over.asked.Load(); n < 15 || host.Lent(a) != 1 {
+		t.Errorf("%d questions, %d copies", n, host.Lent(a))
 	}
 }
 
@@ -266,6 +293,7 @@ func TestACopyBeginsAnewAtAnotherMember(t *testing.T) {
 	a := g.foundHome("a")
 	fill(t, a, 6, 300)
 	c := g.start("c", "a")
+	g.settled(a, 2)
 	g.await("the other member has all of it", func() bool { return vectorOf(c).Equal(vectorOf(a)) })
 	host.Pieces(c, 1024)
 	host.Pieces(a, 1024)
@@ -278,9 +306,9 @@ func TestACopyBeginsAnewAtAnotherMember(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := g.start("b")
-	if host.Lent(a) != 1 || digest(b) != digest(a) {
-		t.Errorf("%d copies of the other one, and the digests are equal: %v", host.Lent(a), digest(b) == digest(a))
+	g.isCopy("b", a)
+	if host.Lent(a) != 1 {
+		t.Errorf("%d copies of the other one", host.Lent(a))
 	}
 }
 
@@ -306,8 +334,9 @@ func TestOneCopyAtATime(t *testing.T) {
 		t.Errorf("the first region: %v", err)
 	}
 	second.Wait()
-	b, c := g.start("b"), g.start("c")
-	if host.Lent(a) != 2 || digest(b) != digest(a) || digest(c) != digest(a) {
-		t.Errorf("%d copies, digests %v, %v, %v", host.Lent(a), digest(a), digest(b), digest(c))
+	g.isCopy("b", a)
+	g.isCopy("c", a)
+	if host.Lent(a) != 2 {
+		t.Errorf("%d copies", host.Lent(a))
 	}
 }
