@@ -257,3 +257,15 @@ func TestWhatIsWrittenInOneRegionIsAppliedInTheOther(t *testing.T) {
 	}
 	s.agree(0)
 }
+
+func TestARegionBetweenTwoThatAreCutOffRelays(t *testing.T) {
+	s := newSeas(t, 3)
+	s.part(0, 2, true)
+	for i, x := range s.shores {
+		x.mustWrite(views("ada", fmt.Sprintf("item %d", i), 1+i))
+	}
+	s.agree(400)
+	s.part(0, 2, false)
+	s.shores[0].mustWrite(views("ada", "item", 1))
+	s.agree(400)
+}
