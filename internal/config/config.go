@@ -16,6 +16,7 @@ import (
 type Config struct {
 	DataDir, Schema                                 string
 	Retention                                       time.Duration
+	LogLimit                                        int64
 	UserMemory, CheckpointBytes, CheckpointLag      int64
 	ExportAlarm, ExportLimit                        int64
 	ExportStale                                     time.Duration

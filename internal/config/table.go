@@ -49,6 +49,7 @@ func whatIsServed() []Setting {
 		text("data-dir", "", "directory of the database; it is made if it isn't there and a schema is given", func(c *Config) *string { return &c.DataDir }),
 		text("schema", "", "file with the schema, as YAML, or events or movielens, which are built in: a new database gets it, one that is there gets what it adds", func(c *Config) *string { return &c.Schema }),
 		duration("retention", "7d", 24*time.Hour, 3650*24*time.Hour, "how long the log is kept behind the checkpoint", func(c *Config) *time.Duration { return &c.Retention }),
+		bytes("log-limit", "0", 0, 1<<50, "how much log may stay behind the checkpoint, whoever needs it: beyond it what other regions lack of what is older than a day is compacted, or compressed; 0 is no limit", func(c *Config) *int64 { return &c.LogLimit }),
 		bytes("user-memory", "1GiB", -1, 1<<44, "memory for users; those not met for longest are left on disk beyond it; -1 is no bound", func(c *Config) *int64 { return &c.UserMemory }),
 		bytes("checkpoint-bytes", "64MiB", 1<<20, 1<<40, "how much of the log gathers before the checkpoint follows", func(c *Config) *int64 { return &c.CheckpointBytes }),
 		bytes("checkpoint-lag", "512MiB", 1<<20, 1<<40, "how much of the log gathers while writes keep the processors busy", func(c *Config) *int64 { return &c.CheckpointLag }),

@@ -32,7 +32,7 @@ func databaseOf(c *config.Config) (*schema.Schema, *tidal.Options, error) {
 		}
 	}
 	return s, &tidal.Options{
-		MaxWaiting: c.MaxWaiting, UserMemory: c.UserMemory, Retention: c.Retention,
+		MaxWaiting: c.MaxWaiting, UserMemory: c.UserMemory, Retention: c.Retention, LogLimit: c.LogLimit,
 		CheckpointBytes: c.CheckpointBytes, CheckpointLag: c.CheckpointLag,
 		Exports: tidal.ExportLimits{AlarmBytes: c.ExportAlarm, MaxBytes: c.ExportLimit, StaleAfter: c.ExportStale},
 		Degrade: tidal.Degrade{
