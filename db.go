@@ -15,6 +15,7 @@ import (
 	"github.com/tidaldb/tidal/internal/record"
 	"github.com/tidaldb/tidal/internal/replica"
 	"github.com/tidaldb/tidal/internal/retention"
+	"github.com/tidaldb/tidal/internal/shard"
 	"github.com/tidaldb/tidal/schema"
 )
 
@@ -23,6 +24,9 @@ type DB struct {
 	host   *host.Replica
 	now    func() time.Time
 	closed atomic.Bool
+
+	// router says which shard a record is filed in: there is one for now, and every database is it.
+	router shard.Router
 
 	closing  sync.Once
 	closeErr error // of the one Close

@@ -79,6 +79,9 @@ func (db *DB) writeOnce(ctx context.Context, r *Request) (Receipt, error) {
 		} else if err != nil {
 			return Receipt{}, fault.At(i, err)
 		}
+		if err := db.here(p); err != nil {
+			return Receipt{}, fault.At(i, err)
+		}
 		p.Trace = r.Trace
 	}
 	if err := replica.Check(req, current); err != nil {

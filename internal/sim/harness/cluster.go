@@ -12,6 +12,7 @@ import (
 	"github.com/tidaldb/tidal/internal/id"
 	"github.com/tidaldb/tidal/internal/record"
 	"github.com/tidaldb/tidal/internal/replica"
+	"github.com/tidaldb/tidal/internal/shard"
 	"github.com/tidaldb/tidal/schema"
 )
 
@@ -36,6 +37,7 @@ type Config struct {
 // SimulatedCluster is a cluster of regions in one process. Create it with [Build].
 type SimulatedCluster struct {
 	cfg        Config
+	router     shard.Router
 	regions    []*region
 	partitions []*NetworkPartition
 	damages    []*Damage
@@ -62,7 +64,11 @@ func Build(cfg Config) (*SimulatedCluster, error) {
 	if len(cfg.Regions) == 0 {
 		return nil, fault.Refuse("regions", "there are none")
 	}
-	c := &SimulatedCluster{cfg: cfg, producers: map[string]uint64{}}
+	router, err := shard.Hash(cfg.Shards)
+	if err != nil {
+		return nil, err
+	}
+	c := &SimulatedCluster{cfg: cfg, router: router, producers: map[string]uint64{}}
 	for i, name := range cfg.Regions {
 		r := &region{number: id.Region(i), name: name}
 		for s := range cfg.Shards {

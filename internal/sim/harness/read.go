@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"slices"
 	"time"
 
@@ -187,7 +186,5 @@ func (c *SimulatedCluster) Lag(region string) (events int, err error) {
 
 // shard is the one that an item's signals go to.
 func (c *SimulatedCluster) shard(item string) id.Shard {
-	h := fnv.New64a()
-	h.Write([]byte(item))
-	return id.Shard(h.Sum64() % uint64(c.cfg.Shards))
+	return c.router.Shard(id.KindItem, item)
 }
