@@ -3,6 +3,7 @@ package host
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/id"
@@ -22,24 +23,36 @@ const (
 func (s *Streams) First(origin id.Origin) id.Seq {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.first(origin, false)
+	return s.first(origin, 0, false)
 }
 
-// begins is [Streams.First], and lets compacted ranges count.
-func (s *Streams) begins(origin id.Origin) id.Seq {
+// begins is [Streams.First] for who reads the log from an entry on, whatever there is before it; compacted ranges count.
+func (s *Streams) begins(origin id.Origin, from uint64) id.Seq {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.first(origin, true)
+	s.part(from)
+	return s.first(origin, from, true)
 }
 
-func (s *Streams) first(origin id.Origin, ranges bool) id.Seq {
+// part has a stretch begin at an entry. What its two parts hold is read when somebody asks.
+func (s *Streams) part(from uint64) {
+	for i := range s.stretches {
+		if x := s.stretches[i]; x.first < from && from <= x.last {
+			s.stretches[i] = stretch{first: x.first, last: from - 1, unread: true}
+			s.stretches = slices.Insert(s.stretches, i+1, stretch{first: from, last: x.last, unread: true})
+			return
+		}
+	}
+}
+
+func (s *Streams) first(origin id.Origin, from uint64, ranges bool) id.Seq {
 	first := s.visible.Get(origin) + 1
 	if s.tidy() != nil {
 		return first // who reads on learns why
 	}
 	for before := first + 1; first < before; { // what came twice may lie behind what follows it
 		before = first
-		for i := len(s.stretches) - 1; i >= 0; i-- {
+		for i := len(s.stretches) - 1; i >= 0 && s.stretches[i].first >= from; i-- {
 			for j := range s.stretches[i].spans {
 				p := &s.stretches[i].spans[j]
 				switch {

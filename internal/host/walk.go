@@ -115,7 +115,7 @@ func (w *Walk) beginAt(first uint64) error {
 		if first == 1 {
 			break // nothing was let go
 		}
-		if begins := w.base.streams.begins(o); begins > 1 {
+		if begins := w.base.streams.begins(o, first); begins > 1 {
 			w.began.vector = w.began.vector.With(o, min(begins-1, seq))
 		}
 	}
