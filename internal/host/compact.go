@@ -40,6 +40,9 @@ func (b *Base) compactTo(to uint64, regions []id.VersionVector) (more bool, err 
 		if err != nil {
 			return false, err
 		}
+		if slices.ContainsFunc(s.Spans, func(x retention.Span) bool { return x.Last > b.streams.limit(x.Origin) }) {
+			return false, nil // what waits here can't be given to others yet; the log stays until it's visible
+		}
 		for _, x := range s.Spans {
 			made, err := b.compactSpan(&s, x, regions)
 			if made || err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/tidaldb/tidal/internal/retention"
 	"github.com/tidaldb/tidal/internal/testseed"
 	"github.com/tidaldb/tidal/internal/vfs"
+	"github.com/tidaldb/tidal/schema"
 )
 
 // crowded is a log of two origins that is much larger than its limit, of a database with another region, 7, that lacks some.
@@ -239,6 +240,27 @@ func TestARegionNobodyHeardOfLacksEverything(t *testing.T) {
 	c.catchUp(t, e, nil)
 	if e.Digest() != c.Engine.Digest() {
 		t.Error("a region that begins with nothing gets another state")
+	}
+}
+
+// TestWhatWaitsForASchemaStaysInTheLog: batches that wait for a schema version can be given to nobody yet. However large the log is,
+// it isn't compacted beyond them, and goes on.
+func TestWhatWaitsForASchemaStaysInTheLog(t *testing.T) {
+	c := crowd(t, pebblevfs.NewMem(), true)
+	defer c.close()
+	c.far.schema = schema.Hash{1}
+	seen, waits := c.Engine.Vector().Get(c.far.origin), c.applied.Load()+1
+	for range 60 {
+		c.append(len(c.pending), c.far.batch(feedViews(20)...), c.own.batch(feedViews(20)...))
+	}
+	c.commit(len(c.pending))
+	if got := c.Engine.Vector().Get(c.far.origin); got != seen || c.Engine.Received(c.far.origin) == seen {
+		t.Fatalf("%d is visible, of %d received", got, c.Engine.Received(c.far.origin))
+	}
+	before := c.logBytes()
+	c.let(t)
+	if first := c.Log.FirstIndex(); first <= 1 || first > waits || c.logBytes() >= before {
+		t.Errorf("the log begins with entry %d; entry %d is the first that waits", first, waits)
 	}
 }
 
