@@ -7,6 +7,7 @@ import (
 	"github.com/tidaldb/tidal/internal/engine"
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/planted"
 	"github.com/tidaldb/tidal/internal/reconcile"
 	"github.com/tidaldb/tidal/internal/record"
 	"github.com/tidaldb/tidal/internal/ship"
@@ -42,7 +43,7 @@ func (b *Base) foldOverlap(it *ship.Item, after id.Seq) ([]byte, error) {
 		return nil, fault.Damaged("", 0, "range %v says of itself that it is %v", it.Origin.At(it.First), *r)
 	}
 	switch {
-	case r.First == after+1:
+	case r.First == after+1, planted.OverlapAsIs && r.First <= after && r.Last > after:
 		return it.Data, nil
 	case r.First > after || r.Last <= after:
 		return nil, fmt.Errorf("range %v doesn't hold what follows %d: %w", *r, after, fault.ErrGap)

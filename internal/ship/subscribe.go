@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/planted"
 )
 
 // What a leader does to get what other regions have.
@@ -296,6 +297,8 @@ func (c *Core) inOrder(r *region, s *source, p *Packet) {
 	switch {
 	case p.Number < s.next:
 		return
+	case p.Number > s.next && planted.SkipGap:
+		s.next = p.Number
 	case p.Number > s.next:
 		c.early(s, p)
 		return

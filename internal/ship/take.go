@@ -7,6 +7,7 @@ import (
 
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/planted"
 	"github.com/tidaldb/tidal/internal/record"
 )
 
@@ -99,7 +100,7 @@ func (c *Core) judge(r *region, s *source, it *Item) (Cause, string) {
 		return CauseOrigin, "it sends what is of an unknown region, of origin " + o.String()
 	case it.Last <= have:
 		return 0, ""
-	case it.First > have+1:
+	case it.First > have+1 && !planted.SkipGap:
 		return CauseGap, fmt.Sprintf("it sends %v behind %d", o.At(it.First), have)
 	case it.First <= have && !it.Range:
 		return CauseForked, reachesInto(it, have).Error()
