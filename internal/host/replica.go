@@ -81,10 +81,12 @@ type Options struct {
 	SessionDue func(user, session string, due int64)
 
 	// Regions has the replica ship to other regions, and take what they ship. ShipTicks are its times, and ShipWindow is how many
-	// bytes may be on their way from each region; what is zero is as in [ship.Config].
+	// bytes may be on their way from each region, and ShipKeep how many of those applied last stay in memory for others; what is
+	// zero is as in [ship.Config].
 	Regions    bool
 	ShipTicks  ship.Ticks
 	ShipWindow int64
+	ShipKeep   int64
 
 	// Joined makes a new directory a member's of a group that others founded; nil founds one, or asks Group.Join.
 	Joined *Joined

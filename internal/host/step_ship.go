@@ -30,6 +30,7 @@ func (s *Stepper) newShipping() (*shipping, error) {
 	cfg := ship.Config{
 		Self:   ship.Peer{Region: b.identity.Region, Replica: b.identity.Replica},
 		Origin: b.Origin(), Tenant: b.identity.Tenant, Ticks: b.opts.ShipTicks, Window: b.opts.ShipWindow,
+		Keep: b.opts.ShipKeep,
 	}
 	if _, err := hex.Decode(cfg.Cluster[:], []byte(b.identity.Cluster)); err != nil {
 		return nil, fmt.Errorf("cluster %q is not 16 bytes in hex", b.identity.Cluster)

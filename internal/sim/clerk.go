@@ -95,10 +95,18 @@ func (k *clerk) look() {
 		was, there := k.members[f]
 		if there && f.province.begun && len(now) > 0 && !slices.EqualFunc(now, was, sameMember) {
 			k.members[f] = slices.Clone(now)
-			k.queue = append(k.queue, entryInTable{[]record.Proposed{endpoints(f, now)}, f, nil})
+			k.queue = append(k.queue, entryInTable{[]record.Proposed{endpoints(f, now)}, k.writes(f), nil})
 			return
 		}
 	}
+}
+
+// writes is where a region's entries are written: in itself, unless it takes no writes.
+func (k *clerk) writes(f *fleet) *fleet {
+	if f.province.follower {
+		return k.home
+	}
+	return f
 }
 
 func sameMember(a, b consensus.Member) bool { return a.Number == b.Number }

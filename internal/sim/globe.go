@@ -14,6 +14,12 @@ import (
 // maxRegions bounds the regions of a run.
 const maxRegions = 8
 
+// In runs that are to ship ranges the log's files, and what shipping keeps in memory, are this long, in bytes.
+const (
+	smallSegment = 2 << 10
+	shortMemory  = 1 << 10
+)
+
 // RegionCounts is what a run of regions met, beside what its groups did.
 type RegionCounts struct {
 	// Geo are requests of which another region was said to have them, GeoPending those of which nobody said so in time.
@@ -58,6 +64,13 @@ type globe struct {
 	digests    map[string]digestOf
 	loses      bool // some mishap takes a region's disk back
 	forgets    bool // logs are kept for seconds: who lacks much gets ranges, and nothing is taken back that was written long ago
+	// ranges: one region's log, alone's, and what shipping has in memory, are so small that whoever is away for a second gets
+	// ranges from there. The others keep their logs: two ranges with different ends, neither of which the batches are left of, can't
+	// be taken apart by anybody.
+	ranges bool
+	alone  int
+	// follows: the last of the first regions takes no writes, unless it is made home.
+	follows bool
 }
 
 func newGlobe(seed uint64, o ClusterOptions, r *Room) *globe {
@@ -75,6 +88,13 @@ func newGlobe(seed uint64, o ClusterOptions, r *Room) *globe {
 	}
 	newcomer := rng.IntN(3) == 0
 	g := &globe{common: c, forgets: rng.IntN(4) == 0, digests: map[string]digestOf{}}
+	// Drawn apart, so that other runs are what they were.
+	apart := rand.New(rand.NewPCG(seed, 0x72616e6765))
+	if g.ranges = g.forgets && o.Nodes == 1; g.ranges {
+		c.settings.segment = smallSegment
+		g.alone = apart.IntN(o.Regions)
+	}
+	g.follows = !g.forgets && apart.IntN(4) == 0
 	g.books = newBooks(c.ledger)
 	count := o.Regions
 	if newcomer {
@@ -88,8 +108,9 @@ func newGlobe(seed uint64, o ClusterOptions, r *Room) *globe {
 	for place := range count {
 		g.regions = append(g.regions, g.newRegion(seed, place))
 	}
+	g.regions[o.Regions-1].province.follower = g.follows
 	g.sea = newSea(g, rand.New(rand.NewPCG(seed, 0x736561)))
-	c.plan = newGlobePlan(rand.New(rand.NewPCG(seed, 0x706c616e)), o, len(g.regions))
+	c.plan = newGlobePlan(rand.New(rand.NewPCG(seed, 0x706c616e)), o, len(g.regions), g.ranges)
 	for _, x := range c.plan.faults {
 		g.loses = g.loses || x.kind == takenBack
 	}
@@ -123,6 +144,9 @@ func (g *globe) populate(versions []*schema.Schema) {
 		keyed := at.newWriter("")
 		keyed.keyed, keyed.prefix = true, fmt.Sprintf("%d-", n)
 		lane.roams, keyed.roams = n != 2 && !g.forgets, n != 1 && !g.forgets
+		if at.province.follower {
+			lane.roams, keyed.roams = true, true
+		}
 		g.writers = append(g.writers, lane, keyed, at.newWriter(""))
 	}
 	for n := range g.options.Regions {
@@ -169,11 +193,16 @@ func (g *globe) run() {
 	f.toItsEnd(g.waitsFor)
 }
 
-// retention is how long logs are kept: seven days, since an event that counts twice is taken back by what the log says of it;
-// or seconds.
-func (g *globe) retention() retention.Policy {
-	if g.forgets {
-		return retention.Policy{Retention: 1000, RetryHorizon: 1, SizeLimit: 8 << 10}
+// keeps sets how long a machine's log is kept: seven days, since an event that counts twice is taken back by what the log says of
+// it; or seconds. Where ranges are wanted one region's is smaller than what is written within a second.
+func (g *globe) keeps(k *keeper, place int) {
+	switch {
+	case g.ranges && place == g.alone:
+		k.retention = retention.Policy{Retention: 3600_000, RetryHorizon: 1, SizeLimit: 4 << 10}
+		k.mean = 300 * milli
+	case g.forgets && !g.ranges:
+		k.retention = retention.Policy{Retention: 1000, RetryHorizon: 1, SizeLimit: 8 << 10}
+	default:
+		k.retention = retention.Policy{}
 	}
-	return retention.Policy{}
 }

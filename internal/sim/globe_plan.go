@@ -15,8 +15,8 @@ var oftenInGroups = [mishapKinds]int{
 	badWeather: 15, transfer: 20, rivals: 15, replaced: 10, diskLost: 10, bitRot: 5,
 }
 
-// newGlobePlan draws the mishaps of a run of regions.
-func newGlobePlan(rng *rand.Rand, o ClusterOptions, regions int) plan {
+// newGlobePlan draws the mishaps of a run of regions. When ranges are wanted regions are cut off more often.
+func newGlobePlan(rng *rand.Rand, o ClusterOptions, regions int, ranges bool) plan {
 	p := plan{without: o.Without}
 	mean := between(rng, 500*milli, 4*second)
 	end := int64(o.Seconds) * second
@@ -26,6 +26,12 @@ func newGlobePlan(rng *rand.Rand, o ClusterOptions, regions int) plan {
 		for k, n := range oftenInGroups {
 			kinds[k] += n
 		}
+	}
+	if ranges {
+		for _, k := range []mishapKind{regionDown, regionCut, pairCut, seaOneWay} {
+			kinds[k] *= 3
+		}
+		kinds[takenBack] = 0 // a range doesn't say which requests of long ago are in it, and these logs forget within milliseconds
 	}
 	tame := rng.IntN(3) == 0 // nothing is ever taken back
 	if tame {

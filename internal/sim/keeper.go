@@ -180,7 +180,10 @@ func (c *checkpoints) flush(m *host.Materialiser) error {
 	if err := m.Flush(); err != nil {
 		return err
 	}
-	below, _, err := m.Releasable()
+	below, more, err := m.Releasable()
+	for more && err == nil { // pieces of what regions lack
+		below, more, err = m.Releasable()
+	}
 	if err != nil {
 		return err
 	}

@@ -74,7 +74,7 @@ func (m *machine) wipe(seed uint64) {
 	}
 	m.keeper.mean *= 3 // there are three at work, or more
 	if m.f.province != nil {
-		m.keeper.retention = m.f.province.globe.retention()
+		m.f.province.globe.keeps(m.keeper, m.f.province.place)
 	}
 	m.mirror, m.seen = mirror{}, strikes{}
 	m.number, m.joined, m.joins = 0, nil, nil
@@ -102,7 +102,7 @@ func (m *machine) found() {
 // options are those of every process of the machine.
 func (m *machine) options() host.Options {
 	s := &m.f.settings
-	return host.Options{
+	o := host.Options{
 		FS: m.disk, Dir: directory, SegmentBytes: s.segment, MaxWaiting: s.waiting,
 		Random: strings.NewReader(clusterSecret),
 		Now:    func() time.Time { return time.Unix(0, m.clock().Wall) },
@@ -111,6 +111,10 @@ func (m *machine) options() host.Options {
 		Joined:  m.joined, Joining: m.joined != nil, Founder: consensus.Member{Number: m.number, Address: m.address()},
 		Ticks: host.Ticks{Election: 12, Heartbeat: 3, Stall: int(2 * second / s.tick)},
 	}
+	if v := m.f.province; v != nil && v.globe.ranges {
+		o.RangesAlone, o.ShipKeep = v.place == v.globe.alone, shortMemory
+	}
+	return o
 }
 
 // clock reads the machine's clocks.
@@ -147,7 +151,7 @@ func (m *machine) start() {
 	p.journal = host.NewJournal(p.base.Log, func() int64 { return f.now })
 	p.step, err = host.NewStepper(p.base, host.Edge{
 		Now: m.clock, Persist: p.persist, Reply: p.reply, Send: p.send, Read: p.strong, Changed: p.changed,
-		Snapshot: p.parcel, Ship: p.ships(), ShipWork: p.fetch,
+		Snapshot: p.parcel, Ship: p.ships(), ShipWork: p.fetch, ShipEvent: p.shipEvent,
 	})
 	if err != nil {
 		f.breaks(fmt.Errorf("%s: %w", m.name, err))

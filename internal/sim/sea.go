@@ -199,3 +199,8 @@ func (p *resident) ships() func(*ship.Packet) {
 	}
 	return p.ship
 }
+
+// shipEvent tells of what was refused between regions.
+func (p *resident) shipEvent(e *ship.Event) {
+	p.m.f.tell(p.m, "refused at sea", uint64(e.Peer.Region), e.Count, e.Cause.String()+": "+e.Text)
+}
