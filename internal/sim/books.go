@@ -48,7 +48,6 @@ type twin struct {
 	by      *attempt
 	at      id.Position
 	records []*workload.Event
-	audited bool
 }
 
 func newBooks(l *ledger) books {

@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"github.com/tidaldb/tidal/internal/consensus"
-	"github.com/tidaldb/tidal/internal/id"
 	"github.com/tidaldb/tidal/internal/record"
 )
 
@@ -113,7 +112,7 @@ func sameMember(a, b consensus.Member) bool { return a.Number == b.Number }
 
 // promote makes a region home.
 func (k *clerk) promote(f *fleet) {
-	home := record.Proposed{Kind: record.KindHome, Home: record.Home{Number: id.Region(f.province.number)}}
+	home := record.Proposed{Kind: record.KindHome, Home: record.Home{Number: f.province.number}}
 	k.queue = append(k.queue, entryInTable{[]record.Proposed{home}, f, nil})
 	k.home = f
 }
