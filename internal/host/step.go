@@ -98,6 +98,10 @@ func (s *Stepper) newCore(before *replica.Core) (*replica.Core, error) {
 	b := s.base
 	ticks := b.opts.Ticks
 	ticks.complete()
+	listen := 0
+	if b.opts.Regions {
+		listen = listenTimeouts * ticks.Election
+	}
 	core, err := replica.New(replica.Config{
 		Origin: b.Origin(),
 		Consensus: consensus.Config{
@@ -106,7 +110,7 @@ func (s *Stepper) newCore(before *replica.Core) (*replica.Core, error) {
 			MaxUncommitted: maxUncommitted, Restored: b.Restored,
 		},
 		StallTicks: ticks.Stall,
-		Complete:   s.complete,
+		Complete:   s.complete, ListenTicks: listen,
 		SkewBound:  b.opts.SkewBound.Milliseconds(),
 		MaxWaiting: b.opts.MaxWaiting,
 		Tracer:     b.opts.Tracer,

@@ -104,7 +104,11 @@ func (s *Stepper) ships(out *replica.Output) (proposed bool, err error) {
 		x.core.Tick(now)
 		s.report()
 	}
-	return s.deliver(now)
+	proposed, err = s.deliver(now)
+	if x.core.Heard() {
+		s.Core.Heard(replica.Now(now)) // behind what was delivered: it may be that others have more
+	}
+	return proposed, err
 }
 
 // report tells who lets the log go what other regions hold.
@@ -208,6 +212,10 @@ func (s *Stepper) regions() []ship.Region {
 	}
 	return out
 }
+
+// listenTimeouts is how many election timeouts a leader that was just started waits for other regions' word before it stamps:
+// a second, in which a packet that is lost on the way is asked for once more.
+const listenTimeouts = 4
 
 // complete reports whether everything is here that another region has of an origin. Where there are none it is.
 func (s *Stepper) complete(o id.Origin) bool { return s.shipping == nil || s.shipping.core.Complete(o) }

@@ -44,6 +44,9 @@ type Config struct {
 	// Complete reports whether everything is here that any region has of an origin that isn't the own one any more: what an
 	// earlier incarnation took back last may be at others alone. nil is always.
 	Complete func(id.Origin) bool
+	// ListenTicks is how long a leader whose region table has other regions stamps nothing, in ticks from when this core first
+	// knew of a leader of its group, unless [Core.Heard] comes before; 0 is not at all. See listen.go.
+	ListenTicks int
 	// Tracer receives every transition; nil is off. Before is the core of the same process whose place this one takes, nil
 	// for none: the tracer knows the log from that one, and instances go on being numbered.
 	Tracer lifecycle.Tracer
@@ -146,6 +149,7 @@ type Core struct {
 	foreign   foreigns
 	takebacks takebacks
 	behind    error // why nothing is stamped though this replica leads
+	listening listening
 	excess    ClockExcess
 	out       Output
 
@@ -204,6 +208,7 @@ func New(cfg Config, e *engine.Engine, now Now) (*Core, error) {
 		takebacks: newTakebacks(),
 	}
 	c.clock.Observe(e.Highest(), now.millis())
+	c.listening.over = cfg.ListenTicks == 0 || cfg.Before != nil && cfg.Before.listening.over
 	c.created.index = c.life.replayed(now, &cfg)
 	c.cfg.Before = nil
 	c.pump()
@@ -237,6 +242,7 @@ func (c *Core) Tick(now Now) {
 	}
 	c.foreign.held = false
 	c.watch()
+	c.listen()
 	c.patience()
 	c.promote()
 	c.takebacks.reconsider()

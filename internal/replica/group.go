@@ -99,6 +99,8 @@ type Status struct {
 	Stalled, Fenced bool
 	// Behind says why nothing is stamped though this replica leads: see [Core.Ahead]. It is [fault.ErrForked]; nil otherwise.
 	Behind error
+	// Listening says that it leads and stamps nothing yet: other regions may know more of what it stamped than it does itself.
+	Listening bool
 	// Waiting is the number of requests that have no answer yet, and Foreign that of other origins' batches and ranges.
 	Waiting, Foreign int
 	// Lost is how many events are to be taken back that the log doesn't have any more: they go on being counted.
@@ -124,7 +126,7 @@ func (c *Core) Status() Status {
 	s := Status{
 		Status: c.status(), Leading: c.leading, Stalled: c.stalled, Fenced: c.fenced != nil,
 		Waiting: len(c.queue), Strays: c.strayed, Behind: c.behind, Excess: c.excess,
-		Lost:    len(c.takebacks.lost),
+		Lost: len(c.takebacks.lost), Listening: c.leading && c.listens(),
 		Foreign: len(c.foreign.queue) + len(c.foreign.flight),
 	}
 	for _, p := range c.stamped {

@@ -34,8 +34,10 @@ func (c *Core) Ripe() bool {
 	return c.leading && !c.transferring && len(c.storing) < maxPersisting && (c.stampable() || c.foreignRipe())
 }
 
-// stampable reports whether requests wait, and not too much is stamped already.
-func (c *Core) stampable() bool { return len(c.queue) > 0 && len(c.stamped) < c.cfg.MaxStamped }
+// stampable reports whether requests wait that may be stamped now, and not too much is stamped already.
+func (c *Core) stampable() bool {
+	return len(c.queue) > 0 && len(c.stamped) < c.cfg.MaxStamped && !c.listens()
+}
 
 // stampBatch turns requests from the head of the queue into one batch and proposes it. Requests that turn out to be
 // retries, or wrong, are answered and leave the queue. An error is a mistake of ours.

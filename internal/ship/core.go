@@ -152,7 +152,8 @@ type Core struct {
 	relays  map[id.Origin]relay
 	blocked map[id.Origin]int // until which tick
 	newsAt  int
-	ahead   id.Seq
+	ahead   id.Seq // what was said of claimed
+	claimed id.Seq // the highest number of the own origin that others have said they have, at any time
 
 	strays uint64
 	out    Output
@@ -193,6 +194,7 @@ func (c *Core) Lead(now Now, leading bool, leader uint64) {
 		return
 	}
 	c.forget()
+	c.tellAhead()
 	c.assign()
 }
 

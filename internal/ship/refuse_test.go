@@ -219,6 +219,33 @@ func TestAVectorFromTheFutureCountsForNothing(t *testing.T) {
 	}
 }
 
+// TestWhatWasHeardBeforeItLedCounts: who follows may be behind its leader, so what others claim means nothing then; a leader has
+// what its group has.
+func TestWhatWasHeardBeforeItLedCounts(t *testing.T) {
+	for _, has := range []id.Seq{5, 9} {
+		c := newLone(t)
+		c.core.Lead(c.clock(), false, 2)
+		c.core.Applied(c.clock(), id.VersionVector{}.With(id.Origin{}, 5), nil)
+		c.give(Packet{Kind: PacketData, Pulse: Pulse{Vector: id.VersionVector{}.With(id.Origin{}, 9)}})
+		if len(c.out.Ahead) != 0 || c.core.Heard() {
+			t.Errorf("a follower is told %v, and has heard of all: %v", c.out.Ahead, c.core.Heard())
+		}
+		p := Packet{To: self, From: Peer{2, 1}, Kind: PacketAck, Session: 1}
+		c.core.Receive(c.clock(), &p)
+		if !c.core.Heard() {
+			t.Error("both have spoken")
+		}
+		c.core.Applied(c.clock(), id.VersionVector{}.With(id.Origin{}, has), nil)
+		for range 2 {
+			c.core.Lead(c.clock(), true, 1)
+			c.take()
+		}
+		if n := len(c.out.Ahead); n != 1 && has == 5 || n != 0 && has == 9 {
+			t.Errorf("with %d events it's told %v", has, c.out.Ahead)
+		}
+	}
+}
+
 func TestWhoAcknowledgesMoreThanWasSentIsDropped(t *testing.T) {
 	c := newLone(t)
 	s := Subscription{Cluster: [16]byte{1}, Origin: id.Origin{Region: 1}, Own: true, Window: 1 << 20}

@@ -189,6 +189,19 @@ func (c *Core) Complete(of id.Origin) bool {
 	return true
 }
 
+// Heard reports whether each other region has said since this replica was started what it has.
+func (c *Core) Heard() bool {
+	if !c.tabled {
+		return false // who there is isn't known yet
+	}
+	for _, r := range c.table {
+		if !r.Removed && !r.said {
+			return false
+		}
+	}
+	return true
+}
+
 // part is what a vector says of a region's own origins.
 func part(v id.VersionVector, n id.Region) id.VersionVector {
 	same := true
@@ -214,10 +227,8 @@ func (c *Core) plausible(r *region, vector id.VersionVector) id.VersionVector {
 	for o, seq := range vector.All {
 		if o == c.cfg.Origin {
 			if have := c.vector.Get(o); seq > have {
-				if c.leading && seq > c.ahead {
-					c.ahead = seq
-					c.out.Ahead = append(c.out.Ahead, o.At(seq))
-				}
+				c.claimed = max(c.claimed, seq)
+				c.tellAhead()
 				out = out.With(o, have)
 			}
 			continue
@@ -227,6 +238,15 @@ func (c *Core) plausible(r *region, vector id.VersionVector) id.VersionVector {
 		}
 	}
 	return out
+}
+
+// tellAhead says that others have more of the own origin than there is. Of a replica that doesn't lead that means nothing: it
+// may be behind its leader. What it heard then counts once it leads, for then it has what its group has.
+func (c *Core) tellAhead() {
+	if c.leading && c.claimed > max(c.ahead, c.vector.Get(c.cfg.Origin)) {
+		c.ahead = c.claimed
+		c.out.Ahead = append(c.out.Ahead, c.cfg.Origin.At(c.claimed))
+	}
 }
 
 // believable holds what a region claims of an origin against what the origin's own leader says. That may come a moment later.
