@@ -25,6 +25,8 @@ type books struct {
 	claims map[id.Position][]byte
 	// compensations by what they compensate.
 	compensations map[id.Position]*workload.Event
+	// restamped are events that were lost with a disk and whose positions went to others.
+	restamped uint64
 }
 
 // stream is what an origin has stamped.
@@ -144,8 +146,12 @@ func (b *books) stamp(origin id.Origin, x *record.Batch, data []byte) error {
 		s = &stream{origin: origin}
 		b.streams[origin] = s
 	}
-	if x.Header.First <= s.last.seq {
-		return b.verbatim(origin, x.Header.First, x.Header.Last, data) // after its past was replaced
+	if x.Header.First <= s.last.seq { // after its past was replaced
+		err := b.verbatim(origin, x.Header.First, x.Header.Last, data)
+		if err == nil || !s.lost || b.elsewhere(origin, x.Header.First) {
+			return err
+		}
+		b.gone(s, x.Header.First)
 	}
 	if x.Header.First != s.last.seq+1 {
 		return fmt.Errorf("batch begins at %v, behind %d", origin.At(x.Header.First), s.last.seq)

@@ -62,6 +62,7 @@ func (b *books) settle(final id.VersionVector, counts *RegionCounts) error {
 			return fmt.Errorf("a batch at %v is in the regions' logs, and its own region has never stamped it", at)
 		}
 	}
+	counts.Lost, counts.Restamped = counts.Lost+b.restamped, b.restamped
 	for origin, s := range b.streams {
 		if last := final.Get(origin); last < s.last.seq {
 			if !s.lost {

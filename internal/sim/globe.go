@@ -33,8 +33,9 @@ type RegionCounts struct {
 	Shipped, Ranges uint64
 	// Foreign are the batches of others in all regions' logs.
 	Foreign uint64
-	// Lost are events that were lost with a disk that was taken back, and that nobody else had.
-	Lost uint64
+	// Lost are events that were lost with a disk that was taken back, and that nobody else had; of Restamped the positions were
+	// given to others.
+	Lost, Restamped uint64
 }
 
 // Add adds another run's.
@@ -50,6 +51,7 @@ func (c *RegionCounts) Add(o RegionCounts) {
 	c.Ranges += o.Ranges
 	c.Foreign += o.Foreign
 	c.Lost += o.Lost
+	c.Restamped += o.Restamped
 }
 
 // globe is a run of several regions: each is a group as in a run of one, and between them is a sea. They share the clock, the

@@ -49,6 +49,18 @@ func TestRegionsKeepTheirPromises(t *testing.T) {
 	}
 }
 
+// TestWhatNobodyElseHadIsStampedAnew: in this seed a region's disk is taken back, its last events are nobody's, and what it takes
+// back by itself gets their positions.
+func TestWhatNobodyElseHadIsStampedAnew(t *testing.T) {
+	r, err := sim.Cluster(355, sim.ClusterOptions{Regions: 3, Seconds: 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Faults.Regions.Back == 0 || r.Regions.Restamped == 0 {
+		t.Errorf("nothing of the kind happens: %+v, %+v", r.Faults.Regions, r.Regions)
+	}
+}
+
 // TestOneSeedIsOneStoryOfRegions: the same seed takes the same steps, to the nanosecond and the byte, also when the room was
 // used before.
 func TestOneSeedIsOneStoryOfRegions(t *testing.T) {
