@@ -49,13 +49,14 @@ var (
 type InputError = fault.Input
 
 // GeoPendingError names a write that is durable in its region, and that no other region was heard to have in time. It counts.
-// ReadOnlyError says which region takes writes instead of one that doesn't. NotYetError names what wasn't visible in time where a
-// read with its token was sent. Reach them with errors.As.
-type (
-	GeoPendingError = fault.GeoPending
-	ReadOnlyError   = fault.ReadOnly
-	NotYetError     = fault.NotYet
-)
+// Reach it with errors.As.
+type GeoPendingError = fault.GeoPending
+
+// ReadOnlyError says which region takes writes instead of one that doesn't. Reach it with errors.As.
+type ReadOnlyError = fault.ReadOnly
+
+// NotYetError names what wasn't visible in time where a read with its token was sent. Reach it with errors.As.
+type NotYetError = fault.NotYet
 
 // Error is what every call fails with that has spoken to a server, or tried to. Reach it with errors.As; what to do about
 // it is better asked with errors.Is.

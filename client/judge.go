@@ -93,14 +93,14 @@ func afterHeader(rpc *connect.Error) time.Duration {
 // causes are what a problem is to callers.
 func causes(v *verdict) []error {
 	p := v.problem
-	switch v.is {
-	case ErrInput:
+	switch {
+	case errors.Is(v.is, ErrInput):
 		return []error{inputOf(p)}
-	case ErrGeoPending:
+	case errors.Is(v.is, ErrGeoPending):
 		return []error{&GeoPendingError{Position: p.GetPosition()}}
-	case ErrReadOnly:
+	case errors.Is(v.is, ErrReadOnly):
 		return []error{&ReadOnlyError{Home: p.GetHome(), URL: p.GetLeader()}}
-	case ErrNotYet:
+	case errors.Is(v.is, ErrNotYet):
 		return []error{&NotYetError{Position: p.GetPosition()}, ErrUnavailable}
 	}
 	return []error{v.is}

@@ -44,10 +44,14 @@ type seas struct {
 func newSeas(t *testing.T, n int) *seas {
 	s := &seas{t: t, now: 1, cut: map[[2]id.Region]bool{}, sent: map[ship.PacketKind]int{}}
 	for i := range n {
-		x := &shore{t: t, seas: s, number: id.Region(i), replies: map[uint64]replica.Reply{},
-			foreign: map[uint64]replica.ForeignReply{}}
-		x.opts = host.Options{FS: pebblevfs.NewMem(), Dir: "db", Regions: true, RangeBytes: -1,
-			Now: func() time.Time { return time.Unix(1_700_000_000, s.now) }}
+		x := &shore{
+			t: t, seas: s, number: id.Region(i), replies: map[uint64]replica.Reply{},
+			foreign: map[uint64]replica.ForeignReply{},
+		}
+		x.opts = host.Options{
+			FS: pebblevfs.NewMem(), Dir: "db", Regions: true, RangeBytes: -1,
+			Now: func() time.Time { return time.Unix(1_700_000_000, s.now) },
+		}
 		if err := host.RegionDir(x.opts.FS, x.opts.Dir, [16]byte{7}, x.number); err != nil {
 			t.Fatal(err)
 		}

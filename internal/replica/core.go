@@ -342,8 +342,10 @@ func (c *Core) Take() Output {
 	out := c.out
 	c.out = Output{}
 	if c.silent() {
-		out = Output{Persist: out.Persist, Replies: out.Replies, Reads: out.Reads, Changes: out.Changes,
-			Foreign: out.Foreign, Fenced: c.fenced}
+		out = Output{
+			Persist: out.Persist, Replies: out.Replies, Reads: out.Reads, Changes: out.Changes,
+			Foreign: out.Foreign, Fenced: c.fenced,
+		}
 	}
 	return out
 }
