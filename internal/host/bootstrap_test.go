@@ -20,6 +20,7 @@ import (
 	"github.com/tidaldb/tidal/internal/record"
 	"github.com/tidaldb/tidal/internal/replica"
 	"github.com/tidaldb/tidal/internal/transport"
+	"github.com/tidaldb/tidal/internal/vfs/crashable"
 )
 
 // smallLog is for members with little in their logs.
@@ -178,7 +179,7 @@ func TestACrashWhileARegionBeginsLeavesNothingOrAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := digest(a)
-	mem := pebblevfs.NewCrashableMem()
+	mem := crashable.New()
 	var disks []*pebblevfs.MemFS
 	take := func() {
 		disks = append(disks, mem.CrashClone(pebblevfs.CrashCloneCfg{

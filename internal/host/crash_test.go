@@ -12,11 +12,12 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 	"github.com/tidaldb/tidal/internal/host"
 	"github.com/tidaldb/tidal/internal/retention"
+	"github.com/tidaldb/tidal/internal/vfs/crashable"
 )
 
 // crashes takes copies of a disk as a power loss would leave it, now and then when something is synced.
 type crashes struct {
-	mem *pebblevfs.MemFS
+	mem *crashable.FS
 
 	mu     sync.Mutex
 	rng    *rand.Rand
@@ -122,7 +123,7 @@ func TestACrashLosesNothingAcknowledgedAndCountsNothingTwice(t *testing.T) {
 	opened := 0
 	for i := range runs {
 		rng := rand.New(rand.NewPCG(s, uint64(i)))
-		c := &crashes{mem: pebblevfs.NewCrashableMem(), rng: rng, quota: 4}
+		c := &crashes{mem: crashable.New(), rng: rng, quota: 4}
 		opts := host.Options{
 			FS: errorfs.Wrap(c.mem, errorfs.InjectorFunc(c.observe)), Dir: "db",
 			SegmentBytes: []int64{700, 1500, 4096, 20000}[rng.IntN(4)],
@@ -156,7 +157,7 @@ func budget(rng *rand.Rand) int64 { return []int64{0, 1, 500, 3000}[rng.IntN(4)]
 // recoverFrom opens a crashed disk, checks it, and lets it crash again.
 func recoverFrom(t *testing.T, rng *rand.Rand, x crash, opts host.Options, when string) {
 	t.Helper()
-	c := &crashes{mem: x.mem, rng: rng, claims: x.claims}
+	c := &crashes{mem: crashable.Of(x.mem), rng: rng, claims: x.claims}
 	opts.FS, opts.UserMemory = x.mem, budget(rng)
 	r, err := open(opts)
 	if err != nil {

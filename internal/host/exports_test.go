@@ -15,6 +15,7 @@ import (
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/host"
 	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/vfs/crashable"
 )
 
 // ends returns a cursor behind each batch that a replica has.
@@ -41,7 +42,7 @@ func ends(t *testing.T, r *host.Replica) (out []export.Cursor) {
 
 // copies takes a copy of a disk as a crash would leave it before each operation on the files of exports.
 type copies struct {
-	mem *pebblevfs.MemFS
+	mem *crashable.FS
 	rng *rand.Rand
 
 	mu    sync.Mutex
@@ -63,7 +64,7 @@ func (c *copies) String() string { return "copies" }
 // where it was before or behind what was under way, never damaged, and never behind what was acknowledged.
 func TestANamedExportSurvivesACrash(t *testing.T) {
 	ctx := context.Background()
-	mem := pebblevfs.NewCrashableMem()
+	mem := crashable.New()
 	c := &copies{mem: mem, rng: rand.New(rand.NewPCG(seed(t), 4))}
 	r := mustOpen(t, host.Options{FS: mem, Dir: "db", RangeBytes: -1})
 	for i := range 4 {

@@ -27,6 +27,7 @@ import (
 	"github.com/tidaldb/tidal/internal/testseed"
 	"github.com/tidaldb/tidal/internal/token"
 	"github.com/tidaldb/tidal/internal/vfs"
+	"github.com/tidaldb/tidal/internal/vfs/crashable"
 )
 
 // openForKeys opens a directory and, to write, raises its level and tends its keys, as the root package does.
@@ -212,7 +213,7 @@ func TestKeysOfAFileEnterTheLogWhateverHappens(t *testing.T) {
 		runs = 4
 	}
 	for run := range runs {
-		mem := pebblevfs.NewCrashableMem()
+		mem := crashable.New()
 		r, err := Open(context.Background(), Options{FS: mem, Dir: "db"})
 		if err != nil {
 			t.Fatal(err)

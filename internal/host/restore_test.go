@@ -15,6 +15,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/host"
+	"github.com/tidaldb/tidal/internal/vfs/crashable"
 )
 
 // smallBackup is a backup with a checkpoint and some files of a log.
@@ -32,7 +33,7 @@ func TestACrashInARestoreLeavesNothingOrAll(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed(t), 0))
 	b := smallBackup(t)
 	for _, into := range []string{"db", "a/b/db"} {
-		mem := pebblevfs.NewCrashableMem()
+		mem := crashable.New()
 		var disks []*pebblevfs.MemFS
 		take := func() {
 			disks = append(disks, mem.CrashClone(pebblevfs.CrashCloneCfg{
