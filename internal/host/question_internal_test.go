@@ -163,14 +163,16 @@ func FuzzAnswer(f *testing.F) {
 }
 
 func someCopies() (map[string]wanted, map[string]piece) {
-	return map[string]wanted{
+	wants := map[string]wanted{
 		"begin": {Region: 7},
 		"next":  {Region: 65535, Copy: 1<<64 - 1, Offset: 1<<63 - 1},
-	}, map[string]piece{
+	}
+	pieces := map[string]piece{
 		"data": {Code: pieceData, Copy: 300, Offset: 1 << 21, Data: []byte("TDBK")},
 		"end":  {Code: pieceData, Copy: 300, Offset: 1<<21 + 4, Last: true},
 		"busy": {Code: pieceBusy, Text: "this member is giving a copy to region 3"},
 	}
+	return wants, pieces
 }
 
 func TestCopiesKeepTheirBytes(t *testing.T) {
