@@ -245,6 +245,11 @@ func (c *Core) given(r *region, p *Packet) {
 		return
 	}
 	s.heardAt = c.tick
+	if p.Pulse.Leads {
+		r.answered, r.answer = true, p.Pulse.Vector
+	} else {
+		r.answered, r.answer = true, r.answer.Merge(p.Pulse.Vector)
+	}
 	if s.state == asked {
 		s.state, s.since = open, c.tick
 		c.rather(r, s)

@@ -21,9 +21,13 @@ type region struct {
 	// known says that something was reported of it: vector, as of asOf. direct says that it said so itself.
 	known  bool
 	direct bool
-	said   bool // it did so once
-	vector id.VersionVector
-	asOf   int64
+	// answered says that it answered a subscription of this replica, and answer what it had then: what was on its way since before
+	// this replica was started doesn't count as that.
+	answered bool
+	answer   id.VersionVector
+	said     bool // it did so once
+	vector   id.VersionVector
+	asOf     int64
 	// heardAt is the tick of the last packet from it, and wall its clock then, in milliseconds, read at wallAt.
 	heardAt int
 	heard   bool
@@ -167,7 +171,7 @@ func (c *Core) report(r *region, vector id.VersionVector, asOf int64, direct boo
 }
 
 // Complete reports whether everything is here that any other region has of what an origin's region has stamped in any
-// incarnation: each has said so itself since this replica was started. An earlier incarnation's last events may be at others
+// incarnation: each has answered a subscription of this replica. An earlier incarnation's last events may be at others
 // alone, and so may be those of a region that was removed; who answers for them mustn't write for them before.
 func (c *Core) Complete(of id.Origin) bool {
 	if !c.tabled {
@@ -177,10 +181,10 @@ func (c *Core) Complete(of id.Origin) bool {
 		if r.Removed {
 			continue
 		}
-		if !r.said {
+		if !r.answered {
 			return false
 		}
-		for o, seq := range r.vector.All {
+		for o, seq := range r.answer.Merge(r.vector).All {
 			if o.Region == of.Region && o.Shard == of.Shard && o != c.cfg.Origin && seq > c.vector.Get(o) {
 				return false
 			}

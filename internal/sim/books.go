@@ -25,6 +25,8 @@ type books struct {
 	claims map[id.Position][]byte
 	// compensations by what they compensate.
 	compensations map[id.Position]*workload.Event
+	// overwritten are compensations that nobody had any more when the event was compensated again.
+	overwritten []*workload.Event
 	// restamped are events that were lost with a disk and whose positions went to others.
 	restamped uint64
 }
@@ -191,8 +193,11 @@ func (b *books) attribute(e *workload.Event) error {
 	l := b.ledger
 	if takesBack(e.Body.Kind) {
 		at := e.Body.Compensation.Original
-		if b.compensations[at] != nil {
-			return fmt.Errorf("%v is taken back twice", at)
+		if before := b.compensations[at]; before != nil {
+			if b.kept(before.Position) {
+				return fmt.Errorf("%v is taken back twice", at)
+			}
+			b.overwritten = append(b.overwritten, before) // it was lost with a disk, before anybody had it
 		}
 		if at.Region != e.Position.Region || at.Incarnation > e.Position.Incarnation {
 			return fmt.Errorf("%v is taken back by another region", at)

@@ -24,6 +24,16 @@ func (b *books) elsewhere(origin id.Origin, seq id.Seq) bool {
 	return false
 }
 
+// kept reports whether any group holds an event.
+func (b *books) kept(p id.Position) bool {
+	for _, v := range b.vectors {
+		if v.Covers(p) {
+			return true
+		}
+	}
+	return b.elsewhere(p.Origin(), p.Seq)
+}
+
 // gone forgets what an origin had stamped from a number on. A batch begins there.
 func (b *books) gone(s *stream, from id.Seq) {
 	b.restamped += uint64(s.last.seq - from + 1)

@@ -162,6 +162,11 @@ func (b *books) compensated(final id.VersionVector, fallen map[id.Position]bool,
 			}
 		}
 	}
+	for _, e := range b.overwritten {
+		if x := b.event(e.Position); x == e && final.Covers(e.Position) {
+			return fmt.Errorf("%v is taken back twice: %v was there again", e.Body.Compensation.Original, e.Position)
+		}
+	}
 	for at, e := range b.compensations {
 		if e.Meta.Trace != [16]byte{} || !final.Covers(e.Position) {
 			continue
