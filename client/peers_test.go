@@ -109,7 +109,10 @@ func (g *group) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		g.last = time.Now()
 	}
-	if g.dead[who] {
+	g.mu.Lock()
+	dead := g.dead[who]
+	g.mu.Unlock()
+	if dead {
 		g.asked = append(g.asked, who+" dead")
 		return nil, &net.OpError{Op: "dial", Err: errors.New("connection refused")}
 	}
