@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/tidaldb/tidal/internal/bench"
+	"github.com/tidaldb/tidal/internal/fleet"
 	"github.com/tidaldb/tidal/internal/stall"
 )
 
@@ -85,6 +86,29 @@ func TestBenchIngestOfRegionsPrintsTheFieldsThatWerePromised(t *testing.T) {
 	}
 }
 
+func TestBenchIngestOfRegionsThatAreProcesses(t *testing.T) {
+	unraced(t)
+	if err := fleet.Worlds(); err != nil {
+		t.Skip(err)
+	}
+	t.Setenv(asProgram, "1") // for the servers
+	dir := t.TempDir()
+	o := good(t, "bench", "ingest", "--regions", "3", "--processes", "--seconds", "1", "--rounds", "1", "--items", "2000",
+		"--users", "500", "--connections", "6", "--dir", dir, "--json")
+	got := answer[bench.IngestResult](t, o)
+	if got.PerSecond <= 0 || got.Signals < 6*64 || got.Different+int(got.Lost+got.Double) != 0 || len(got.Runs) != 2 || got.Regions != 3 || got.InProcess {
+		t.Errorf("%+v", got)
+	}
+	for _, run := range got.Runs {
+		if run.IngestLag == nil || run.LagP99 <= 0 || run.LagFullP99 <= 0 || run.P50 <= 0 || run.OpenLoop <= 0 {
+			t.Errorf("%+v", run)
+		}
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v %v", left, err)
+	}
+}
+
 func TestBenchesOfReplicasRefuseWhatTheyCannotMeasure(t *testing.T) {
 	for _, c := range []struct{ args, says string }{
 		{"failover --runs 0", "--runs 0"},
@@ -97,6 +121,8 @@ func TestBenchesOfReplicasRefuseWhatTheyCannotMeasure(t *testing.T) {
 		{"ingest --regions 0", "--regions 0"},
 		{"ingest --regions 3 --replicas 3", "--regions 3"},
 		{"ingest --regions 3 --peer redis", "--regions 3"},
+		{"ingest --processes", "--processes"},
+		{"ingest --replicas 3 --processes", "--processes"},
 		{"ingest --server-cpuprofile x", "--server-cpuprofile"},
 	} {
 		o := cli(t, nil, append([]string{"bench"}, strings.Fields(c.args)...)...)

@@ -14,7 +14,7 @@ func (a *app) benchIngestCommand() *cobra.Command {
 	var f benchFlags
 	var o bench.IngestOptions
 	c := &cobra.Command{
-		Use:   "ingest [--seconds N] [--peer redis | --replicas 3 | --regions 3]",
+		Use:   "ingest [--seconds N] [--peer redis | --replicas 3 | --regions 3 [--processes]]",
 		Short: "Measure durable writes: 64 signals a request, with users and cohorts",
 		Long: `Measure durable writes: requests of 64 signals, each with a user and two cohorts, of a million items and a million users,
 drawn by Zipf's law and uniformly. Connections are goroutines of this process, each with one request at a time.
@@ -28,11 +28,13 @@ All of them share this machine's processors.
 
 With --regions 3 this process holds three regions of one member each, connected over loopback, and each connection writes to
 one of them. What counts is what all of them have; the lag is how long after a request was acknowledged the last of the others
-has it.`,
+has it. With --processes each region is a process of this program (tidal serve), and connections are TCP connections to it; that
+is for Linux.`,
 		Example: `  tidal bench ingest
   tidal bench ingest --seconds 10 --peer redis --json
   tidal bench ingest --replicas 3 --seconds 10 --json
   tidal bench ingest --regions 3 --seconds 10 --json
+  tidal bench ingest --regions 3 --processes --seconds 10 --json
   tidal bench ingest --seconds 30 --record bench/history.jsonl --cpuprofile cpu.out`,
 		Args: usageArgs(cobra.NoArgs),
 	}
@@ -45,6 +47,7 @@ has it.`,
 	c.Flags().StringVar(&o.Peer, "peer", "", "redis: measure it beside tidal, if redis-server is installed")
 	c.Flags().IntVar(&o.Replicas, "replicas", 1, "processes of one database; 1 measures within this process")
 	c.Flags().IntVar(&o.Regions, "regions", 1, "regions of one database, in this process")
+	c.Flags().BoolVar(&o.Processes, "processes", false, "each of --regions is a process of its own")
 	c.Flags().StringArrayVar(&o.Settings, "server", nil, "a flag of tidal serve for the processes of --replicas (repeatable)")
 	c.Flags().StringVar(&o.ServerProfile, "server-cpuprofile", "", "write a CPU profile of the leader of --replicas")
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -56,6 +59,8 @@ has it.`,
 			return usagef(c, "--regions %d: it must be 1 to 9", o.Regions)
 		case o.Regions > 1 && (o.Replicas > 1 || o.Peer != ""):
 			return usagef(c, "--regions %d stands beside neither --replicas nor --peer", o.Regions)
+		case o.Processes && o.Regions == 1:
+			return usagef(c, "--processes is for the regions of --regions")
 		case o.Replicas > 1 && o.Peer != "":
 			return usagef(c, "--peer %s stands beside one process, not beside --replicas", o.Peer)
 		case o.Replicas == 1 && (len(o.Settings) > 0 || o.ServerProfile != ""):
@@ -77,6 +82,9 @@ has it.`,
 		}
 		if o.Regions > 1 {
 			measure, name = bench.IngestRegions, "ingest-regions"
+			if o.Processes {
+				name = "ingest-regions-processes"
+			}
 		}
 		o.Env, o.Seed = a.env(&f), f.seed
 		r, err := runBench(a, name, &f, func() (*bench.IngestResult, error) { return measure(c.Context(), o) },

@@ -34,8 +34,9 @@ type IngestOptions struct {
 	Replicas      int
 	Settings      []string
 	ServerProfile string
-	// Regions is how many [IngestRegions] runs, 2 to 9.
-	Regions int
+	// Regions is how many [IngestRegions] runs, 2 to 9; with Processes each is a process.
+	Regions   int
+	Processes bool
 }
 
 // fill puts in what was left out.
@@ -76,7 +77,7 @@ type IngestResult struct {
 	Seconds float64     `json:"seconds"`
 	Rounds  int         `json:"rounds"`
 	// InProcess: connections are goroutines that call DB.Write. The peer's are TCP connections to its process, and so are
-	// those of several replicas, to their leader.
+	// those of several replicas, to their leader, and of regions that are processes.
 	InProcess bool `json:"in_process"`
 	Replicas  int  `json:"replicas"`
 	// Regions is how many regions all of it was written and shipped between, 0 without any; the rate is what all of them had.

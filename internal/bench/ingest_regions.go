@@ -18,14 +18,15 @@ import (
 )
 
 // IngestRegions is [Ingest] in several regions at once: o.Regions databases of one member each, in this process, connected over
-// loopback. Each connection writes to one of the regions; what counts is what all of them have. o.Peer must be empty.
+// loopback. Each connection writes to one of the regions; what counts is what all of them have. o.Peer must be empty. With
+// o.Processes each region is a process, and connections are TCP connections to it.
 func IngestRegions(ctx context.Context, o IngestOptions) (*IngestResult, error) {
 	o.fill()
 	if o.Regions < 2 || o.Regions > 9 || o.Peer != "" {
 		return nil, fmt.Errorf("ingest: %d regions beside the peer %q", o.Regions, o.Peer)
 	}
 	r := o.newResult()
-	r.Regions = o.Regions
+	r.Regions, r.InProcess = o.Regions, !o.Processes
 	for _, dist := range []workload.Dist{workload.Zipf, workload.Uniform} {
 		err := o.inTemp(func(dir string) error {
 			run, err := o.runRegions(ctx, dir, dist)
@@ -56,9 +57,28 @@ type IngestLag struct {
 type regions struct {
 	*IngestOptions
 	w       *workload.Workload
-	members []*cluster.Member
+	ground  ground
 	clients clients
 	samples sampler
+}
+
+// ground is where regions run.
+type ground interface {
+	// open starts them and returns one member of each, and has clients write to them, the first one to the first region, and so on.
+	open(ctx context.Context, dir string, s *regions) ([]region, error)
+	// same fails unless all have the same digest.
+	same(ctx context.Context) error
+	// close stops what was opened, in order.
+	close(ctx context.Context) error
+	// last is the directory of the last region.
+	last() string
+}
+
+// region is what a region's member answers.
+type region interface {
+	// token names what it has, and wait returns once it has what a token names.
+	token(ctx context.Context) (string, error)
+	wait(ctx context.Context, token string) error
 }
 
 func (o *IngestOptions) runRegions(ctx context.Context, dir string, dist workload.Dist) (run *IngestRun, err error) {
@@ -66,12 +86,15 @@ func (o *IngestOptions) runRegions(ctx context.Context, dir string, dist workloa
 	if err != nil {
 		return nil, err
 	}
-	s := &regions{IngestOptions: o, w: w}
+	s := &regions{IngestOptions: o, w: w, ground: &members{}}
+	if o.Processes {
+		s.ground = &servers{}
+	}
 	run, err = s.measure(ctx, dir)
 	if err == nil {
-		err = s.same()
+		err = s.ground.same(ctx)
 	}
-	if err := errors.Join(err, s.close(ctx)); err != nil {
+	if err := errors.Join(err, s.clients.close(), s.ground.close(ctx)); err != nil {
 		return nil, err
 	}
 	o.sayf("%s: %.0f signals/s in all of %d regions; checking what was acknowledged", dist, run.PerSecond, o.Regions)
@@ -79,19 +102,19 @@ func (o *IngestOptions) runRegions(ctx context.Context, dir string, dist workloa
 	for _, c := range s.clients {
 		acks.Times = append(acks.Times, c.times)
 	}
-	run.Checked, err = o.compare(ctx, s.dir(dir, o.Regions-1), &acks)
+	run.Checked, err = o.compare(ctx, s.ground.last(), &acks)
 	return run, err
 }
 
-func (s *regions) dir(dir string, n int) string { return filepath.Join(dir, fmt.Sprint("region-", n)) }
-
 // measure opens the regions, takes turns at full load and one in an open loop.
 func (s *regions) measure(ctx context.Context, dir string) (*IngestRun, error) {
-	if err := s.open(ctx, dir); err != nil {
+	s.clients = newClients(s.w, s.Connections)
+	all, err := s.ground.open(ctx, dir, s)
+	if err != nil {
 		return nil, err
 	}
 	turn := time.Duration(s.Seconds / float64(s.Rounds) * float64(time.Second))
-	s.samples.start(s.members)
+	s.samples.start(all)
 	defer s.samples.stop()
 	var rates []float64
 	for round := range s.Rounds {
@@ -108,7 +131,6 @@ func (s *regions) measure(ctx context.Context, dir string) (*IngestRun, error) {
 	}
 	full := s.clients.merged()
 	run.FullP50, run.FullP99 = quantile(full, 50), quantile(full, 99)
-	var err error
 	if run.LagFullP50, run.LagFullP99, err = s.samples.take(); err != nil {
 		return nil, err
 	}
@@ -122,39 +144,6 @@ func (s *regions) measure(ctx context.Context, dir string) (*IngestRun, error) {
 	}
 	run.LagP50, run.LagP99, err = s.samples.take()
 	return run, err
-}
-
-// open starts the regions, of which the first is home, and spreads the connections over them.
-func (s *regions) open(ctx context.Context, dir string) error {
-	var join []string
-	for n := range s.Regions {
-		m, err := cluster.Start(cluster.Config{
-			Dir: s.dir(dir, n), Schema: workload.Schema(false), Listen: "127.0.0.1:0", Region: fmt.Sprint("region-", n),
-			RegionJoin: join,
-		})
-		if err != nil {
-			return fmt.Errorf("start region %d: %w", n, err)
-		}
-		s.members, join = append(s.members, m), append(join, m.Address())
-		if err := m.Ready(ctx); err != nil {
-			return fmt.Errorf("region %d: %w", n, err)
-		}
-	}
-	s.clients = newClients(s.w, s.Connections)
-	for n, c := range s.clients {
-		db := s.members[n%s.Regions].DB()
-		var records []tidal.Record
-		c.send = func(ctx context.Context, number uint64, events []workload.Event) error {
-			records = asRecords(s.w, events, records)
-			got, err := db.Write(ctx, tidal.Request{Lane: c.lane, Number: number, Records: records})
-			if err != nil {
-				return err
-			}
-			s.samples.offer(n%s.Regions, &got)
-			return c.isNew(number, got.Duplicate, got.Clamped)
-		}
-	}
-	return nil
 }
 
 // turn lets all clients write as fast as they can, and returns the signals a second that all regions had in the end.
@@ -171,10 +160,13 @@ func (s *regions) turn(ctx context.Context, length time.Duration) (float64, erro
 
 // everywhere waits until every region has what every other one has now.
 func (s *regions) everywhere(ctx context.Context) error {
-	for _, m := range s.members {
-		token := m.DB().Token()
-		for n, other := range s.members {
-			if err := other.DB().Wait(ctx, token); err != nil {
+	for _, from := range s.samples.regions {
+		token, err := from.token(ctx)
+		if err != nil {
+			return err
+		}
+		for n, other := range s.samples.regions {
+			if err := other.wait(ctx, token); err != nil {
 				return fmt.Errorf("wait for what the others have in region %d: %w", n, err)
 			}
 		}
@@ -182,27 +174,81 @@ func (s *regions) everywhere(ctx context.Context) error {
 	return nil
 }
 
-// same compares the regions' digests.
-func (s *regions) same() error {
-	for n, m := range s.members[1:] {
-		if a, b := s.members[0].DB().Digest(), m.DB().Digest(); a != b {
+// members are regions in this process.
+type members struct {
+	all []*cluster.Member
+	dir string
+}
+
+// open implements ground. The first region is home.
+func (g *members) open(ctx context.Context, dir string, s *regions) (all []region, err error) {
+	g.dir = dir
+	var join []string
+	for n := range s.Regions {
+		m, err := cluster.Start(cluster.Config{
+			Dir: g.at(n), Schema: workload.Schema(false), Listen: "127.0.0.1:0", Region: fmt.Sprint("region-", n),
+			RegionJoin: join,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("start region %d: %w", n, err)
+		}
+		g.all, join, all = append(g.all, m), append(join, m.Address()), append(all, member{m.DB()})
+		if err := m.Ready(ctx); err != nil {
+			return nil, fmt.Errorf("region %d: %w", n, err)
+		}
+	}
+	for n, c := range s.clients {
+		db := g.all[n%s.Regions].DB()
+		var records []tidal.Record
+		c.send = func(ctx context.Context, number uint64, events []workload.Event) error {
+			records = asRecords(s.w, events, records)
+			got, err := db.Write(ctx, tidal.Request{Lane: c.lane, Number: number, Records: records})
+			if err != nil {
+				return err
+			}
+			s.samples.offer(n%s.Regions, got.Token)
+			return c.isNew(number, got.Duplicate, got.Clamped)
+		}
+	}
+	return all, nil
+}
+
+func (g *members) at(n int) string { return filepath.Join(g.dir, fmt.Sprint("region-", n)) }
+
+// last implements ground.
+func (g *members) last() string { return g.at(len(g.all) - 1) }
+
+// same implements ground.
+func (g *members) same(context.Context) error {
+	for n, m := range g.all[1:] {
+		if a, b := g.all[0].DB().Digest(), m.DB().Digest(); a != b {
 			return fmt.Errorf("region %d has digest %v, and region 0 has %v", n+1, b, a)
 		}
 	}
 	return nil
 }
 
-func (s *regions) close(ctx context.Context) error {
+// close implements ground.
+func (g *members) close(ctx context.Context) error {
 	var errs []error
-	for _, m := range s.members {
+	for _, m := range g.all {
 		errs = append(errs, m.Close(ctx))
 	}
 	return errors.Join(errs...)
 }
 
+// member is a region's member in this process.
+type member struct{ db *tidal.DB }
+
+// token implements region.
+func (m member) token(context.Context) (string, error) { return m.db.Token(), nil }
+
+// wait implements region.
+func (m member) wait(ctx context.Context, token string) error { return m.db.Wait(ctx, token) }
+
 // sampler takes the lag of some requests: how long after they were acknowledged the last region has them.
 type sampler struct {
-	members []*cluster.Member
+	regions []region
 	in      chan sample
 	done    sync.WaitGroup
 	due     atomic.Int64 // when the next request is taken, in Unix nanoseconds
@@ -226,9 +272,9 @@ const (
 	samplers    = 512
 )
 
-func (s *sampler) start(members []*cluster.Member) {
-	s.members, s.in, s.took = members, make(chan sample, samplers*len(members)), newHistogram()
-	for range samplers * len(members) {
+func (s *sampler) start(all []region) {
+	s.regions, s.in, s.took = all, make(chan sample, samplers*len(all)), newHistogram()
+	for range samplers * len(all) {
 		s.done.Go(s.run)
 	}
 }
@@ -239,15 +285,15 @@ func (s *sampler) stop() {
 }
 
 // offer takes a request that was just acknowledged in a region, if one is due and there's room.
-func (s *sampler) offer(region int, r *tidal.Receipt) {
+func (s *sampler) offer(region int, token func() string) {
 	now := time.Now()
 	due := s.due.Load()
 	if now.UnixNano() < due || !s.due.CompareAndSwap(due, now.Add(sampleEvery).UnixNano()) {
 		return
 	}
-	x := sample{token: r.Token(), acked: now, last: new(atomic.Int64), left: new(atomic.Int32)}
-	x.left.Store(int32(len(s.members) - 1))
-	for n := range s.members {
+	x := sample{token: token(), acked: now, last: new(atomic.Int64), left: new(atomic.Int32)}
+	x.left.Store(int32(len(s.regions) - 1))
+	for n := range s.regions {
 		if x.other = n; n != region {
 			s.in <- x
 		}
@@ -256,7 +302,7 @@ func (s *sampler) offer(region int, r *tidal.Receipt) {
 
 func (s *sampler) run() {
 	for x := range s.in {
-		err := s.members[x.other].DB().Wait(context.Background(), x.token)
+		err := s.regions[x.other].wait(context.Background(), x.token)
 		took := time.Since(x.acked).Nanoseconds()
 		for last := x.last.Load(); took > last && !x.last.CompareAndSwap(last, took); {
 			last = x.last.Load()

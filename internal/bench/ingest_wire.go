@@ -121,18 +121,27 @@ func (c *wire) answer() (*tidalpb.Receipt, error) {
 // connect has clients write to a server, each over a connection of its own.
 func (all clients) connect(ctx context.Context, w *workload.Workload, server string) error {
 	for _, c := range all {
-		to, err := dialWire(ctx, w, server, c.lane)
-		if err != nil {
+		if err := c.connect(ctx, w, server, func(*tidalpb.Receipt) {}); err != nil {
 			return errors.Join(err, all.close())
 		}
-		c.close = to.conn.Close
-		c.send = func(ctx context.Context, number uint64, events []workload.Event) error {
-			r, err := to.write(ctx, number, events)
-			if err != nil {
-				return err
-			}
-			return c.isNew(number, r.GetDuplicate(), int(r.GetClamped()))
+	}
+	return nil
+}
+
+// connect has a client write to a server over a connection. It calls acked with each receipt, which the next request overwrites.
+func (c *client) connect(ctx context.Context, w *workload.Workload, server string, acked func(*tidalpb.Receipt)) error {
+	to, err := dialWire(ctx, w, server, c.lane)
+	if err != nil {
+		return err
+	}
+	c.close = to.conn.Close
+	c.send = func(ctx context.Context, number uint64, events []workload.Event) error {
+		r, err := to.write(ctx, number, events)
+		if err != nil {
+			return err
 		}
+		acked(r)
+		return c.isNew(number, r.GetDuplicate(), int(r.GetClamped()))
 	}
 	return nil
 }
