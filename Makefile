@@ -33,7 +33,7 @@ test: ## vet, all tests, and golden bytes under other CPU settings
 	scripts/golden.sh
 
 race: ## all tests with the race detector (needs a C compiler)
-	CGO_ENABLED=1 $(GO) test -race -short $(PKG)
+	CGO_ENABLED=1 $(GO) test -race -short -timeout 20m $(PKG)
 
 lint: ## golangci-lint and gofumpt, else gofmt and vet; FIX=1 repairs what it can
 	scripts/lint.sh $(if $(FIX),fix)

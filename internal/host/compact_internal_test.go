@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/tidaldb/tidal/internal/retention"
 	"github.com/tidaldb/tidal/internal/testseed"
 	"github.com/tidaldb/tidal/internal/vfs"
+	"github.com/tidaldb/tidal/internal/vfs/crashable"
 	"github.com/tidaldb/tidal/schema"
 )
 
@@ -305,8 +307,10 @@ func TestADamagedPieceIsNamedAndServedToNobody(t *testing.T) {
 
 // cutAt takes a copy of a disk before its nth change.
 type cutAt struct {
-	mem   *pebblevfs.MemFS
-	rng   *rand.Rand
+	mem *crashable.FS
+	rng *rand.Rand
+
+	mu    sync.Mutex // the store has goroutines of its own
 	at, n int
 	image *pebblevfs.MemFS
 	when  string
@@ -316,6 +320,8 @@ func (p *cutAt) observe(op errorfs.Op) error {
 	if op.Kind.ReadOrWrite() != errorfs.OpIsWrite {
 		return nil
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.n++; p.n == p.at {
 		p.when = fmt.Sprintf("before change %d, of %s", p.n, op.Path)
 		p.image = p.mem.CrashClone(pebblevfs.CrashCloneCfg{UnsyncedDataPercent: p.rng.IntN(101), RNG: p.rng})
@@ -338,7 +344,7 @@ func TestCompactionGoesOnAfterAPowerLoss(t *testing.T) {
 		step = 25
 	}
 	for at := 1 + rng.IntN(step); ; at += step {
-		disk := first.CrashClone(pebblevfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rng})
+		disk := crashable.Of(first.CrashClone(pebblevfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rng}))
 		p := &cutAt{mem: disk, rng: rng, at: at}
 		c.opts.FS = errorfs.Wrap(disk, errorfs.InjectorFunc(p.observe))
 		c.open()

@@ -57,6 +57,7 @@ func (c *RegionCounts) Add(o RegionCounts) {
 // globe is a run of several regions: each is a group as in a run of one, and between them is a sea. They share the clock, the
 // clients and the list of what is to be done.
 type globe struct {
+	rolled *fleet // whose disk is taken back in this run, nil for nobody yet
 	*common
 	regions    []*fleet
 	sea        sea

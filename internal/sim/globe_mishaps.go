@@ -102,12 +102,14 @@ type comeback struct {
 // comebackPatience is how long it may take until a region knows that others hold more of it, once it reaches them.
 const comebackPatience = 10 * second
 
-// takeBack takes an image of a region's disk, or, if there is one, puts it in the place of the disk.
+// takeBack takes an image of a region's disk, or, if there is one, puts it in the place of the disk. In a run that is one
+// region: what two of them lost that held it for each other is nowhere any more, and nobody promises anything of that.
 func (g *globe) takeBack(f *fleet, x *mishap) {
 	m, v := f.machines[0], f.province
 	switch {
-	case v.back != nil || v.shut:
+	case v.back != nil || v.shut || g.rolled != nil && g.rolled != f:
 	case v.image == nil:
+		g.rolled = f
 		if m.up() && !v.takesImage {
 			v.takesImage = true
 			m.process.close()
