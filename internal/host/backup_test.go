@@ -59,7 +59,7 @@ func TestABackupIsTheLogUpToItsVector(t *testing.T) {
 	s := seed(t)
 	runs := 12
 	if testing.Short() {
-		runs = 4
+		runs = 1
 	}
 	for i := range runs {
 		rng := rand.New(rand.NewPCG(s, uint64(i)))

@@ -191,6 +191,9 @@ func TestAnIdleDatabaseLetsItsLogGo(t *testing.T) {
 // TestACheckpointThatIsAskedForDoesntGiveWay asks for one while writers keep the loop busy, and every range is due again as soon
 // as it is committed: without end, if the checkpoint gave way to them, for it may lag as far as they go.
 func TestACheckpointThatIsAskedForDoesntGiveWay(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: writers that keep the loop busy for seconds")
+	}
 	r := mustOpen(t, host.Options{FS: pebblevfs.NewMem(), Dir: "db", RangeBytes: 1 << 10, LagBytes: 1 << 40})
 	const writers, most = 4, 60_000
 	var stop atomic.Bool

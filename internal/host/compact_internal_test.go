@@ -341,7 +341,7 @@ func TestCompactionGoesOnAfterAPowerLoss(t *testing.T) {
 	c.close()
 	step := 9
 	if testing.Short() {
-		step = 25
+		step = 60
 	}
 	for at := 1 + rng.IntN(step); ; at += step {
 		disk := crashable.Of(first.CrashClone(pebblevfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rng}))

@@ -210,7 +210,7 @@ func TestKeysOfAFileEnterTheLogWhateverHappens(t *testing.T) {
 	rng := rand.New(rand.NewPCG(testseed.Of(t), 1))
 	runs := 30
 	if testing.Short() {
-		runs = 4
+		runs = 1
 	}
 	for run := range runs {
 		mem := crashable.New()
