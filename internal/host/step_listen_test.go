@@ -16,7 +16,7 @@ func older(t *testing.T) (*seas, *shore) {
 	x.mustWrite(views("ada", "kept", 1))
 	s.agree(20)
 	was := pebblevfs.NewMem()
-	if ok, err := pebblevfs.Clone(x.opts.FS.(pebblevfs.FS), was, x.opts.Dir, x.opts.Dir); err != nil || !ok {
+	if ok, err := pebblevfs.Clone(x.opts.FS, was, x.opts.Dir, x.opts.Dir); err != nil || !ok {
 		t.Fatal(ok, err)
 	}
 	x.mustWrite(views("ada", "lost", 2))
