@@ -13,6 +13,13 @@ func (f *fleet) finish() {
 	f.closing = true
 	f.settings.latency = min(f.settings.latency, milli)
 	f.network.heal()
+	f.calm()
+	f.tell(nil, "finish", 0, 0, "")
+	f.await()
+}
+
+// calm ends what goes wrong at the machines.
+func (f *fleet) calm() {
 	ahead := int64(0)
 	for _, m := range f.machines {
 		ahead = max(ahead, m.ahead)
@@ -27,8 +34,6 @@ func (f *fleet) finish() {
 			f.after(0, m.start)
 		}
 	}
-	f.tell(nil, "finish", 0, 0, "")
-	f.await()
 }
 
 // await ends the run once everyone has an answer and all replicas are where the group is.
@@ -72,6 +77,11 @@ func (f *fleet) waitsFor() string {
 	if len(f.agreed.members().List()) != len(f.machines) {
 		return "the group has members without a machine"
 	}
+	return f.machinesWait()
+}
+
+// machinesWait says which machine isn't done yet, and with what.
+func (f *fleet) machinesWait() string {
 	for _, m := range f.machines {
 		switch {
 		case !m.up():

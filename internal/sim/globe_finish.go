@@ -15,20 +15,7 @@ func (g *globe) finish() {
 	g.sea.heal()
 	for _, f := range g.regions {
 		f.network.heal()
-		ahead := f.machines[0].ahead
-		for _, m := range f.machines {
-			ahead = max(ahead, m.ahead)
-		}
-		for _, m := range f.machines {
-			m.disk.Calm()
-			m.disk.Interrupt(0)
-			m.keeper.faulty = false
-			m.slow, m.stalled, m.down = 0, 0, 0
-			m.skew = ahead // nobody has to wait for a clock that was set back
-			if m.process == nil && m.number != 0 {
-				f.after(0, m.start)
-			}
-		}
+		f.calm()
 	}
 	g.regions[0].tell(nil, "finish", 0, 0, "")
 	g.await()
@@ -91,16 +78,12 @@ func (f *fleet) rests() string {
 	case len(f.agreed.members().List()) != len(f.machines):
 		return "it has members without a machine"
 	}
+	if why := f.machinesWait(); why != "" {
+		return why
+	}
 	for _, m := range f.machines {
-		switch {
-		case !m.up():
-			return m.name + " has no process"
-		case m.process.applied < uint64(len(f.agreed.entries)):
-			return fmt.Sprintf("%s has applied %d of %d entries", m.name, m.process.applied, len(f.agreed.entries))
-		case len(m.process.open) > 0:
-			return m.name + " has requests without an answer"
-		case len(m.process.base.Engine.Pending(1)) > 0:
-			return fmt.Sprintf("%s has %v to compensate", m.name, m.process.base.Engine.Pending(1)[0])
+		if pending := m.process.base.Engine.Pending(1); len(pending) > 0 {
+			return fmt.Sprintf("%s has %v to compensate", m.name, pending[0])
 		}
 	}
 	if f.leader() == nil {
