@@ -135,6 +135,11 @@ func TestThreeNodesFromNothing(t *testing.T) {
 		}
 		block = strings.ReplaceAll(block, ":"+n, ":"+port)
 	}
+	// A replica that has just come votes a moment later.
+	const status = "\ntidal cluster status"
+	line := block[strings.Index(block, status):]
+	line = line[1 : 1+strings.Index(line[1:], "\n")]
+	block = strings.Replace(block, status, "\nuntil "+line+" | grep '3  follower' > /dev/null; do :; done"+status, 1)
 	block = strings.ReplaceAll(block, "curl http", "curl --silent --show-error --fail http")
 	script := "set -e\nexport PATH=\"$PWD:$PATH\" TIDAL_READY_FREE=0\ntrap 'kill $(jobs -p); wait' EXIT\n" + block
 	cmd := exec.CommandContext(t.Context(), "bash", "-c", script)
