@@ -180,7 +180,7 @@ func TestACrashWhileARegionBeginsLeavesNothingOrAll(t *testing.T) {
 	}
 	want := digest(a)
 	mem := crashable.New()
-	var disks []*pebblevfs.MemFS
+	var disks []*crashable.FS
 	take := func() {
 		disks = append(disks, mem.CrashClone(pebblevfs.CrashCloneCfg{
 			UnsyncedDataPercent: []int{0, 50, 100}[rng.IntN(3)], RNG: rand.New(rand.NewPCG(rng.Uint64(), 0)),

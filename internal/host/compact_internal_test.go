@@ -312,7 +312,7 @@ type cutAt struct {
 
 	mu    sync.Mutex // the store has goroutines of its own
 	at, n int
-	image *pebblevfs.MemFS
+	image *crashable.FS
 	when  string
 }
 
@@ -332,7 +332,7 @@ func (p *cutAt) observe(op errorfs.Op) error {
 // Power is lost at some of the changes that compaction makes. What a region lacks is there afterwards, and compaction goes on.
 func TestCompactionGoesOnAfterAPowerLoss(t *testing.T) {
 	rng := rand.New(rand.NewPCG(testseed.Of(t), 1))
-	first := pebblevfs.NewCrashableMem()
+	first := crashable.New()
 	c := crowd(t, first, true)
 	c.follow()
 	stood := c.somewhere(rng, 3)
@@ -344,7 +344,7 @@ func TestCompactionGoesOnAfterAPowerLoss(t *testing.T) {
 		step = 60
 	}
 	for at := 1 + rng.IntN(step); ; at += step {
-		disk := crashable.Of(first.CrashClone(pebblevfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rng}))
+		disk := first.CrashClone(pebblevfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rng})
 		p := &cutAt{mem: disk, rng: rng, at: at}
 		c.opts.FS = errorfs.Wrap(disk, errorfs.InjectorFunc(p.observe))
 		c.open()

@@ -12,6 +12,7 @@ import (
 	"github.com/tidaldb/tidal/internal/host"
 	"github.com/tidaldb/tidal/internal/replica"
 	"github.com/tidaldb/tidal/internal/store"
+	"github.com/tidaldb/tidal/internal/vfs/crashable"
 )
 
 // carrier is one replica of a test of couriers: its directory, and the work that waits to be done there.
@@ -204,7 +205,7 @@ func TestASnapshotArrivesWhateverHappens(t *testing.T) {
 	}
 	s := newSource(t, 0)
 	defer func() { mustClose(t, s.r) }()
-	disk := s.opts.FS.(*pebblevfs.MemFS)
+	disk := s.opts.FS.(*crashable.FS)
 	first := seed(t)
 	var sum parcels
 	for i := range runs {

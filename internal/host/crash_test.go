@@ -28,7 +28,7 @@ type crashes struct {
 
 // crash is a disk after a power loss, and what had been asked for and acknowledged by then.
 type crash struct {
-	mem    *pebblevfs.MemFS
+	mem    *crashable.FS
 	claims []claim
 	when   string
 }
@@ -157,7 +157,7 @@ func budget(rng *rand.Rand) int64 { return []int64{0, 1, 500, 3000}[rng.IntN(4)]
 // recoverFrom opens a crashed disk, checks it, and lets it crash again.
 func recoverFrom(t *testing.T, rng *rand.Rand, x crash, opts host.Options, when string) {
 	t.Helper()
-	c := &crashes{mem: crashable.Of(x.mem), rng: rng, claims: x.claims}
+	c := &crashes{mem: x.mem, rng: rng, claims: x.claims}
 	opts.FS, opts.UserMemory = x.mem, budget(rng)
 	r, err := open(opts)
 	if err != nil {
@@ -169,7 +169,7 @@ func recoverFrom(t *testing.T, rng *rand.Rand, x crash, opts host.Options, when 
 	mustClose(t, r)
 
 	// The second crash, and the disk that was closed in order, show the same state.
-	for _, fsys := range []*pebblevfs.MemFS{c.taken[0].mem, x.mem} {
+	for _, fsys := range []*crashable.FS{c.taken[0].mem, x.mem} {
 		opts.FS, opts.UserMemory = fsys, budget(rng)
 		if r, err = open(opts); err != nil {
 			t.Fatalf("%s: open again: %v", when, err)

@@ -46,7 +46,7 @@ type copies struct {
 	rng *rand.Rand
 
 	mu    sync.Mutex
-	taken []*pebblevfs.MemFS
+	taken []*crashable.FS
 }
 
 func (c *copies) MaybeError(op errorfs.Op) error {
@@ -114,7 +114,7 @@ func TestANamedExportSurvivesACrash(t *testing.T) {
 }
 
 // pinOn reads the export x from a disk.
-func pinOn(t *testing.T, disk *pebblevfs.MemFS) (read id.VersionVector, there bool) {
+func pinOn(t *testing.T, disk *crashable.FS) (read id.VersionVector, there bool) {
 	t.Helper()
 	r, err := host.Open(context.Background(), host.Options{FS: disk, Dir: "db", ReadOnly: true})
 	if err != nil {
@@ -136,7 +136,7 @@ func pinOn(t *testing.T, disk *pebblevfs.MemFS) (read id.VersionVector, there bo
 
 // Whoever changes exports waits for who is at it, in another process too, and not for ever.
 func TestWhoChangesExportsWaitsForOthers(t *testing.T) {
-	mem := pebblevfs.NewCrashableMem()
+	mem := crashable.New()
 	r := mustOpen(t, host.Options{FS: mem, Dir: "db", RangeBytes: -1})
 	defer mustClose(t, r)
 	if _, err := r.Pin(context.Background(), "x"); err != nil {
@@ -161,7 +161,7 @@ func TestWhoChangesExportsWaitsForOthers(t *testing.T) {
 
 // A cursor that another copy gave, or that lies ahead, is told from one that can be gone on with.
 func TestAWalkBeginsBehindItsCursorOrSaysWhyNot(t *testing.T) {
-	r := mustOpen(t, host.Options{FS: pebblevfs.NewCrashableMem(), Dir: "db", RangeBytes: -1})
+	r := mustOpen(t, host.Options{FS: crashable.New(), Dir: "db", RangeBytes: -1})
 	defer mustClose(t, r)
 	for i := range 3 {
 		mustWrite(t, r, fmt.Sprint("item", i))

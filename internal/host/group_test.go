@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	pebblevfs "github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/host"
 	"github.com/tidaldb/tidal/internal/record"
@@ -15,6 +14,7 @@ import (
 	"github.com/tidaldb/tidal/internal/transport"
 	"github.com/tidaldb/tidal/internal/transport/pair"
 	"github.com/tidaldb/tidal/internal/vfs"
+	"github.com/tidaldb/tidal/internal/vfs/crashable"
 )
 
 // group is some members in one process, on a network that can be cut.
@@ -45,7 +45,7 @@ func newGroup(t *testing.T) *group {
 func (g *group) options(address string, join ...string) host.Options {
 	disk := g.disks[address]
 	if disk == nil {
-		disk = pebblevfs.NewCrashableMem()
+		disk = crashable.New()
 		g.disks[address] = disk
 	}
 	o := host.Options{

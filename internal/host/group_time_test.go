@@ -15,6 +15,7 @@ import (
 	"github.com/tidaldb/tidal/internal/host"
 	"github.com/tidaldb/tidal/internal/transport"
 	"github.com/tidaldb/tidal/internal/transport/pair"
+	"github.com/tidaldb/tidal/internal/vfs/crashable"
 )
 
 // members are the numbers of those whom a member knows.
@@ -135,7 +136,7 @@ func TestACopiedDirectoryIsNoSecondMember(t *testing.T) {
 			out = "c"
 		}
 		g.kill(out)
-		disk := g.disks[out].(*pebblevfs.MemFS)
+		disk := g.disks[out].(*crashable.FS)
 		g.disks["copy"] = disk.CrashClone(pebblevfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(1, 1))})
 		first := g.start(out)
 		g.same()

@@ -17,6 +17,7 @@ import (
 	"github.com/tidaldb/tidal/internal/record"
 	"github.com/tidaldb/tidal/internal/replica"
 	"github.com/tidaldb/tidal/internal/state"
+	"github.com/tidaldb/tidal/internal/vfs/crashable"
 	"github.com/tidaldb/tidal/internal/wal"
 )
 
@@ -78,7 +79,7 @@ func (w whole) equal(x whole) bool {
 type source struct {
 	r       *host.Replica
 	opts    host.Options
-	younger *pebblevfs.MemFS // its disk at an earlier time, closed in order
+	younger *crashable.FS // its disk at an earlier time, closed in order
 	was     whole
 	is      whole
 	key     string
@@ -86,7 +87,7 @@ type source struct {
 
 func newSource(t *testing.T, memory int64) *source {
 	t.Helper()
-	mem := pebblevfs.NewCrashableMem()
+	mem := crashable.New()
 	s := &source{key: "a key", opts: host.Options{
 		FS: mem, Dir: "db", SegmentBytes: 4096, Retention: briefly, RangeBytes: -1, UserMemory: memory,
 	}}
@@ -202,10 +203,10 @@ func TestASnapshotTakesThePlaceOfEverything(t *testing.T) {
 }
 
 // target is a disk with a directory of the source's group.
-func (s *source) target(t *testing.T, had string) *pebblevfs.MemFS {
+func (s *source) target(t *testing.T, had string) *crashable.FS {
 	t.Helper()
 	if had == "nothing" {
-		mem := pebblevfs.NewCrashableMem()
+		mem := crashable.New()
 		if err := host.JoinDir(mem, "db", s.r, 1); err != nil {
 			t.Fatal(err)
 		}
@@ -244,7 +245,7 @@ func (s *source) target(t *testing.T, had string) *pebblevfs.MemFS {
 
 // everyStep clones a disk, as a power loss would leave it, before each operation that changes it.
 type everyStep struct {
-	mem *pebblevfs.MemFS
+	mem *crashable.FS
 
 	mu    sync.Mutex
 	rng   *rand.Rand

@@ -221,7 +221,7 @@ func TestKeysOfAFileEnterTheLogWhateverHappens(t *testing.T) {
 		mustCloseKeys(t, r)
 		writeOldKeys(t, mem, "db", 9, 8)
 		var mu sync.Mutex
-		var taken []*pebblevfs.MemFS
+		var taken []*crashable.FS
 		take := func() {
 			taken = append(taken, mem.CrashClone(pebblevfs.CrashCloneCfg{
 				UnsyncedDataPercent: []int{0, 50, 100}[rng.IntN(3)], RNG: rand.New(rand.NewPCG(rng.Uint64(), 0)),

@@ -20,12 +20,13 @@ import (
 	"github.com/tidaldb/tidal/internal/id"
 	"github.com/tidaldb/tidal/internal/record"
 	"github.com/tidaldb/tidal/internal/vfs"
+	"github.com/tidaldb/tidal/internal/vfs/crashable"
 )
 
 // filled is a closed database with some events, on a disk of its own.
-func filled(t *testing.T) (*pebblevfs.MemFS, host.Options) {
+func filled(t *testing.T) (*crashable.FS, host.Options) {
 	t.Helper()
-	mem := pebblevfs.NewCrashableMem()
+	mem := crashable.New()
 	opts := host.Options{FS: mem, Dir: "db", SegmentBytes: 2000}
 	r := mustOpen(t, opts)
 	for i := range 40 {

@@ -11,14 +11,15 @@ import (
 
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/host"
+	"github.com/tidaldb/tidal/internal/vfs/crashable"
 )
 
 // powerLoss takes one copy of a disk, before its nth change.
 type powerLoss struct {
-	mem   *pebblevfs.MemFS
+	mem   *crashable.FS
 	rng   *rand.Rand
 	at, n int
-	image *pebblevfs.MemFS // nil if there weren't so many changes
+	image *crashable.FS // nil if there weren't so many changes
 	when  string
 }
 
@@ -37,7 +38,7 @@ func (p *powerLoss) observe(op errorfs.Op) error {
 // under another history.
 func TestARecoveryGoesOnAfterAPowerLoss(t *testing.T) {
 	g, left := bereave(t)
-	mem := g.disks[left].(*pebblevfs.MemFS)
+	mem := g.disks[left].(*crashable.FS)
 	rng := rand.New(rand.NewPCG(seed(t), 1))
 	whole := pebblevfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rng}
 	step := 6 // in six runs, about, each of them

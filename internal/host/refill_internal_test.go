@@ -8,6 +8,7 @@ import (
 	"github.com/tidaldb/tidal/internal/engine"
 	"github.com/tidaldb/tidal/internal/id"
 	"github.com/tidaldb/tidal/internal/testseed"
+	"github.com/tidaldb/tidal/internal/vfs/crashable"
 )
 
 // TestAFrozenIncarnationIsRefilled: a group that lost its tail goes on under a new incarnation, and other regions give it back what it had
@@ -16,7 +17,7 @@ import (
 func TestAFrozenIncarnationIsRefilled(t *testing.T) {
 	rng := rand.New(rand.NewPCG(testseed.Of(t), 1))
 	old, now := newFeed(id.Origin{}), newFeed(id.Origin{Incarnation: 1})
-	mem := pebblevfs.NewCrashableMem()
+	mem := crashable.New()
 	l := &logOf{t: t, opts: Options{FS: mem, Dir: "db", SegmentBytes: 4 << 10, RangeBytes: -1}}
 	l.open()
 	l.append(0, old.begin())

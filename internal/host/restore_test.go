@@ -34,7 +34,7 @@ func TestACrashInARestoreLeavesNothingOrAll(t *testing.T) {
 	b := smallBackup(t)
 	for _, into := range []string{"db", "a/b/db"} {
 		mem := crashable.New()
-		var disks []*pebblevfs.MemFS
+		var disks []*crashable.FS
 		take := func() {
 			disks = append(disks, mem.CrashClone(pebblevfs.CrashCloneCfg{
 				UnsyncedDataPercent: []int{0, 50, 100}[rng.IntN(3)], RNG: rand.New(rand.NewPCG(rng.Uint64(), 0)),

@@ -11,11 +11,12 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/tidaldb/tidal/internal/store"
+	"github.com/tidaldb/tidal/internal/vfs/crashable"
 )
 
 // crashes clones a disk as a power loss would leave it, before random operations on it and more often before syncs.
 type crashes struct {
-	mem *pebblevfs.MemFS
+	mem *crashable.FS
 
 	mu      sync.Mutex
 	rng     *rand.Rand
@@ -26,7 +27,7 @@ type crashes struct {
 }
 
 type crash struct {
-	mem             *pebblevfs.MemFS
+	mem             *crashable.FS
 	durable, newest uint64
 	when            string
 }
@@ -67,7 +68,7 @@ func TestACrashLeavesTheStoreAtOneCommit(t *testing.T) {
 	var found, behind, ahead int
 	for _, seed := range seeds(t, 24) {
 		rng := rand.New(rand.NewPCG(seed, 8))
-		mem := pebblevfs.NewCrashableMem()
+		mem := crashable.New()
 		c := &crashes{mem: mem, rng: rand.New(rand.NewPCG(seed, 9)), quota: 12}
 		d := pebbleDisk(errorfs.Wrap(mem, errorfs.InjectorFunc(c.observe)))
 		s := d.mustOpen(t)

@@ -16,6 +16,7 @@ import (
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/store"
 	"github.com/tidaldb/tidal/internal/vfs"
+	"github.com/tidaldb/tidal/internal/vfs/crashable"
 )
 
 var errNoSpace = errors.New("no space left")
@@ -25,7 +26,7 @@ var errNoSpace = errors.New("no space left")
 func TestADiskThatFailsStopsWritesAndNotReads(t *testing.T) {
 	failures := 0
 	for n := int32(1); n < 60; n++ {
-		mem := pebblevfs.NewCrashableMem()
+		mem := crashable.New()
 		var left atomic.Int32
 		left.Store(1 << 30)
 		fsys := errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {

@@ -24,8 +24,8 @@ import (
 	"github.com/tidaldb/tidal/internal/fault"
 )
 
-// FS is a namespace for files: the operating system's ([Default]) or a memory form that crashes on demand (Pebble's
-// vfs.NewCrashableMem).
+// FS is a namespace for files: the operating system's ([Default]) or a memory form that crashes on demand
+// (internal/vfs/crashable).
 type FS = vfs.FS
 
 // File is one open file or directory of an [FS].

@@ -11,10 +11,11 @@ import (
 
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/vfs"
+	"github.com/tidaldb/tidal/internal/vfs/crashable"
 )
 
 // lost is the disk after a crash that keeps nothing but what was synced.
-func lost(mem *pebblevfs.MemFS) *pebblevfs.MemFS { return mem.CrashClone(pebblevfs.CrashCloneCfg{}) }
+func lost(mem *crashable.FS) *crashable.FS { return mem.CrashClone(pebblevfs.CrashCloneCfg{}) }
 
 func read(t *testing.T, fsys vfs.FS, path string) string {
 	t.Helper()
@@ -31,7 +32,7 @@ func read(t *testing.T, fsys vfs.FS, path string) string {
 }
 
 func TestMkdirAllSurvivesACrash(t *testing.T) {
-	mem := pebblevfs.NewCrashableMem()
+	mem := crashable.New()
 	if err := vfs.MkdirAll(mem, "a/b/c"); err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +46,7 @@ func TestMkdirAllSurvivesACrash(t *testing.T) {
 }
 
 func TestWriteFileAtomicIsDurableAndLeavesTheCallersBytes(t *testing.T) {
-	mem := pebblevfs.NewCrashableMem()
+	mem := crashable.New()
 	if err := vfs.MkdirAll(mem, "d"); err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +68,7 @@ func TestWriteFileAtomicIsDurableAndLeavesTheCallersBytes(t *testing.T) {
 
 func TestWriteFileAtomicKeepsTheOldFileWhenAnyStepFails(t *testing.T) {
 	for failing := range 20 {
-		mem := pebblevfs.NewCrashableMem()
+		mem := crashable.New()
 		if err := vfs.MkdirAll(mem, "d"); err != nil {
 			t.Fatal(err)
 		}

@@ -6,8 +6,9 @@ import (
 	"slices"
 	"testing"
 
-	pebblevfs "github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+
+	"github.com/tidaldb/tidal/internal/vfs/crashable"
 )
 
 // run is one random history of a log on one disk. history[i] is the state after i steps; a crash must leave one of
@@ -15,7 +16,7 @@ import (
 type run struct {
 	t       *testing.T
 	rng     *rand.Rand
-	mem     *pebblevfs.MemFS
+	mem     *crashable.FS
 	log     *Log
 	options Options
 	history []state
@@ -28,13 +29,13 @@ type run struct {
 
 // crashed is a disk after a power loss, and what the log on it may hold.
 type crashed struct {
-	mem     *pebblevfs.MemFS
+	mem     *crashable.FS
 	allowed []state
 	release uint64
 	when    string
 }
 
-func newRun(t *testing.T, rng *rand.Rand, mem *pebblevfs.MemFS, from state, release uint64, quota int) *run {
+func newRun(t *testing.T, rng *rand.Rand, mem *crashable.FS, from state, release uint64, quota int) *run {
 	r := &run{t: t, rng: rng, mem: mem, history: []state{from}, release: release, quota: quota}
 	r.options = Options{
 		FS:  errorfs.Wrap(mem, errorfs.InjectorFunc(r.observe)),
@@ -222,7 +223,7 @@ func TestACrashLeavesAPrefixWithAllThatWasSynced(t *testing.T) {
 	opened := 0
 	for i := range runs {
 		rng := rand.New(rand.NewPCG(s, uint64(i)))
-		todo := []crashed{{mem: pebblevfs.NewCrashableMem(), allowed: []state{{}}, when: "never"}}
+		todo := []crashed{{mem: crashable.New(), allowed: []state{{}}, when: "never"}}
 		for level := 0; level < 3; level++ {
 			var next []crashed
 			for _, c := range todo {

@@ -7,16 +7,15 @@ import (
 	"strings"
 	"testing"
 
-	pebblevfs "github.com/cockroachdb/pebble/v2/vfs"
-
 	"github.com/tidaldb/tidal/internal/fault"
+	"github.com/tidaldb/tidal/internal/vfs/crashable"
 )
 
 // smallLog writes a log of some files, whose names sort as they were created, with everything in it. It closes it and
 // returns its files and what it holds.
 func smallLog(t testing.TB) (map[string][]byte, state) {
 	t.Helper()
-	mem := pebblevfs.NewCrashableMem()
+	mem := crashable.New()
 	log, _, err := Open(Options{FS: mem, Dir: "wal", Identity: testIdentity, SegmentBytes: 512})
 	if err != nil {
 		t.Fatal(err)

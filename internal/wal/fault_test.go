@@ -11,13 +11,14 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/tidaldb/tidal/internal/fault"
+	"github.com/tidaldb/tidal/internal/vfs/crashable"
 )
 
 // TestTheFirstFailureOfTheDiskIsFinalAndLosesNothingAcknowledged lets each write operation of a scenario fail in
 // turn, with a full disk. Then everything fails until the log is opened again, on a disk with room.
 func TestTheFirstFailureOfTheDiskIsFinalAndLosesNothingAcknowledged(t *testing.T) {
 	for failing := 0; ; failing++ {
-		mem := pebblevfs.NewCrashableMem()
+		mem := crashable.New()
 		ops := 0
 		broken := errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
 			if op.Kind.ReadOrWrite() == errorfs.OpIsRead || op.Kind == errorfs.OpFilePreallocate {
@@ -107,7 +108,7 @@ func scenario(o Options) (acknowledged, written uint64, err error) {
 // TestReopeningWritesAgainWhatNoMarkProves: after a failed sync valid bytes may be in memory only, and a second sync
 // would succeed without writing them.
 func TestReopeningWritesAgainWhatNoMarkProves(t *testing.T) {
-	mem := pebblevfs.NewCrashableMem()
+	mem := crashable.New()
 	fail := errorfs.InjectorFunc(func(op errorfs.Op) error {
 		if op.Kind == errorfs.OpFileSyncData {
 			return errorfs.ErrInjected

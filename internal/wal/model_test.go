@@ -12,6 +12,7 @@ import (
 
 	"github.com/tidaldb/tidal/internal/testseed"
 	"github.com/tidaldb/tidal/internal/vfs"
+	"github.com/tidaldb/tidal/internal/vfs/crashable"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -136,8 +137,8 @@ func readDisk(fsys vfs.FS, dir string) map[string][]byte {
 }
 
 // newDisk returns a crashable disk with these files, all durable.
-func newDisk(dir string, files map[string][]byte) *pebblevfs.MemFS {
-	mem := pebblevfs.NewCrashableMem()
+func newDisk(dir string, files map[string][]byte) *crashable.FS {
+	mem := crashable.New()
 	if err := vfs.MkdirAll(mem, dir); err != nil {
 		panic(err)
 	}
@@ -162,7 +163,7 @@ func newDisk(dir string, files map[string][]byte) *pebblevfs.MemFS {
 
 // crash returns a disk as a power loss may leave it: what was synced, and of the rest some 512-byte sectors and some
 // names. Pebble's own clone loses blocks of 4 kB and gives different disks for one seed.
-func crash(mem *pebblevfs.MemFS, dir string, rng *rand.Rand) *pebblevfs.MemFS {
+func crash(mem *crashable.FS, dir string, rng *rand.Rand) *crashable.FS {
 	synced := readDisk(mem.CrashClone(pebblevfs.CrashCloneCfg{}), dir)
 	full := readDisk(mem.CrashClone(pebblevfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rng}), dir)
 	percent := []int{0, 10, 50, 90, 100}[rng.IntN(5)]

@@ -9,19 +9,21 @@ import (
 
 	"github.com/cockroachdb/datadriven"
 	pebblevfs "github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/tidaldb/tidal/internal/vfs/crashable"
 )
 
 // script is the world of one data-driven test: a disk and perhaps an open log.
 type script struct {
 	t   *testing.T
-	mem *pebblevfs.MemFS
+	mem *crashable.FS
 	log *Log
 }
 
 // TestScripts runs testdata/scripts: commands on a log, answered by pictures of its files. The commands are below.
 func TestScripts(t *testing.T) {
 	datadriven.Walk(t, "testdata/scripts", func(t *testing.T, path string) {
-		s := &script{t: t, mem: pebblevfs.NewCrashableMem()}
+		s := &script{t: t, mem: crashable.New()}
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			s.t = t
 			out, err := s.command(d)
