@@ -155,8 +155,9 @@ type Core struct {
 	ahead   id.Seq // what was said of claimed
 	claimed id.Seq // the highest number of the own origin that others have said they have, at any time
 
-	strays uint64
-	out    Output
+	process uint32 // names this start of the replica, in the sessions' numbers
+	strays  uint64
+	out     Output
 }
 
 // New returns a core that knows nothing yet.
@@ -167,6 +168,7 @@ func New(cfg Config) *Core {
 		random: rand.New(rand.NewPCG(cfg.Seed, uint64(cfg.Self.Region)<<48|cfg.Self.Replica)),
 		hot:    hot{limit: cfg.Keep},
 	}
+	c.process = rand.New(rand.NewPCG(^cfg.Seed, uint64(cfg.Self.Region)<<48|cfg.Self.Replica)).Uint32()
 	c.forget()
 	return c
 }

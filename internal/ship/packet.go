@@ -143,7 +143,8 @@ type Pulse struct {
 	Leader uint64
 	// Vector is what it has applied.
 	Vector id.VersionVector
-	// Knows is what it knows of the other regions, in heartbeats alone.
+	// Knows is what it knows of the other regions, in heartbeats alone. Under the receiver's own region a leader says what of that
+	// region's events has come to it and isn't applied yet; without such a report there is none.
 	Knows []Report
 }
 
@@ -166,6 +167,18 @@ const (
 	maxText    = 512
 	maxTenant  = id.MaxLen
 )
+
+// tellsAll reports whether a packet is one of those that say what their sender knows of the other regions. Some acknowledgements do
+// so as well.
+func (p *Packet) tellsAll() bool {
+	switch p.Kind {
+	case PacketSubscribe, PacketAccept:
+		return true
+	case PacketData:
+		return len(p.Items) == 0 && len(p.Gone) == 0
+	}
+	return false
+}
 
 // size is how many bytes of data the packet carries.
 func (p *Packet) size() int {

@@ -60,6 +60,7 @@ func (c *Core) subscribed(r *region, p *Packet) {
 		c.send(p.From, Packet{Kind: PacketRefuse, Session: p.Session, Reason: reason, Text: text}, false)
 		return
 	}
+	c.begun(r, p)
 	s := c.subscriber(p.From)
 	if s == nil || s.session != p.Session {
 		c.unsubscribe(p.From)

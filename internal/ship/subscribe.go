@@ -145,6 +145,22 @@ func (c *Core) Connected(now Now, p Peer) {
 	}
 }
 
+// begun ends what a region's replica has sent before it was started, the first time that it subscribes after that: what was on its
+// way since then may be what it has lost with its disk, and is to know of when it's answered.
+func (c *Core) begun(r *region, p *Packet) {
+	process := uint32(p.Session >> 32)
+	if had, ok := r.processes[p.From.Replica]; ok && had == process {
+		return
+	}
+	if r.processes == nil || len(r.processes) >= maxMet {
+		r.processes = map[uint64]uint32{}
+	}
+	r.processes[p.From.Replica] = process
+	if s := r.source; s != nil && s.state != waiting {
+		c.ask(r)
+	}
+}
+
 // risen takes it from a region's subscribing that it's there, whatever it was before: it is asked without waiting any longer. It
 // may just have begun.
 func (c *Core) risen(r *region) {
@@ -172,7 +188,7 @@ func (c *Core) ask(r *region) {
 	}
 	s.peer = Peer{r.Number, to}
 	s.state, s.since, s.heardAt, s.ackAt = asked, c.tick, c.tick, c.tick
-	s.session = c.random.Uint64() | 1
+	s.session = uint64(c.process)<<32 | c.random.Uint64()&math.MaxUint32 | 1
 	s.next, s.early, s.earlyBytes, s.holeAt = 1, nil, 0, 0
 	s.got, s.taken, s.ackDue = 0, 0, false
 	s.relay = c.relayed(r.Number)
@@ -247,8 +263,6 @@ func (c *Core) given(r *region, p *Packet) {
 	s.heardAt = c.tick
 	if p.Pulse.Leads {
 		r.answered, r.answer = true, p.Pulse.Vector
-	} else {
-		r.answered, r.answer = true, r.answer.Merge(p.Pulse.Vector)
 	}
 	if s.state == asked {
 		s.state, s.since = open, c.tick

@@ -21,11 +21,12 @@ type region struct {
 	// known says that something was reported of it: vector, as of asOf. direct says that it said so itself.
 	known  bool
 	direct bool
-	// answered says that it answered a subscription of this replica, and answer what it had then: what was on its way since before
-	// this replica was started doesn't count as that.
+	// answered says that its leader answered a subscription of this replica, and answer what it had then: what was on its way since
+	// before this replica was started doesn't count as that, nor what another replica there says, which may be behind. inhand is what
+	// it has of this region beside, on its way into its log.
 	answered bool
 	answer   id.VersionVector
-	said     bool // it did so once
+	inhand   id.VersionVector
 	vector   id.VersionVector
 	asOf     int64
 	// heardAt is the tick of the last packet from it, and wall its clock then, in milliseconds, read at wallAt.
@@ -41,6 +42,8 @@ type region struct {
 	told    [causes]told
 	tooFar  map[id.Origin]bool // what it couldn't give us from where we stand
 	future  map[id.Origin]int  // since which tick it claims more than there is
+	// processes are those of its replicas that subscribed here last.
+	processes map[uint64]uint32
 }
 
 // Regions says who is there: the whole region table, with the own region. A database that never had a second region has none.
@@ -119,10 +122,17 @@ func (c *Core) heard(r *region, p *Packet) {
 		vector = r.vector.Merge(vector)
 	}
 	c.report(r, vector, c.now.Mono, true)
+	if pulse.Leads && p.tellsAll() {
+		r.inhand = id.VersionVector{}
+	}
 	for i := range pulse.Knows {
 		k := &pulse.Knows[i]
 		x := c.region(k.Region)
 		if x == nil {
+			if k.Region == c.cfg.Self.Region && pulse.Leads {
+				r.inhand = k.Vector
+				c.claim(k.Vector.Get(c.cfg.Origin))
+			}
 			continue
 		}
 		age := int64(min(k.Age, uint64(1)<<40)) * 1e6
@@ -163,7 +173,6 @@ func (c *Core) report(r *region, vector id.VersionVector, asOf int64, direct boo
 	vector = c.plausible(r, vector)
 	changed := !r.known || !r.vector.Equal(vector)
 	r.known, r.vector, r.asOf, r.direct = true, vector, asOf, direct
-	r.said = r.said || direct
 	r.behind.saw(part(vector, r.Number), asOf, c.vector)
 	if changed && c.leading {
 		c.assign()
@@ -184,7 +193,7 @@ func (c *Core) Complete(of id.Origin) bool {
 		if !r.answered {
 			return false
 		}
-		for o, seq := range r.answer.Merge(r.vector).All {
+		for o, seq := range r.answer.Merge(r.vector).Merge(r.inhand).All {
 			if o.Region == of.Region && o.Shard == of.Shard && o != c.cfg.Origin && seq > c.vector.Get(o) {
 				return false
 			}
@@ -193,13 +202,14 @@ func (c *Core) Complete(of id.Origin) bool {
 	return true
 }
 
-// Heard reports whether each other region has said since this replica was started what it has.
+// Heard reports whether each other region's leader has answered a subscription of this replica, and so has said since this
+// replica was started what it has, and what it is about to have.
 func (c *Core) Heard() bool {
 	if !c.tabled {
 		return false // who there is isn't known yet
 	}
 	for _, r := range c.table {
-		if !r.Removed && !r.said {
+		if !r.Removed && !r.answered {
 			return false
 		}
 	}
@@ -231,8 +241,7 @@ func (c *Core) plausible(r *region, vector id.VersionVector) id.VersionVector {
 	for o, seq := range vector.All {
 		if o == c.cfg.Origin {
 			if have := c.vector.Get(o); seq > have {
-				c.claimed = max(c.claimed, seq)
-				c.tellAhead()
+				c.claim(seq)
 				out = out.With(o, have)
 			}
 			continue
@@ -242,6 +251,14 @@ func (c *Core) plausible(r *region, vector id.VersionVector) id.VersionVector {
 		}
 	}
 	return out
+}
+
+// claim notes that somebody has an event of the own origin.
+func (c *Core) claim(seq id.Seq) {
+	if seq > c.vector.Get(c.cfg.Origin) {
+		c.claimed = max(c.claimed, seq)
+		c.tellAhead()
+	}
 }
 
 // tellAhead says that others have more of the own origin than there is. Of a replica that doesn't lead that means nothing: it
@@ -276,11 +293,18 @@ func (c *Core) believable(r, home *region, vector id.VersionVector, o id.Origin,
 	return vector.With(o, max(home.vector.Get(o), c.vector.Get(o)))
 }
 
-// knows is what is known of all regions but one, for that one to read.
+// knows is what is known of all regions but one, for that one to read. Of itself it's told what of its events is on its way into
+// this group's log: it may have lost them itself, and stamp others in their places.
 func (c *Core) knows(but id.Region) []Report {
 	var out []Report
 	for _, r := range c.table {
-		if r.known && r.Number != but && len(out) < maxReports {
+		switch {
+		case len(out) == maxReports:
+		case r.Number == but:
+			if v := c.inHand(but); v.Len() > 0 {
+				out = append(out, Report{Region: but, Vector: v})
+			}
+		case r.known:
 			out = append(out, Report{r.Number, r.vector, uint64(max(0, c.now.Mono-r.asOf)) / 1e6})
 		}
 	}

@@ -271,6 +271,23 @@ func (c *Core) proposed(x *Outcome) {
 	}
 }
 
+// inHand is what has come of a region's origins and isn't applied: it waits to be proposed, or is on its way through the own
+// group's log. Of a replica that doesn't lead there is none.
+func (c *Core) inHand(n id.Region) (out id.VersionVector) {
+	add := func(o id.Origin, seq id.Seq) {
+		if o.Region == n && seq > c.vector.Get(o) && seq > out.Get(o) {
+			out = out.With(o, seq)
+		}
+	}
+	for o, seq := range c.expect {
+		add(o, seq)
+	}
+	for _, f := range c.flying {
+		add(f.item.Origin, f.item.Last)
+	}
+	return out
+}
+
 // again has an origin asked for from where it is applied: what waits of it is dropped.
 func (c *Core) again(o id.Origin) {
 	delete(c.expect, o)
