@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -188,7 +189,8 @@ func (f *fleet) write(r tidal.Request) (receipt tidal.Receipt) {
 	f.t.Helper()
 	f.await("a write is taken", func() bool {
 		_, m := f.leader()
-		ctx, cancel := context.WithTimeout(f.t.Context(), 2*time.Second)
+		// Long, since the machine may stand still; a leader that has lost the others says so earlier.
+		ctx, cancel := context.WithTimeout(f.t.Context(), patience/3)
 		defer cancel()
 		var err error
 		receipt, err = m.DB().Write(ctx, r)
@@ -198,6 +200,55 @@ func (f *fleet) write(r tidal.Request) (receipt tidal.Receipt) {
 		return err == nil
 	})
 	return receipt
+}
+
+// again calls f until it gives no error that comes and goes while members elect or change, and returns what it gives then.
+func (f *fleet) again(what string, do func() error) (err error) {
+	f.t.Helper()
+	f.await(what, func() bool {
+		err = do()
+		return !errors.Is(err, tidal.ErrNotLeader) && !errors.Is(err, tidal.ErrUnknown) && !errors.Is(err, tidal.ErrChanging)
+	})
+	return err
+}
+
+// remove has a member take one out, with patience.
+func (f *fleet) remove(m *Member, number uint64) {
+	f.t.Helper()
+	err := f.again("a member is removed", func() error { return m.Remove(f.t.Context(), number) })
+	if err != nil && !errors.Is(err, tidal.ErrRemoved) { // it's itself, and has gone before the answer
+		f.t.Fatalf("remove %d: %v", number, err)
+	}
+}
+
+// transfer has a member make another one lead, with patience.
+func (f *fleet) transfer(m *Member, number uint64) {
+	f.t.Helper()
+	if err := f.again("leadership moves", func() error { return m.Transfer(f.t.Context(), number) }); err != nil {
+		f.t.Fatalf("transfer to %d: %v", number, err)
+	}
+}
+
+// refused starts members that must not start, with ever more time, until one is refused for a reason. Who is asked may be slow, so that
+// the first ones end for want of an answer, or go on.
+func refused(t *testing.T, c Config, because func(error) bool) {
+	t.Helper()
+	var err error
+	for c.JoinTimeout = 300 * time.Millisecond; c.JoinTimeout < patience; c.JoinTimeout *= 5 {
+		var m *Member
+		if m, err = Start(c); err == nil {
+			_ = m.Close(ended())
+		}
+		if because(err) {
+			return
+		}
+	}
+	t.Errorf("it starts, or is refused for another reason: %v", err)
+}
+
+// says is a reason that is put so.
+func says(text string) func(error) bool {
+	return func(err error) bool { return err != nil && strings.Contains(err.Error(), text) }
 }
 
 func view(lane string, number uint64, item string) tidal.Request {

@@ -37,9 +37,7 @@ func TestARemovedMemberStops(t *testing.T) {
 	f := three(t)
 	f.write(view("p", 1, "x"))
 	out := f.others()[0]
-	if err := f.members[f.others()[1]].Remove(t.Context(), f.number(out)); err != nil {
-		t.Fatal(err)
-	}
+	f.remove(f.members[f.others()[1]], f.number(out))
 	if err := f.ends(out); !errors.Is(err, tidal.ErrRemoved) || !strings.Contains(err.Error(), "empty") {
 		t.Errorf("the member that was removed says %v", err)
 	}
@@ -54,9 +52,7 @@ func TestARemovedMemberStops(t *testing.T) {
 	f.counts("x", 2)
 
 	// Its directory is of no use any more; an empty one makes it another member.
-	if _, err := Start(f.config(out, f.others()...)); !errors.Is(err, tidal.ErrRemoved) {
-		t.Errorf("started again it says %v", err)
-	}
+	refused(t, f.config(out, f.others()...), func(err error) bool { return errors.Is(err, tidal.ErrRemoved) })
 	f.dirs[out] = ""
 	f.start(out, f.others()...)
 	f.voters(3)
@@ -73,12 +69,8 @@ func TestAMemberRemovedWhileItWasAwayStops(t *testing.T) {
 	number := f.number(out)
 	f.kill(out)
 	_, m := f.leader()
-	if err := m.Remove(t.Context(), number); err != nil {
-		t.Fatal(err)
-	}
-	if err := m.Remove(t.Context(), number); err != nil {
-		t.Errorf("once more: %v", err)
-	}
+	f.remove(m, number)
+	f.remove(m, number) // once more
 	f.start(out)
 	if err := f.ends(out); !errors.Is(err, tidal.ErrRemoved) {
 		t.Errorf("it says %v", err)
@@ -91,9 +83,7 @@ func TestALeaderCanBeRemoved(t *testing.T) {
 	f := three(t)
 	f.write(view("p", 1, "x"))
 	address, m := f.leader()
-	if err := m.Remove(t.Context(), f.number(address)); err != nil {
-		t.Fatal(err)
-	}
+	f.remove(m, f.number(address))
 	if err := f.ends(address); !errors.Is(err, tidal.ErrRemoved) {
 		t.Errorf("it says %v", err)
 	}
@@ -121,13 +111,16 @@ func TestTheLastMajorityIsKept(t *testing.T) {
 		}
 		return false
 	})
-	if err := m.Remove(t.Context(), other); !errors.Is(err, tidal.ErrInput) || !strings.Contains(err.Error(), "spared") {
+	remove := func(number uint64) error {
+		return f.again("it's decided who is removed", func() error { return m.Remove(t.Context(), number) })
+	}
+	if err := remove(other); !errors.Is(err, tidal.ErrInput) || !strings.Contains(err.Error(), "spared") {
 		t.Errorf("removing the last but one: %v", err)
 	}
-	if err := m.Remove(t.Context(), 77); !errors.Is(err, tidal.ErrInput) || !strings.Contains(err.Error(), "no member") {
+	if err := remove(77); !errors.Is(err, tidal.ErrInput) || !strings.Contains(err.Error(), "no member") {
 		t.Errorf("removing nobody: %v", err)
 	}
-	if err := m.Remove(t.Context(), number); err != nil {
+	if err := remove(number); err != nil {
 		t.Errorf("removing the dead one: %v", err)
 	}
 	f.write(view("p", 1, "x"))
@@ -154,9 +147,7 @@ func TestADamagedMemberComesBackAsAnother(t *testing.T) {
 	if !errors.Is(err, tidal.ErrInput) || !strings.Contains(err.Error(), "remove") {
 		t.Errorf("joining while the address belongs to another number: %v", err)
 	}
-	if err := m.Remove(t.Context(), number); err != nil {
-		t.Fatal(err)
-	}
+	f.remove(m, number)
 	f.start(hurt, "a", "b", "c")
 	f.voters(3)
 	f.write(view("p", 1, "x")) // a retry
@@ -193,10 +184,9 @@ func TestADirectoryOfAnotherClusterIsRefused(t *testing.T) {
 	f.start("a")
 	f.start("x") // founds one of its own
 	f.close("x")
-	_, err := Start(f.config("x", "a"))
-	if !errors.Is(err, tidal.ErrForeign) || !strings.Contains(err.Error(), "cluster") {
-		t.Errorf("a member of another cluster: %v", err)
-	}
+	refused(t, f.config("x", "a"), func(err error) bool {
+		return errors.Is(err, tidal.ErrForeign) && strings.Contains(err.Error(), "cluster")
+	})
 }
 
 func TestAWrongClockIsRefused(t *testing.T) {

@@ -209,6 +209,7 @@ func TestReadersOutliveASnapshot(t *testing.T) {
 	f := newFleet(t)
 	start := func(address string, join ...string) *Member {
 		c := f.config(address, join...)
+		c.ElectionTimeout = 3 * time.Second // a leads throughout
 		clock.forgetful(&c)
 		if address == "c" {
 			c.Options.UserMemory = 1 // most users are in the store

@@ -23,15 +23,14 @@ func (n *links) join(ctx context.Context, now func() time.Time) (*Joined, error)
 	defer cancel()
 	pause := time.NewTicker(joinPause)
 	defer pause.Stop()
+	var last error
 	for {
-		var last error
 		for _, address := range n.group.Join {
 			j, err := n.joinAt(ctx, address, now)
 			if err == nil {
 				return j, nil
 			}
-			last = fmt.Errorf("ask %s to join its group: %w", address, err)
-			if final(err) {
+			if last = telling(ctx, last, fmt.Errorf("ask %s to join its group: %w", address, err)); final(err) {
 				return nil, last
 			}
 		}
@@ -43,6 +42,15 @@ func (n *links) join(ctx context.Context, now func() time.Time) (*Joined, error)
 			return nil, fault.ErrClosed
 		}
 	}
+}
+
+// telling chooses which of two refusals, one after the other, is worth being told: the newer one, unless time ran out in the middle of
+// it.
+func telling(ctx context.Context, before, now error) error {
+	if before != nil && ctx.Err() != nil && !final(now) {
+		return before
+	}
+	return now
 }
 
 // final reports whether asking again is in vain.

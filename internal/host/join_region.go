@@ -63,15 +63,14 @@ func (n *links) nameAt(ctx context.Context, address string, now func() time.Time
 func (n *links) askAll(ctx context.Context, ask func(address string) (*Joined, error)) (*Joined, error) {
 	pause := time.NewTicker(joinPause)
 	defer pause.Stop()
+	var last error
 	for {
-		var last error
 		for _, address := range n.group.Region.Join {
 			j, err := ask(address)
 			if err == nil {
 				return j, nil
 			}
-			last = fmt.Errorf("ask %s, to begin a region: %w", address, err)
-			if final(err) {
+			if last = telling(ctx, last, fmt.Errorf("ask %s, to begin a region: %w", address, err)); final(err) {
 				return nil, last
 			}
 		}
