@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	"github.com/tidaldb/tidal/internal/config"
 	"github.com/tidaldb/tidal/internal/daemon"
 	"github.com/tidaldb/tidal/internal/server"
+	"github.com/tidaldb/tidal/internal/testport"
 )
 
 // node is a server of a group, which can be stopped and started again.
@@ -27,16 +29,6 @@ type node struct {
 	join            string
 	stop            context.CancelFunc
 	done            chan error
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // start runs the server until it answers.
@@ -80,12 +72,12 @@ func (n *node) end() {
 	}
 }
 
-// three starts a group.
+// three starts a group, and returns once all of it vote: before that it can't do without the first one.
 func three(t *testing.T) []*node {
 	t.Helper()
 	var all []*node
 	for range 3 {
-		n := &node{t: t, dir: t.TempDir(), listen: freeAddress(t), cluster: freeAddress(t)}
+		n := &node{t: t, dir: t.TempDir(), listen: testport.Free(t), cluster: testport.Free(t)}
 		if len(all) > 0 {
 			n.join = all[0].cluster
 		}
@@ -93,7 +85,26 @@ func three(t *testing.T) []*node {
 		t.Cleanup(n.end)
 		all = append(all, n)
 	}
-	return all
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		resp, err := http.Get("http://" + all[0].listen + "/v1/cluster")
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if err == nil && strings.Count(string(text), `"role":"follower"`) == 2 {
+			return all
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("not all of them vote: %s, %v", text, err)
+		}
+	}
 }
 
 // leaderOf asks until somebody leads, and returns who.
@@ -283,7 +294,7 @@ func compareAll(t *testing.T, all []*node, l *ledger) {
 	t.Helper()
 	acked := 0
 	for _, n := range all {
-		c := connect(t, client.Options{Addr: n.listen})
+		c := connect(t, client.Options{Addr: n.listen, Timeout: time.Minute})
 		ctx := client.WithLatest(t.Context())
 		counts := map[string]int64{}
 		top, err := c.Top(ctx, client.TopQuery{Type: "like", Limit: 10_000})

@@ -2,28 +2,14 @@ package cluster
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/tidaldb/tidal/internal/certs"
+	"github.com/tidaldb/tidal/internal/testport"
 )
-
-// freeAddresses returns addresses on loopback that nobody listens at now.
-func freeAddresses(t *testing.T, n int) (out []string) {
-	t.Helper()
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		out = append(out, l.Addr().String())
-	}
-	return out
-}
 
 // TestThreeMembersOverSockets goes through TCP and TLS: three members, writes, the leader killed and back.
 func TestThreeMembersOverSockets(t *testing.T) {
@@ -36,7 +22,7 @@ func TestThreeMembersOverSockets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	addresses := freeAddresses(t, 3)
+	addresses := []string{testport.Free(t), testport.Free(t), testport.Free(t)}
 	configs := map[string]Config{}
 	for i, address := range addresses {
 		name := fmt.Sprint("n", i+1)
@@ -74,7 +60,7 @@ func TestThreeMembersOverSockets(t *testing.T) {
 	f.counts("x", 60)
 
 	// Somebody with certificates of another authority isn't let in, and without any neither.
-	stranger := f.config(freeAddresses(t, 1)[0], addresses...)
+	stranger := f.config(testport.Free(t), addresses...)
 	stranger.network, stranger.JoinTimeout = nil, time.Second
 	if m, err := Start(stranger); err == nil {
 		t.Error("somebody without a certificate has joined")

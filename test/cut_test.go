@@ -17,7 +17,7 @@ import (
 func TestServersThatAreCutOff(t *testing.T) {
 	n := times(1, 1, 20)
 	w := newNetwork(t, 3)
-	x := newTrial(t, time.Minute+time.Duration(n)*30*time.Second, fleet.Options{
+	x := newTrial(t, 3*time.Minute+time.Duration(n)*30*time.Second, fleet.Options{
 		Hosts: w.hosts, Wrap: w.wrap, Settings: []string{"--insecure-listen"},
 	})
 	var ledgers []*fleet.Ledger

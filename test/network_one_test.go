@@ -9,7 +9,7 @@ import (
 
 // A server whose cable is pulled doesn't answer, and goes on where it was when it's back.
 func TestOneServerOffTheNetwork(t *testing.T) {
-	ctx := within(t, 30*time.Second)
+	ctx := within(t, 2*time.Minute)
 	w := newNetwork(t, 1)
 	f := started(ctx, t, fleet.Options{Nodes: 1, Hosts: w.hosts, Wrap: w.wrap, Settings: []string{"--insecure-listen"}})
 	l := loaded(ctx, t, f, fleet.LoadOptions{Attempt: 500 * time.Millisecond})

@@ -10,7 +10,7 @@ import (
 
 // One server, to which everything happens: the picture that the tests of several are held against.
 func TestOneServerKeepsItsWord(t *testing.T) {
-	ctx := within(t, 30*time.Second)
+	ctx := within(t, 2*time.Minute)
 	f := started(ctx, t, fleet.Options{Nodes: 1, Stalls: stall.Supported() == nil})
 	patient := loaded(ctx, t, f, fleet.LoadOptions{})
 	hasty := loaded(ctx, t, f, fleet.LoadOptions{Writers: 2, Attempt: 100 * time.Millisecond, GiveUp: 150 * time.Millisecond})

@@ -159,7 +159,7 @@ func (v *views) check(ctx context.Context, c *client.Client, at time.Time) error
 // another goes on; one is cut off and says so; and when all is well again they agree, with nothing counted twice and nothing
 // shown that was hidden.
 func TestThreeRegions(t *testing.T) {
-	g := newGlobe(t, 3*time.Minute, fleet.WorldOptions{
+	g := newGlobe(t, 5*time.Minute, fleet.WorldOptions{
 		Distance: faultproxy.Weather{Delay: 5 * time.Millisecond, Jitter: 5 * time.Millisecond, Stall: 0.001},
 	})
 	us, eu, ap := g.at(usEast, client.Options{}), g.at(euWest, client.Options{}), g.at(apSouth, client.Options{})
@@ -343,7 +343,7 @@ func (g *globe) hidden(region, token string) {
 
 // TestAnEmptyRegionJoinsUnderLoad adds a region while others are written to, and writes there as soon as it's ready.
 func TestAnEmptyRegionJoinsUnderLoad(t *testing.T) {
-	g := newGlobe(t, 2*time.Minute, fleet.WorldOptions{Names: []string{usEast, euWest}})
+	g := newGlobe(t, 4*time.Minute, fleet.WorldOptions{Names: []string{usEast, euWest}})
 	fast := fleet.LoadOptions{Writers: 3, Pause: time.Millisecond, Batch: 16}
 	loads := []*fleet.Load{g.load(fast, usEast), g.load(fast, euWest)}
 	_, err := g.w.Add(g.ctx, apSouth)
@@ -360,7 +360,7 @@ func TestAnEmptyRegionJoinsUnderLoad(t *testing.T) {
 // acknowledged last. Another one becomes home. When the lost one is back, what only it had is everywhere.
 func TestARegionIsLostAndReturns(t *testing.T) {
 	n := times(1, 1, 10)
-	g := newGlobe(t, 2*time.Minute+time.Duration(n)*20*time.Second, fleet.WorldOptions{})
+	g := newGlobe(t, 4*time.Minute+time.Duration(n)*20*time.Second, fleet.WorldOptions{})
 	home, next := usEast, euWest
 	var loads []*fleet.Load
 	for range n {

@@ -80,7 +80,7 @@ func troubles() []trouble {
 func TestAStorm(t *testing.T) {
 	rng := rand.New(rand.NewPCG(testseed.Of(t), 2))
 	n := times(2, 6, 200)
-	x := newTrial(t, time.Minute+time.Duration(n)*15*time.Second, fleet.Options{Proxies: true, Stalls: stall.Supported() == nil})
+	x := newTrial(t, 3*time.Minute+time.Duration(n)*15*time.Second, fleet.Options{Proxies: true, Stalls: stall.Supported() == nil})
 	all := troubles()
 	for range n {
 		if rng.IntN(12) == 0 {

@@ -82,7 +82,7 @@ func times(short, usual, many int) int {
 func TestServersThatAreKilled(t *testing.T) {
 	rng := rand.New(rand.NewPCG(testseed.Of(t), 1))
 	n := times(1, 2, 30)
-	x := newTrial(t, time.Minute+time.Duration(n)*10*time.Second, fleet.Options{})
+	x := newTrial(t, 3*time.Minute+time.Duration(n)*10*time.Second, fleet.Options{})
 	for range n {
 		leader, _ := x.leader()
 		good(t, leader.Kill())
@@ -107,7 +107,7 @@ func TestServersThatAreKilled(t *testing.T) {
 // A leader that stands still for longer than an election wakes up deposed.
 func TestServersThatStandStill(t *testing.T) {
 	n := times(1, 2, 30)
-	x := newTrial(t, time.Minute+time.Duration(n)*10*time.Second, fleet.Options{})
+	x := newTrial(t, 3*time.Minute+time.Duration(n)*10*time.Second, fleet.Options{})
 	for range n {
 		leader, _ := x.leader()
 		good(t, leader.Pause())
@@ -127,8 +127,8 @@ func TestServersThatStandStill(t *testing.T) {
 // Servers are restarted one after the other, as for an upgrade, the leader last, and no client is refused.
 func TestARollingRestart(t *testing.T) {
 	n := times(1, 1, 20)
-	x := newTrial(t, time.Minute+time.Duration(n)*15*time.Second, fleet.Options{})
-	careful := loaded(x.ctx, t, x.f, fleet.LoadOptions{Writers: 4, GiveUp: 10 * time.Second})
+	x := newTrial(t, 3*time.Minute+time.Duration(n)*15*time.Second, fleet.Options{})
+	careful := loaded(x.ctx, t, x.f, fleet.LoadOptions{Writers: 4, GiveUp: 30 * time.Second})
 	for range n {
 		leader, others := x.leader()
 		for _, node := range append(others, leader) {
@@ -149,7 +149,7 @@ func TestARollingRestart(t *testing.T) {
 // A server whose disk is lost comes back under a new number, with everything.
 func TestAServerIsReplaced(t *testing.T) {
 	n := times(1, 1, 10)
-	x := newTrial(t, time.Minute+time.Duration(n)*20*time.Second, fleet.Options{})
+	x := newTrial(t, 3*time.Minute+time.Duration(n)*20*time.Second, fleet.Options{})
 	for range n {
 		leader, others := x.leader()
 		for _, node := range []*fleet.Node{others[0], leader} {
@@ -180,7 +180,7 @@ func TestServersWhoseDiskStalls(t *testing.T) {
 		t.Skip(err)
 	}
 	n := times(1, 1, 15)
-	x := newTrial(t, time.Minute+time.Duration(n)*30*time.Second, fleet.Options{Stalls: true})
+	x := newTrial(t, 3*time.Minute+time.Duration(n)*30*time.Second, fleet.Options{Stalls: true})
 	for range n {
 		leader, _ := x.leader()
 		x.stalls("the leader's disk stalls", leader)
@@ -208,7 +208,7 @@ func (x *trial) stalls(what string, node *fleet.Node) {
 
 // A server whose disk is full ends: its clients go to the others at once. Started again, when there's room, it catches up.
 func TestServersWhoseDiskIsFull(t *testing.T) {
-	ctx := within(t, time.Minute)
+	ctx := within(t, 3*time.Minute)
 	dir := t.TempDir()
 	smallDisk(t, fleet.DirOf(dir, "a"), "160m")
 	f := startedIn(ctx, t, dir, fleet.Options{Nodes: 3, Settings: []string{"--ready-free", "0"}})

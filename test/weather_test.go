@@ -11,7 +11,7 @@ import (
 // Peers are far from one another, packets are lost, and now and then nothing that is said to one of them arrives.
 func TestABadNetworkBetweenServers(t *testing.T) {
 	n := times(1, 1, 20)
-	x := newTrial(t, time.Minute+time.Duration(n)*30*time.Second, fleet.Options{Proxies: true})
+	x := newTrial(t, 3*time.Minute+time.Duration(n)*30*time.Second, fleet.Options{Proxies: true})
 	for range n {
 		for _, w := range []struct {
 			name    string

@@ -3,13 +3,14 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/tidaldb/tidal/internal/testport"
 )
 
 // shown is a command of a console and what is shown below it.
@@ -59,7 +60,7 @@ func TestTheReadmesQuickstartWorks(t *testing.T) {
 			t.Skipf("%s isn't installed: the README's quickstart isn't tested", tool)
 		}
 	}
-	dir, address := t.TempDir(), freeAddress(t)
+	dir, address := t.TempDir(), testport.Free(t)
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -102,15 +103,4 @@ func TestTheReadmesQuickstartWorks(t *testing.T) {
 	if t.Failed() {
 		t.Logf("%s", &stderr)
 	}
-}
-
-// freeAddress is a loopback address that nobody listened at a moment ago.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tidaldb/tidal"
 	"github.com/tidaldb/tidal/client"
+	"github.com/tidaldb/tidal/internal/testport"
 	"github.com/tidaldb/tidal/internal/testseed"
 )
 
@@ -135,7 +136,9 @@ func TestServersThatAreKilledUnderLoadLoseAndDoubleNothing(t *testing.T) {
 	}
 	rng := rand.New(rand.NewPCG(testseed.Of(t), 1))
 	dir := filepath.Join(t.TempDir(), "db")
-	p := served(t, dir, nil)
+	// Not a port of the kernel's: a client that finds nobody there may be given that very port for its own end, and then is
+	// connected to itself, where the next server wants to listen.
+	p := served(t, dir, nil, "--listen", testport.Free(t))
 	l := &killLoad{t: t, addr: p.started.Address, acked: map[string]bool{}, hides: map[string][]string{}}
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -17,6 +16,7 @@ import (
 	"github.com/tidaldb/tidal/internal/certs"
 	"github.com/tidaldb/tidal/internal/daemon"
 	"github.com/tidaldb/tidal/internal/server"
+	"github.com/tidaldb/tidal/internal/testport"
 )
 
 // authority makes the certificates of a cluster, and returns the settings for each of its replicas.
@@ -48,8 +48,9 @@ func authority(t *testing.T) func(name string) map[string]string {
 // replica starts a member with the real API; join is empty for the first one.
 func replica(t *testing.T, settings map[string]string, join string) (*running, daemon.Started) {
 	t.Helper()
-	// The machine that tests run on stands still for longer than an election takes elsewhere.
-	flags := map[string]string{"cluster-listen": freeAddress(t), "schema": "events", "ready-free": "0", "cluster-election-timeout": "600ms"}
+	// The machine that tests run on stands still for longer than an election takes elsewhere. Who leads when a test begins does so
+	// until it is stopped, and hands over then.
+	flags := map[string]string{"cluster-listen": testport.Free(t), "schema": "events", "ready-free": "0", "cluster-election-timeout": "2s"}
 	for name, text := range settings {
 		flags[name] = text
 	}
@@ -66,23 +67,12 @@ func replica(t *testing.T, settings map[string]string, join string) (*running, d
 	return r, started
 }
 
-// freeAddress is a loopback address that nobody listened at a moment ago.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // until asks again and again, as a balancer does, until an answer has the status and holds a text.
 func (r *running) until(method, path, body string, status int, text string) string {
 	r.t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	ctx, cancel := context.WithTimeout(r.t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(r.t.Context(), patience)
 	defer cancel()
 	for {
 		code, got, _, err := send(method, r.url+path, body)
@@ -142,11 +132,11 @@ func TestThreeServersAreOneDatabase(t *testing.T) {
 	for n, r := range all {
 		item := fmt.Sprintf("/v1/items/item-%d", n)
 		if code, got, head, err := send("PUT", r.url+item, `{"category":"jazz"}`); err != nil || code != 200 || head.Get("Tidal-Leader") != first.url {
-			t.Fatalf("%d %s %v", code, got, err)
+			t.Fatalf("%d %s %v\n%s", code, got, err, r.log)
 		}
 		for _, other := range all {
 			if code, got, _, err := send("GET", other.url+item, "", "Tidal-Read", "latest"); err != nil || code != 200 {
-				t.Errorf("%d %s %v", code, got, err)
+				t.Errorf("%d %s %v\n%s", code, got, err, other.log)
 			}
 		}
 	}
@@ -176,19 +166,19 @@ func TestThreeServersAreOneDatabase(t *testing.T) {
 			t.Errorf("it ended with %v", err)
 		}
 		third.done <- err
-	case <-time.After(30 * time.Second):
+	case <-time.After(patience):
 		t.Errorf("it doesn't end\n%s", third.log)
 	}
 }
 
 // While a place is asked for the server lives, isn't ready, says why, and does nothing.
 func TestAServerThatWaitsForAPlaceSaysSo(t *testing.T) {
-	listen, nobody := freeAddress(t), freeAddress(t)
+	listen, nobody := testport.Free(t), testport.Free(t)
 	dir := prepare(t, nil)
 	log := &lockedBuffer{said: make(chan struct{}, 1)}
 	r := &running{t: t, dir: dir, log: log, url: "http://" + listen, done: make(chan error, 1)}
 	flags := authority(t)("db2")
-	flags["listen"], flags["cluster-listen"], flags["cluster-join"], flags["cluster-join-timeout"] = listen, freeAddress(t), nobody, "2s"
+	flags["listen"], flags["cluster-listen"], flags["cluster-join"], flags["cluster-join-timeout"] = listen, testport.Free(t), nobody, "2s"
 	go func() {
 		r.done <- daemon.Run(t.Context(), daemon.Options{
 			Config: resolve(t, dir, flags), Log: slog.New(slog.NewTextHandler(log, nil)),
@@ -219,7 +209,7 @@ func TestAReplicaNeedsWhatBelongsTogether(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			flags := member(strings.NewReplacer(" ", "-", "'", "").Replace(name))
-			flags["listen"], flags["cluster-listen"], flags["schema"] = freeAddress(t), freeAddress(t), "events"
+			flags["listen"], flags["cluster-listen"], flags["schema"] = testport.Free(t), testport.Free(t), "events"
 			change(flags)
 			err := daemon.Run(t.Context(), daemon.Options{
 				Config: resolve(t, prepare(t, nil), flags), Log: slog.New(slog.DiscardHandler),

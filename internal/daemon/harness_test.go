@@ -84,13 +84,18 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
+// patience is how long is waited for what comes at once, unless the machine stands still.
+const patience = time.Minute
+
 // await waits until the log says something.
 func (r *running) await(text string) {
 	r.t.Helper()
+	limit := time.NewTimer(patience)
+	defer limit.Stop()
 	for !strings.Contains(r.log.String(), text) {
 		select {
 		case <-r.log.said:
-		case <-r.t.Context().Done():
+		case <-limit.C:
 			r.t.Fatalf("the log never says %q:\n%s", text, r.log)
 		}
 	}

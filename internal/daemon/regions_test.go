@@ -3,6 +3,8 @@ package daemon_test
 import (
 	"encoding/json"
 	"testing"
+
+	"github.com/tidaldb/tidal/internal/testport"
 )
 
 // region starts the first server of a further region.
@@ -22,7 +24,7 @@ func TestTwoRegionsAreOneDatabase(t *testing.T) {
 	member := authority(t)
 	const signal = `{"type":"view","item":"jazz-1","user":"ada","key":"k1"}`
 	settings := member("us1")
-	settings["cluster-listen"] = freeAddress(t)
+	settings["cluster-listen"] = testport.Free(t)
 	us := region(t, settings, "us-east", "active", "")
 	us.until("PUT", "/v1/items/jazz-1", `{"category":"jazz"}`, 200, "position")
 	if code, got, _, _ := send("POST", us.url+"/v1/signals", signal, "Tidal-Ack", "geo"); code != 400 {
