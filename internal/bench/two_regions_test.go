@@ -22,16 +22,17 @@ func TestTwoRegionsAgreeAfterAPartition(t *testing.T) {
 }
 
 func TestASignalIsVisibleInTheOtherRegion(t *testing.T) {
-	for _, rtt := range []time.Duration{0, 20 * time.Millisecond} {
+	for rtt, samples := range map[time.Duration]int{0: 30, 200 * time.Millisecond: 9} {
 		r, err := Replicate(t.Context(), ReplicateOptions{
-			Env: Env{Dir: t.TempDir(), Say: io.Discard}, Samples: 30, RoundTrip: rtt, Seed: 1,
+			Env: Env{Dir: t.TempDir(), Say: io.Discard}, Samples: samples, RoundTrip: rtt, Seed: 1,
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Logf("round trip %v: p50 %.0f µs, p99 %.0f µs", rtt, r.P50, r.P99)
-		// The way takes half of the round trip, less what the acknowledgement took after the batch had left.
-		if !r.DigestsEqual || r.InProcess != (rtt == 0) || r.Samples != 30 || r.P50 < 1 || rtt > 0 && r.P50 < 2000 {
+		// The way takes half of the round trip, less what the acknowledgement took after the batch had left, which is long where
+		// the disk is slow.
+		if !r.DigestsEqual || r.InProcess != (rtt == 0) || r.Samples != samples || r.P50 < 1 || rtt > 0 && r.P50 < 2000 {
 			t.Errorf("%+v", r)
 		}
 	}

@@ -3,6 +3,7 @@ package transport_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"strings"
 	"sync"
@@ -54,61 +55,84 @@ func TestACutNetworkIsNoticed(t *testing.T) {
 	}
 }
 
+// patiently is for what fails as well where the machine stands still for longer than something is given: it's tried again with four
+// times as much of everything, and again.
+func patiently(t *testing.T, attempt func(times time.Duration) error) {
+	t.Helper()
+	var err error
+	for times := time.Duration(1); times <= 16; times *= 4 {
+		if err = attempt(times); err == nil {
+			return
+		}
+		t.Logf("with %d times as much time: %v", times, err)
+	}
+	t.Error(err)
+}
+
 // TestAHandlerThatWaitsIsNoCut holds the handler for several times the idle time. The connection stays.
 func TestAHandlerThatWaitsIsNoCut(t *testing.T) {
-	gate := make(chan struct{})
-	d := newDuo(t, func(o *transport.Options) { o.KeepAlive, o.Idle = 20*time.Millisecond, 150*time.Millisecond })
-	d.hold = func([]byte) { <-gate }
-	if err := d.a.Send(2, []byte("x")); err != nil {
-		t.Fatal(err)
-	}
-	began := time.Now()
-	d.Until("several idle times", func() bool { return time.Since(began) > 500*time.Millisecond })
-	if s := d.a.Stats()[0].Urgent; s.Connected.IsZero() || s.Connects != 1 {
-		t.Errorf("while the handler waits: %+v", s)
-	}
-	close(gate)
-	d.Until("the frame", func() bool { return d.got.Load() == 1 })
+	patiently(t, func(times time.Duration) error {
+		gate := make(chan struct{})
+		open := sync.OnceFunc(func() { close(gate) })
+		defer open()
+		d := newDuo(t, func(o *transport.Options) { o.KeepAlive, o.Idle = 20*time.Millisecond, times*150*time.Millisecond })
+		d.hold = func([]byte) { <-gate }
+		if err := d.a.Send(2, []byte("x")); err != nil {
+			return err
+		}
+		began := time.Now()
+		d.Until("several idle times", func() bool { return time.Since(began) > times*500*time.Millisecond })
+		if s := d.a.Stats()[0].Urgent; s.Connected.IsZero() || s.Connects != 1 {
+			return fmt.Errorf("while the handler waits: %+v", s)
+		}
+		open()
+		d.Until("the frame", func() bool { return d.got.Load() == 1 })
+		return nil
+	})
 }
 
 // TestASlowWayIsNoCut sends bulk frames over 4 MiB/s, each of which takes longer than the idle time. Urgent frames aren't
 // held up by them.
 func TestASlowWayIsNoCut(t *testing.T) {
-	d := newDuo(t, func(o *transport.Options) {
-		o.MaxFrame, o.KeepAlive, o.Idle = 4<<20, 20*time.Millisecond, 250*time.Millisecond
+	patiently(t, func(times time.Duration) error {
+		d := newDuo(t, func(o *transport.Options) {
+			o.MaxFrame, o.KeepAlive, o.Idle = 4<<20, 20*time.Millisecond, times*250*time.Millisecond
+		})
+		var urgent atomic.Int64
+		d.hold = func(frame []byte) {
+			if len(frame) == 1 {
+				urgent.Add(1)
+			}
+		}
+		d.proxy("a", "b").SetWeather(faultproxy.Up, faultproxy.Weather{BytesPerSecond: 4 << 20 / int(times)})
+		for range 2 {
+			if err := d.a.SendBulk(2, make([]byte, 2<<20)); err != nil {
+				return err
+			}
+		}
+		sent, lost := int64(0), false
+		slowest := time.Duration(0)
+		d.Until("the bulk frames", func() bool {
+			s := d.a.Stats()[0]
+			if lost = s.Bulk.Connects > 1 || s.Urgent.Connects > 1; lost || d.got.Load()-urgent.Load() == 2 {
+				return true
+			}
+			began := time.Now()
+			if d.a.Send(2, []byte("u")) == nil {
+				sent++
+			}
+			d.Until("an urgent frame", func() bool { return urgent.Load() == sent || d.a.Stats()[0].Urgent.Connects > 1 })
+			slowest = max(slowest, time.Since(began))
+			return false
+		})
+		if lost {
+			return fmt.Errorf("connections were given up: %+v", d.a.Stats()[0])
+		}
+		if slowest > times*400*time.Millisecond { // 500 ms is what one bulk frame takes
+			return fmt.Errorf("an urgent frame took %v beside bulk ones", slowest)
+		}
+		return nil
 	})
-	var urgent atomic.Int64
-	d.hold = func(frame []byte) {
-		if len(frame) == 1 {
-			urgent.Add(1)
-		}
-	}
-	d.proxy("a", "b").SetWeather(faultproxy.Up, faultproxy.Weather{BytesPerSecond: 4 << 20})
-	for range 2 {
-		if err := d.a.SendBulk(2, make([]byte, 2<<20)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	sent := int64(0)
-	slowest := time.Duration(0)
-	d.Until("the bulk frames", func() bool {
-		if d.got.Load()-urgent.Load() == 2 {
-			return true
-		}
-		began := time.Now()
-		if d.a.Send(2, []byte("u")) == nil {
-			sent++
-		}
-		d.Until("an urgent frame", func() bool { return urgent.Load() == sent })
-		slowest = max(slowest, time.Since(began))
-		return false
-	})
-	if s := d.a.Stats()[0]; s.Bulk.Connects != 1 || s.Urgent.Connects != 1 {
-		t.Errorf("connections were given up: %+v", s)
-	}
-	if slowest > 400*time.Millisecond { // 500 ms is what one bulk frame takes
-		t.Errorf("an urgent frame took %v beside bulk ones", slowest)
-	}
 }
 
 // TestWhoComesBackIsDialledAtOnce has long pauses: a peer that connects by itself ends them.
@@ -156,17 +180,17 @@ func TestAWayThatOpensIsTold(t *testing.T) {
 // TestADeadProcessIsReplaced starts a second process of one number while the first one's connection hangs, as after
 // a power failure. It is let in once the first has shown no sign of life.
 func TestADeadProcessIsReplaced(t *testing.T) {
-	d := newDuo(t, func(o *transport.Options) { o.Idle = 20 * time.Second })
+	d := newDuo(t, func(o *transport.Options) { o.Idle = 2 * time.Minute })
 	if err := d.a.Send(2, []byte("x")); err != nil {
 		t.Fatal(err)
 	}
 	d.Until("its frame", func() bool { return d.got.Load() == 1 })
-	d.proxy("a", "b").Cut(faultproxy.Both) // the other end knows nothing of it for 20 s
+	d.proxy("a", "b").Cut(faultproxy.Both) // the other end knows nothing of it for two minutes
 	second := d.Join("second", transporttest.Member{Identity: transporttest.Who(1), Handler: quiet{t}})
 	second.SetPeer(2, d.address["b"])
 	began := time.Now()
 	d.Until("the second one's frame", func() bool { _ = second.Send(2, []byte("y")); return d.got.Load() > 1 })
-	if took := time.Since(began); took > 10*time.Second {
+	if took := time.Since(began); took > time.Minute {
 		t.Errorf("it took %v", took)
 	}
 }

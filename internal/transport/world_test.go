@@ -53,7 +53,7 @@ func (w *world) Join(name string, m transporttest.Member) transport.Transport {
 	o := transport.Options{
 		Listen: listen, Identity: m.Identity, Handler: m.Handler, Admit: m.Admit, Refused: m.Refused, Regions: m.Regions, TLS: w.tls,
 		MaxFrame: w.limits.MaxFrame, QueueFrames: w.limits.QueueFrames, QueueBytes: w.limits.QueueBytes,
-		KeepAlive: 50 * time.Millisecond, Idle: time.Second, BackoffMin: 5 * time.Millisecond, BackoffMax: 40 * time.Millisecond,
+		KeepAlive: 50 * time.Millisecond, Idle: 20 * time.Second, BackoffMin: 5 * time.Millisecond, BackoffMax: 40 * time.Millisecond,
 	}
 	if w.change != nil {
 		w.change(&o)

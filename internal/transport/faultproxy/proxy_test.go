@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidaldb/tidal/internal/testport"
 	"github.com/tidaldb/tidal/internal/testseed"
 	"github.com/tidaldb/tidal/internal/transport/faultproxy"
 	"go.uber.org/goleak"
@@ -221,13 +222,7 @@ func TestResetAndRefuse(t *testing.T) {
 
 func TestNobodyAtTheTargetIsAReset(t *testing.T) {
 	w := start(t)
-	gone, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := gone.Addr().String()
-	gone.Close()
-	w.proxy.SetTarget(address)
+	w.proxy.SetTarget(testport.Free(t))
 	if err := w.broken(); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("nobody at the target: %v", err)
 	}
