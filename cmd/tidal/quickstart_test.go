@@ -78,7 +78,7 @@ func TestTheReadmesQuickstartWorks(t *testing.T) {
 		line = strings.ReplaceAll(line, "curl ", "curl --silent --show-error ")
 		if background, ok := strings.CutSuffix(line, "&"); ok {
 			line = background + " > serve.out & until curl --silent --fail " + address +
-				"/readyz > /dev/null; do kill -0 %% || exit 1; done; cat serve.out"
+				"/readyz > /dev/null && test -s serve.out; do kill -0 %% || exit 1; done; cat serve.out"
 		}
 		fmt.Fprintf(&script, "%s\necho; echo '%s'\n", line, end)
 	}
