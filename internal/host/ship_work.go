@@ -3,6 +3,7 @@ package host
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/tidaldb/tidal/internal/engine"
 	"github.com/tidaldb/tidal/internal/fault"
@@ -10,6 +11,7 @@ import (
 	"github.com/tidaldb/tidal/internal/planted"
 	"github.com/tidaldb/tidal/internal/reconcile"
 	"github.com/tidaldb/tidal/internal/record"
+	"github.com/tidaldb/tidal/internal/replica"
 	"github.com/tidaldb/tidal/internal/ship"
 )
 
@@ -21,7 +23,7 @@ func (b *Base) ShipWork(w ship.Work) ship.WorkResult {
 		return ship.Do(b.Streams(), placeOfRange, w)
 	}
 	r := ship.WorkResult{Work: w}
-	r.Entry, r.Err = b.foldOverlap(&w.Item, w.After)
+	r.Entry, r.Err = b.foldOverlap(&w.Item, w.Before, w.After)
 	return r
 }
 
@@ -33,18 +35,24 @@ func placeOfRange(entry []byte) (o id.Origin, first, last id.Seq, err error) {
 
 // foldOverlap verifies a range, and returns what of it lies behind an event: the events up to there are folded from the own
 // log, and taken out.
-func (b *Base) foldOverlap(it *ship.Item, after id.Seq) ([]byte, error) {
-	c, err := engine.DecodeEntry(it.Data)
+// What comes before it goes with it.
+func (b *Base) foldOverlap(it *ship.Item, before []ship.Item, after id.Seq) ([]byte, error) {
+	c, err := openRange(it)
 	if err != nil {
 		return nil, err
 	}
-	r := &c.Range
-	if r.Origin != it.Origin || r.First != it.First || r.Last != it.Last {
-		return nil, fault.Damaged("", 0, "range %v says of itself that it is %v", it.Origin.At(it.First), *r)
+	if len(before) > 0 {
+		if c, err = b.joinRange(before, c); err != nil {
+			return nil, fmt.Errorf("join what lies before %v: %w", it.Origin.At(it.First), err)
+		}
 	}
+	r := &c.Range
 	switch {
 	case r.First == after+1, planted.OverlapAsIs && r.First <= after && r.Last > after:
-		return it.Data, nil
+		if len(before) == 0 {
+			return it.Data, nil
+		}
+		return c.AppendEntry(nil), nil
 	case r.First > after || r.Last <= after:
 		return nil, fmt.Errorf("range %v doesn't hold what follows %d: %w", *r, after, fault.ErrGap)
 	}
@@ -56,7 +64,64 @@ func (b *Base) foldOverlap(it *ship.Item, after id.Seq) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return rest.AppendEntry(nil), nil
+	entry := rest.AppendEntry(nil)
+	if len(entry) > replica.MaxForeign {
+		return nil, fmt.Errorf("what is left of range %v has %d bytes, an entry at most %d: %w", *r, len(entry), replica.MaxForeign,
+			fault.ErrGone)
+	}
+	return entry, nil
+}
+
+// openRange verifies a range.
+func openRange(it *ship.Item) (*engine.Compacted, error) {
+	c, err := engine.DecodeEntry(it.Data)
+	if err != nil {
+		return nil, err
+	}
+	if r := &c.Range; r.Origin != it.Origin || r.First != it.First || r.Last != it.Last {
+		return nil, fault.Damaged("", 0, "range %v says of itself that it is %v", it.Origin.At(it.First), *r)
+	}
+	return c, nil
+}
+
+// joinRange returns a range together with what adjoins it in front.
+func (b *Base) joinRange(before []ship.Item, c *engine.Compacted) (*engine.Compacted, error) {
+	var all *engine.Compacted
+	join := func(part *engine.Compacted, err error) error {
+		if err == nil && all != nil {
+			part, err = all.Join(part)
+		}
+		all = part
+		return err
+	}
+	for len(before) > 0 {
+		n := slices.IndexFunc(before, func(it ship.Item) bool { return it.Range })
+		if n < 0 {
+			n = len(before)
+		}
+		var err error
+		if n == 0 {
+			n, err = 1, join(openRange(&before[0]))
+		} else {
+			err = join(b.foldItems(before[:n]))
+		}
+		if err != nil {
+			return nil, err
+		}
+		before = before[n:]
+	}
+	return all.Join(c)
+}
+
+// foldItems returns the range of some batches.
+func (b *Base) foldItems(batches []ship.Item) (*engine.Compacted, error) {
+	fold := b.compactor()
+	for i := range batches {
+		if err := fold.Add(batches[i].Data); err != nil {
+			return nil, err
+		}
+	}
+	return fold.Finish()
 }
 
 // foldOwn folds the events of an origin from first to last, which the own log must have: as batches, or as ranges that begin
@@ -122,7 +187,11 @@ func (b *Base) ownRange(o id.Origin, first, last id.Seq) (*engine.Compacted, err
 		return nil, err
 	}
 	c, err := engine.DecodeEntry(entry)
-	if err == nil && (c.Range.First != first || c.Range.Last > last) {
+	switch {
+	case err != nil:
+	case c.Range.First < first:
+		err = &ship.Earlier{Origin: o, First: c.Range.First, Range: c.Range.String()}
+	case c.Range.First != first || c.Range.Last > last:
 		err = fmt.Errorf("the log has %v as range %v alone: %w", o.At(first), c.Range, fault.ErrGone)
 	}
 	return c, err

@@ -151,6 +151,7 @@ type Core struct {
 	tickets uint64
 	relays  map[id.Origin]relay
 	blocked map[id.Origin]int // until which tick
+	apart   map[id.Origin]*apart
 	newsAt  int
 	ahead   id.Seq // what was said of claimed
 	claimed id.Seq // the highest number of the own origin that others have said they have, at any time
@@ -176,7 +177,7 @@ func New(cfg Config) *Core {
 // forget drops what a leader knows of what is under way.
 func (c *Core) forget() {
 	c.expect, c.flying, c.inhand = map[id.Origin]id.Seq{}, map[uint64]*flight{}, map[id.Origin]int{}
-	c.relays, c.blocked = map[id.Origin]relay{}, map[id.Origin]int{}
+	c.relays, c.blocked, c.apart = map[id.Origin]relay{}, map[id.Origin]int{}, map[id.Origin]*apart{}
 	c.ahead = 0
 }
 

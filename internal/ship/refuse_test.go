@@ -16,6 +16,7 @@ type lone struct {
 	out     Output
 	session uint64
 	number  uint64
+	work    []Work
 }
 
 var self, other = Peer{Region: 0, Replica: 1}, Peer{Region: 1, Replica: 1}
@@ -43,6 +44,7 @@ func (x *lone) take() {
 	x.out.Propose = append(x.out.Propose, out.Propose...)
 	x.out.Events = append(x.out.Events, out.Events...)
 	x.out.Ahead = append(x.out.Ahead, out.Ahead...)
+	x.work = append(x.work, out.Work...)
 }
 
 // subscribe waits for the next wish, and accepts it.

@@ -34,6 +34,8 @@ type source struct {
 	turn       int // of the region's replicas
 	movedAt    int // when it was last given up because it doesn't lead, or lacks something
 	moved      bool
+	// unreached leads the region, and didn't answer; it isn't tried again before it's heard of, as long as another one answers.
+	unreached uint64
 }
 
 type state uint8
@@ -75,7 +77,9 @@ func (c *Core) tend() {
 			if s.retryAt > s.since && c.tick >= s.retryAt {
 				c.ask(r)
 			} else if c.tick-s.since > c.cfg.Ticks.Retry {
-				s.turn++
+				if s.turn++; s.peer.Replica == r.leader {
+					s.unreached = r.leader
+				}
 				c.later(r)
 			}
 		case open:
@@ -100,6 +104,12 @@ func (c *Core) watch(r *region, s *source) {
 		s.moved = true
 		c.ask(r)
 	case c.ungiven(r) && c.tick-s.since > 4*t.Silence:
+		c.ask(r)
+	case r.leader != 0 && r.leader != s.peer.Replica && r.leader != s.unreached && r.has(r.leader) &&
+		c.tick-max(s.since, s.movedAt) > t.Silence:
+		// Who leads there has changed. The new leader may know of no other replica of this region than of one that is no more, and
+		// hears so of those that are.
+		s.movedAt = c.tick
 		c.ask(r)
 	case c.tick-s.ackAt >= t.Heartbeat:
 		c.ack(s, true)
@@ -206,7 +216,7 @@ func (c *Core) replica(r *region) uint64 {
 	if len(all) == 0 {
 		return 0
 	}
-	if !s.moved && s.failures%2 == 0 && r.has(r.leader) {
+	if !s.moved && s.failures%2 == 0 && r.leader != s.unreached && r.has(r.leader) {
 		return r.leader
 	}
 	return all[s.turn%len(all)]
@@ -220,6 +230,7 @@ func (c *Core) after() id.VersionVector {
 			after = after.With(o, seq)
 		}
 	}
+	after = c.apartAfter(after)
 	for o, until := range c.blocked {
 		if c.tick < until {
 			after = after.With(o, math.MaxUint64)
@@ -275,6 +286,7 @@ func (c *Core) given(r *region, p *Packet) {
 		return
 	}
 	for _, o := range p.Gone {
+		delete(c.apart, o)
 		r.lacks(o)
 		c.refuse(r, p.From, CauseGone, "it can't give what is missing here of origin "+o.String())
 	}
@@ -293,7 +305,7 @@ func (r *region) lacks(o id.Origin) {
 
 // rather moves to a region's leader, once in a while, if somebody else has answered.
 func (c *Core) rather(r *region, s *source) {
-	if s.moved || r.leader == 0 || r.leader == s.peer.Replica || !r.has(r.leader) {
+	if s.moved || r.leader == 0 || r.leader == s.peer.Replica || r.leader == s.unreached || !r.has(r.leader) {
 		s.moved = false
 		return
 	}

@@ -67,6 +67,9 @@ func (c *Core) Regions(now Now, list []Region) {
 		if r == nil {
 			r = &region{heardAt: c.tick}
 		}
+		if !slices.Equal(r.Replicas, x.Replicas) {
+			r.met = slices.DeleteFunc(r.met, func(n uint64) bool { return slices.Contains(x.Replicas, n) })
+		}
 		r.Region = x
 		table = append(table, r)
 	}
@@ -110,6 +113,9 @@ func (c *Core) heard(r *region, p *Packet) {
 	pulse := &p.Pulse
 	r.heard, r.heardAt = true, c.tick
 	r.meet(p.From.Replica)
+	if s := r.source; s != nil && s.unreached == p.From.Replica {
+		s.unreached = 0
+	}
 	r.wall, r.wallAt = pulse.Wall, c.now.Mono
 	if pulse.Leads {
 		r.leader = p.From.Replica
@@ -155,12 +161,12 @@ func (r *region) meet(n uint64) {
 	}
 }
 
-// replicas are those that can be asked.
+// replicas are those that can be asked. All that the table has may be no more: then one that has spoken helps.
 func (r *region) replicas() []uint64 {
-	if len(r.Replicas) > 0 {
+	if len(r.met) == 0 {
 		return r.Replicas
 	}
-	return r.met
+	return append(slices.Clone(r.Replicas), r.met...)
 }
 
 // has reports whether a replica can be asked.

@@ -16,6 +16,7 @@ import (
 // arrived is an item that waits to be proposed.
 type arrived struct {
 	Item
+	before  []Item // what goes with a range: see apart.go
 	session uint64
 	bytes   int // as the source counts
 	folding bool
@@ -79,13 +80,35 @@ func (c *Core) take(r *region, s *source, items []Item) bool {
 		case it.Last <= c.expected(it.Origin) || c.tick < c.blocked[it.Origin]:
 			s.taken += uint64(len(it.Data)) // it came by another way
 			s.ackDue = true
+			if !c.beside(r, s, it) {
+				return false
+			}
 			continue
 		}
-		s.queue = append(s.queue, &arrived{Item: *it, session: s.session, bytes: len(it.Data)})
+		before := c.apart[it.Origin].with(s, it)
+		delete(c.apart, it.Origin)
+		s.queue = append(s.queue, &arrived{Item: *it, before: before, session: s.session, bytes: len(it.Data)})
 		s.queued += len(it.Data)
 		c.expect[it.Origin] = it.Last
 	}
 	return true
+}
+
+// beside keeps what is here already, if a range can't be taken apart without it, and reports whether the subscription goes on.
+func (c *Core) beside(r *region, s *source, it *Item) bool {
+	x := c.apart[it.Origin]
+	if x == nil {
+		return true
+	}
+	if err := it.check(); err != nil {
+		return c.bad(r, s, CauseDamaged, err.Error())
+	}
+	if x.collect(s, it) {
+		return true
+	}
+	delete(c.apart, it.Origin)
+	r.lacks(it.Origin)
+	return c.bad(r, s, CauseGone, fmt.Sprintf("more than %d MiB of %v would be needed to take its ranges apart", maxApart>>20, it.Origin))
 }
 
 // judge returns what is wrong with an item.
@@ -178,6 +201,7 @@ func (c *Core) hand(r *region, s *source) bool {
 			a.folding = true
 			c.out.Work = append(c.out.Work, Work{
 				Kind: WorkFold, Peer: s.peer, Session: a.session, Origin: a.Origin, After: have, Last: a.Last, Item: a.Item,
+				Before: a.before,
 			})
 		}
 		return false
@@ -204,7 +228,12 @@ func (c *Core) folded(w *WorkResult) {
 	}
 	a := s.queue[0]
 	a.folding = false
+	var earlier *Earlier
 	switch {
+	case errors.As(w.Err, &earlier):
+		c.again(w.Origin)
+		c.apartFrom(earlier)
+		c.later(r)
 	case w.Err != nil:
 		c.again(w.Origin)
 		if errors.Is(w.Err, fault.ErrGone) {
@@ -217,7 +246,7 @@ func (c *Core) folded(w *WorkResult) {
 		}
 		c.later(r)
 	default:
-		a.folded, a.First, a.Data = true, w.After+1, w.Entry
+		a.folded, a.First, a.Data, a.before = true, w.After+1, w.Entry, nil
 	}
 }
 

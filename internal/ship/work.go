@@ -41,8 +41,10 @@ type Work struct {
 	MaxBytes int
 	// Choose asks which way is cheaper, batches or ranges; without it batches are, as long as they are there.
 	Choose bool
-	// Item is the range, for [WorkFold].
-	Item Item
+	// Item is the range, for [WorkFold], and Before what adjoins it in front, batches and ranges in order: a range that begins inside
+	// of one that the own log has can't be taken apart by itself, which is what [Earlier] says.
+	Item   Item
+	Before []Item
 }
 
 // WorkResult is what came of work.

@@ -67,11 +67,10 @@ type globe struct {
 	digests    map[string]digestOf
 	loses      bool // some mishap takes a region's disk back
 	forgets    bool // logs are kept for seconds: who lacks much gets ranges, and nothing is taken back that was written long ago
-	// ranges: one region's log, alone's, and what shipping has in memory, are so small that whoever is away for a second gets
-	// ranges from there. The others keep their logs: two ranges with different ends, neither of which the batches are left of, can't
-	// be taken apart by anybody.
+	// ranges: some regions' logs, and what shipping has in memory, are so small that whoever is away for a second gets ranges from
+	// there. small says whose, a bit each: one region's, two, or all.
 	ranges bool
-	alone  int
+	small  uint64
 	// follows: the last of the first regions takes no writes, unless it is made home.
 	follows bool
 }
@@ -95,7 +94,13 @@ func newGlobe(seed uint64, o ClusterOptions, r *Room) *globe {
 	apart := rand.New(rand.NewPCG(seed, 0x72616e6765))
 	if g.ranges = g.forgets && o.Nodes == 1; g.ranges {
 		c.settings.segment = smallSegment
-		g.alone = apart.IntN(o.Regions)
+		g.small = 1 << apart.IntN(o.Regions)
+		switch apart.IntN(4) {
+		case 0:
+			g.small |= 1 << apart.IntN(o.Regions)
+		case 1:
+			g.small = 1<<maxRegions - 1
+		}
 	}
 	g.follows = !g.forgets && apart.IntN(4) == 0
 	g.books = newBooks(c.ledger)
@@ -197,10 +202,10 @@ func (g *globe) run() {
 }
 
 // keeps sets how long a machine's log is kept: seven days, since an event that counts twice is taken back by what the log says of
-// it; or seconds. Where ranges are wanted one region's is smaller than what is written within a second.
+// it; or seconds. Where ranges are wanted some are smaller than what is written within a second.
 func (g *globe) keeps(k *keeper, place int) {
 	switch {
-	case g.ranges && place == g.alone:
+	case g.isSmall(place):
 		k.retention = retention.Policy{Retention: 3600_000, RetryHorizon: 1, SizeLimit: 4 << 10}
 		k.mean = 300 * milli
 	case g.forgets && !g.ranges:
@@ -209,3 +214,6 @@ func (g *globe) keeps(k *keeper, place int) {
 		k.retention = retention.Policy{}
 	}
 }
+
+// isSmall reports whether a region keeps ranges in the place of a log.
+func (g *globe) isSmall(place int) bool { return g.ranges && g.small>>place&1 == 1 }

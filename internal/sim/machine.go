@@ -112,7 +112,7 @@ func (m *machine) options() host.Options {
 		Ticks: host.Ticks{Election: 12, Heartbeat: 3, Stall: int(2 * second / s.tick)},
 	}
 	if v := m.f.province; v != nil && v.globe.ranges {
-		o.RangesAlone, o.ShipKeep = v.place == v.globe.alone, shortMemory
+		o.RangesAlone, o.ShipKeep = v.globe.isSmall(v.place), shortMemory
 	}
 	return o
 }
