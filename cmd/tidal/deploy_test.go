@@ -152,6 +152,8 @@ func TestTheImageRuns(t *testing.T) {
 			if strings.Contains(rest, "go mod download") {
 				continue // the modules are here
 			}
+			// Paths within the program are nothing to this test, and with them what is compiled already is used.
+			rest = strings.Replace(rest, " -trimpath", "", 1)
 			c := exec.CommandContext(t.Context(), "sh", "-ec", strings.ReplaceAll(rest, "/out", root))
 			c.Dir = filepath.Join("..", "..")
 			if out, err := c.CombinedOutput(); err != nil {
