@@ -192,7 +192,7 @@ func three(t *testing.T) *group {
 func (g *group) write(lane string, number uint64, item string) {
 	g.t.Helper()
 	g.await("a write is taken", func() bool {
-		ctx, cancel := context.WithTimeout(g.t.Context(), 2*time.Second)
+		ctx, cancel := context.WithTimeout(g.t.Context(), patience/3)
 		defer cancel()
 		_, err := write(ctx, g.leader(), lane, number, item, 1)
 		if err != nil && !errors.Is(err, fault.ErrNotLeader) && !errors.Is(err, fault.ErrUnknown) && !errors.Is(err, fault.ErrClosed) {

