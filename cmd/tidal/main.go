@@ -23,19 +23,30 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func main() {
+func main() { os.Exit(process(time.Now)) }
+
+// process executes the command line of this process under a clock, and returns its exit code.
+func process(now func() time.Time) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	// The first Ctrl-C ends the work in an orderly way, the second one at once.
 	context.AfterFunc(ctx, stop)
-	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
+	a := newApp(os.Stdin, os.Stdout, os.Stderr)
+	a.now = now
+	return a.run(ctx, os.Args[1:])
 }
 
 // run executes one command line and returns its exit code. It touches nothing of the process but the streams given,
 // the files named, and, for demo, a child process.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, now: time.Now, self: os.Executable, environ: os.Environ}
+	return newApp(stdin, stdout, stderr).run(ctx, args)
+}
+
+func newApp(stdin io.Reader, stdout, stderr io.Writer) *app {
+	return &app{stdin: stdin, stdout: stdout, stderr: stderr, now: time.Now, self: os.Executable, environ: os.Environ}
+}
+
+func (a *app) run(ctx context.Context, args []string) int {
 	root := a.root()
 	root.SetArgs(args)
 	// A command line that can't be parsed sets no flags, but who asked for JSON gets the refusal as JSON.

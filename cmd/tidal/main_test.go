@@ -20,6 +20,9 @@ const asProgram = "TIDAL_TEST_AS_PROGRAM"
 var update = flag.Bool("update", false, "rewrite the golden files")
 
 func TestMain(m *testing.M) {
+	if file := os.Getenv(clockFile); file != "" {
+		os.Exit(process(clockAhead(file)))
+	}
 	if os.Getenv(asProgram) != "" {
 		main()
 	}

@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -256,6 +257,12 @@ func TestADamagedSegmentIsNamedAndNeverServed(t *testing.T) {
 	if again.Signals != 3 || again.Already != 0 {
 		t.Errorf("%+v", again)
 	}
+	for _, args := range [][]string{{"wal", "dump"}, {"wal", "dump", "--records"}} {
+		o := good(t, append(args, "--dir", dir)...)
+		if !regexp.MustCompile(`(?m)^wal-\S+ +segment 0:0:\d+/1$`).MatchString(o.stdout) {
+			t.Errorf("%v names no segment of the new incarnation:\n%s", args, o.stdout)
+		}
+	}
 	if o := good(t, "wal", "cut", "--dir", dir, "--accept-loss"); !strings.Contains(o.stdout, "nothing was cut") {
 		t.Errorf("%s", o.stdout)
 	}
@@ -320,7 +327,7 @@ func TestDumpShowsEveryRecord(t *testing.T) {
 		t.Errorf("%d records:\n%s", v.Records, dump)
 	}
 	records := good(t, "wal", "dump", "--dir", dir, "--records").stdout
-	for _, says := range []string{"ada", "bob", "origin=0:0", "batch"} {
+	for _, says := range []string{"ada", "bob", "origin=0:0", "batch", "segment 0:0:1\n"} {
 		if !strings.Contains(records, says) {
 			t.Errorf("the dump doesn't say %q:\n%s", says, records)
 		}

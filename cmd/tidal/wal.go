@@ -12,6 +12,7 @@ import (
 	"github.com/tidaldb/tidal"
 	"github.com/tidaldb/tidal/internal/engine"
 	"github.com/tidaldb/tidal/internal/host"
+	"github.com/tidaldb/tidal/internal/id"
 	"github.com/tidaldb/tidal/internal/record"
 	"github.com/tidaldb/tidal/internal/vfs"
 	"github.com/tidaldb/tidal/internal/wal"
@@ -135,9 +136,9 @@ func (a *app) dumpLog(dir string, records bool) error {
 	out := bufio.NewWriter(a.stdout)
 	var err error
 	if records {
-		err = dumpRecords(dir, out)
+		err = dumpRecords(dir, incarnations(dir), out)
 	} else {
-		err = wal.Dump(vfs.Default, logPath(dir), out)
+		err = wal.Dump(vfs.Default, logPath(dir), incarnations(dir), out)
 	}
 	if err = errors.Join(err, out.Flush()); err != nil {
 		return fmt.Errorf("dump the log: %w", err)
@@ -146,8 +147,16 @@ func (a *app) dumpLog(dir string, records bool) error {
 }
 
 // dumpRecords prints the log's records with the contents of batches below them.
-func dumpRecords(dir string, out io.Writer) error {
+func dumpRecords(dir string, of func(file string) id.Incarnation, out io.Writer) error {
+	file := ""
 	return wal.Scan(vfs.Default, logPath(dir), func(r wal.Record) error {
+		if r.File != file {
+			file = r.File
+			r.Segment.Origin.Incarnation = of(file)
+			if _, err := fmt.Fprintf(out, "%s segment %v\n", file, r.Segment); err != nil {
+				return err
+			}
+		}
 		_, err := fmt.Fprintf(out, "%s:%d %v term=%d index=%d length=%d\n", r.File, r.Offset, r.Kind, r.Term, r.Index,
 			r.Length)
 		if err != nil || r.Kind != wal.KindBatch {
@@ -158,6 +167,43 @@ func dumpRecords(dir string, out io.Writer) error {
 		}
 		return inBatch(dir, r, record.Dump(out, append([]byte(nil), r.Data...)))
 	})
+}
+
+// incarnations says under which incarnation the own entries in a file of the log were stamped: the latest, if several are in there.
+// A file without any has that of the one before, or else of what comes first, or else the directory's.
+func incarnations(dir string) func(file string) id.Incarnation {
+	of, file := map[string]id.Incarnation{}, ""
+	var last id.Incarnation
+	var earlier []string // files in front of the first one with an entry of its own
+	// What can't be read says the dump itself.
+	_ = wal.Scan(vfs.Default, logPath(dir), func(r wal.Record) error {
+		if r.File != file {
+			file = r.File
+			of[file] = last
+			if earlier != nil || len(of) == 1 {
+				earlier = append(earlier, file)
+			}
+		}
+		if r.Kind != wal.KindBatch || engine.IsRange(r.Data) {
+			return nil
+		}
+		b, err := record.Open(r.Data)
+		if o := b.Origin(); err == nil && o.Region == r.Segment.Origin.Region && o.Shard == r.Segment.Origin.Shard {
+			last = max(last, o.Incarnation)
+			of[file] = last
+			for _, name := range earlier {
+				of[name] = last
+			}
+			earlier = nil
+		}
+		return nil
+	})
+	if o, err := host.OriginOf(vfs.Default, dir); err == nil {
+		for _, name := range earlier {
+			of[name] = o.Incarnation
+		}
+	}
+	return func(file string) id.Incarnation { return of[file] }
 }
 
 // inBatch names file and offset for damage inside a batch, which knows only its own bytes.

@@ -40,7 +40,7 @@ type Options struct {
 	// for never.
 	Notify   *notify.Notifier
 	Watchdog time.Duration
-	// Now is the clock of keys; nil is time.Now. Random is what keys are drawn from; nil is the operating system.
+	// Now is the clock of the database and of keys; nil is time.Now. Random is what keys are drawn from; nil is the operating system.
 	Now    func() time.Time
 	Random io.Reader
 	// After is how the delay before draining passes; nil is time.After.

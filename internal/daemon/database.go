@@ -20,7 +20,7 @@ func (d *daemon) diskFree() (uint64, error) {
 }
 
 // databaseOf says what the settings want of the database: what it may have to be extended to, and how it is tuned.
-func databaseOf(c *config.Config) (*schema.Schema, *tidal.Options, error) {
+func (d *daemon) databaseOf(c *config.Config) (*schema.Schema, *tidal.Options, error) {
 	if c.DataDir == "" {
 		return nil, nil, fault.Refuse("data-dir", "is empty; name the directory of the database")
 	}
@@ -32,7 +32,7 @@ func databaseOf(c *config.Config) (*schema.Schema, *tidal.Options, error) {
 		}
 	}
 	return s, &tidal.Options{
-		MaxWaiting: c.MaxWaiting, UserMemory: c.UserMemory, Retention: c.Retention, LogLimit: c.LogLimit,
+		Now: d.o.Now, MaxWaiting: c.MaxWaiting, UserMemory: c.UserMemory, Retention: c.Retention, LogLimit: c.LogLimit,
 		CheckpointBytes: c.CheckpointBytes, CheckpointLag: c.CheckpointLag,
 		Exports: tidal.ExportLimits{AlarmBytes: c.ExportAlarm, MaxBytes: c.ExportLimit, StaleAfter: c.ExportStale},
 		Degrade: tidal.Degrade{
@@ -43,7 +43,7 @@ func databaseOf(c *config.Config) (*schema.Schema, *tidal.Options, error) {
 
 // openAlone opens the directory that the settings name, as they say, and listens.
 func (d *daemon) openAlone(c *config.Config) error {
-	s, opts, err := databaseOf(c)
+	s, opts, err := d.databaseOf(c)
 	if err != nil {
 		return err
 	}

@@ -58,7 +58,7 @@ func (d *daemon) openGroup(c *config.Config) error {
 	if err != nil {
 		return err
 	}
-	s, opts, err := databaseOf(c)
+	s, opts, err := d.databaseOf(c)
 	if err != nil {
 		return err
 	}

@@ -53,7 +53,7 @@ type Fleet struct {
 
 	o    Options
 	http *http.Client
-	late bool // a region that was added later: its log begins behind a copy
+	late bool // a region whose log doesn't tell of all events: it began with a copy, or has got ranges
 }
 
 // Start starts the servers, the first one as founder and the others to join it, and returns once all are ready.

@@ -70,21 +70,32 @@ func (b *Base) compactSpan(s *retention.Segment, x retention.Span, regions []id.
 	if visible := b.streams.limit(x.Origin); x.Last > visible {
 		return false, fmt.Errorf("compact %v to %d: %d is visible: %w", x.Origin.At(from), x.Last, visible, fault.ErrNotFound)
 	}
-	p := piecing{base: b, origin: x.Origin, from: from, last: x.Last, newest: s.Newest}
+	p := piecing{base: b, origin: x.Origin, from: from, last: x.Last, newest: s.Newest, verbatim: b.anywhere(s, regions)}
 	for _, v := range regions { // a range that ends where a region stands needs no subtraction there
 		p.stops = append(p.stops, v.Get(x.Origin))
 	}
 	return true, p.make()
 }
 
+// anywhere reports whether a region may come to stand amidst what a file of the log holds, without the batches in front of that: one
+// that wasn't heard of since this replica was started, or one that's restored from a backup. It could be given no range, but only
+// batches. A backup that is older than the retention lacks what nobody keeps.
+func (b *Base) anywhere(s *retention.Segment, regions []id.VersionVector) bool {
+	unknown := func(v id.VersionVector) bool { return v.Len() == 0 }
+	return !b.opts.RangesAlone && (b.opts.Retention.Young(s.Newest, b.opts.Now().UnixMilli()) || slices.ContainsFunc(regions, unknown))
+}
+
 // piecing makes one piece.
 type piecing struct {
-	base    *Base
-	origin  id.Origin
-	from    id.Seq // the first event
-	last    id.Seq // of the file
-	newest  int64
-	stops   []id.Seq
+	base   *Base
+	origin id.Origin
+	from   id.Seq // the first event
+	last   id.Seq // of the file
+	newest int64
+	stops  []id.Seq
+	// verbatim says that it has to hold batches.
+	verbatim bool
+
 	batches [][]byte
 	ends    []id.Seq // of the batches
 	bytes   int
@@ -151,6 +162,9 @@ func (p *piecing) gather() error {
 
 // fold makes a range of as many of the batches as one may have. It returns none if batches are better, or can't be folded.
 func (p *piecing) fold() (n int, entry []byte, err error) {
+	if p.verbatim {
+		return len(p.batches), nil, nil
+	}
 	f := folding{c: p.base.compactor(), maxBytes: rangeBytes}
 	for n < len(p.batches) && !f.full {
 		if folded := f.add(p.batches[n]) == nil; !folded {

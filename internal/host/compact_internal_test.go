@@ -14,6 +14,7 @@ import (
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/id"
 	"github.com/tidaldb/tidal/internal/record"
+	"github.com/tidaldb/tidal/internal/remnant"
 	"github.com/tidaldb/tidal/internal/retention"
 	"github.com/tidaldb/tidal/internal/testseed"
 	"github.com/tidaldb/tidal/internal/vfs"
@@ -30,9 +31,15 @@ type crowded struct {
 
 func crowd(t *testing.T, fsys vfs.FS, rangesAlone bool) *crowded {
 	t.Helper()
+	return crowdIn(t, fsys, rangesAlone, 4<<10)
+}
+
+// crowdIn is crowd with files of a size.
+func crowdIn(t *testing.T, fsys vfs.FS, rangesAlone bool, file int64) *crowded {
+	t.Helper()
 	c := &crowded{
 		logOf: &logOf{t: t, opts: Options{
-			FS: fsys, Dir: "db", SegmentBytes: 4 << 10, RangeBytes: -1, RangesAlone: rangesAlone,
+			FS: fsys, Dir: "db", SegmentBytes: file, RangeBytes: -1, RangesAlone: rangesAlone,
 			Now:       func() time.Time { return time.UnixMilli(1_700_000_900_000) },
 			Retention: retention.Policy{Retention: 1000, RetryHorizon: 1000, SizeLimit: 12 << 10},
 		}},
@@ -242,6 +249,49 @@ func TestARegionNobodyHeardOfLacksEverything(t *testing.T) {
 	c.catchUp(t, e, nil)
 	if e.Digest() != c.Engine.Digest() {
 		t.Error("a region that begins with nothing gets another state")
+	}
+}
+
+// TestRangesAreForWhoseEveryPlaceIsKnown: what is younger than the retention is asked for again by who is restored from a backup, and
+// of a region that wasn't heard of nobody knows where it stands. Both are given batches, from anywhere on; others a range.
+func TestRangesAreForWhoseEveryPlaceIsKnown(t *testing.T) {
+	for name, x := range map[string]struct{ young, silent, ranges bool }{
+		"old and known": {ranges: true}, "young": {young: true}, "not heard of": {silent: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := crowdIn(t, pebblevfs.NewMem(), false, 32<<10) // in short ones ranges don't pay
+			defer c.close()
+			said := []Reported{{3, c.Engine.Vector()}, {7, c.somewhere(rand.New(rand.NewPCG(testseed.Of(t), 1)), 3)}}
+			if x.silent {
+				said = said[:1]
+			}
+			c.RegionsReport(said)
+			if x.young {
+				c.Base.opts.Retention.Retention = 1 << 50
+			}
+			c.let(t)
+			pieces, ranges := 0, 0
+			for _, p := range c.Streams().pieces {
+				if p.Origin == c.own.origin {
+					pieces++
+					if p.Form == remnant.Range {
+						ranges++
+					}
+				}
+			}
+			if pieces == 0 || (ranges > 0) != x.ranges {
+				t.Fatalf("of %d pieces %d are ranges", pieces, ranges)
+			}
+			last := c.Engine.Vector().Get(c.own.origin)
+			for _, end := range c.ends[c.own.origin] {
+				if x.ranges || end == last {
+					break
+				}
+				if _, err := c.Streams().Read(c.own.origin, end, 1000); err != nil {
+					t.Fatalf("who holds %d is given no batches: %v", end, err)
+				}
+			}
+		})
 	}
 }
 

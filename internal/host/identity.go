@@ -82,6 +82,13 @@ func (i identity) store() (store.Identity, error) {
 	return store.Identity{Cluster: who.Cluster, Tenant: who.Tenant, Region: who.Region, Shard: who.Shard}, err
 }
 
+// OriginOf returns what the group of a directory stamps from its next open on. fault.ErrNotFound means that there is no database
+// in it.
+func OriginOf(fsys vfs.FS, dir string) (id.Origin, error) {
+	who, err := readIdentity(fsys, dir)
+	return who.origin(), err
+}
+
 // readIdentity reads the identity of a directory. fault.ErrNotFound means that there is no database in it.
 func readIdentity(fsys vfs.FS, dir string) (identity, error) {
 	path := fsys.PathJoin(dir, identityName)

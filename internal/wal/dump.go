@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/tidaldb/tidal/internal/fault"
+	"github.com/tidaldb/tidal/internal/id"
 	"github.com/tidaldb/tidal/internal/vfs"
 )
 
@@ -17,6 +18,8 @@ type Record struct {
 	File   string
 	Offset int64
 	Length int
+	// Segment is what the file is called elsewhere. A log doesn't know incarnations: that is 0.
+	Segment id.Segment
 	// Kind, Term and Index are the header's. A hard state has its commit as index.
 	Kind        Kind
 	Term, Index uint64
@@ -32,7 +35,7 @@ func Scan(fsys vfs.FS, dir string, visit func(Record) error) error {
 	_, err := load(fsys, dir, nil, func(s *segment, r record, offset int64) {
 		if stop == nil {
 			stop = visit(Record{
-				File: s.name, Offset: offset, Length: len(r.data),
+				File: s.name, Offset: offset, Length: len(r.data), Segment: s.header.id(),
 				Kind: r.kind, Term: r.term, Index: r.index, Data: r.data,
 			})
 		}
@@ -82,15 +85,16 @@ func Verify(fsys vfs.FS, dir string) (Report, error) {
 	return r, err
 }
 
-// Dump writes one line for each record of the log in dir, and one for how the log ends. What it returns is what
-// [Scan] returns; damage is also the last line.
-func Dump(fsys vfs.FS, dir string, w io.Writer) error {
+// Dump writes one line for each file of the log in dir, one for each record, and one for how the log ends. What it returns is
+// what [Scan] returns; damage is also the last line. A file's line has the segment's id, if incarnation says by the file's name
+// under which one its own entries were stamped; nil leaves the ids out.
+func Dump(fsys vfs.FS, dir string, incarnation func(file string) id.Incarnation, w io.Writer) error {
 	out := bufio.NewWriter(w)
 	file := ""
 	ld, err := load(fsys, dir, nil, func(s *segment, r record, offset int64) {
 		if s.name != file {
 			file = s.name
-			fmt.Fprintf(out, "%s\n", file)
+			fmt.Fprintln(out, fileLine(s, incarnation))
 		}
 		fmt.Fprintf(out, "%10d  %-13v  term %d  index %d  length %d  crc ok%s\n",
 			offset, r.kind, r.term, r.index, len(r.data), details(s, r))
@@ -111,6 +115,16 @@ func Dump(fsys vfs.FS, dir string, w io.Writer) error {
 		err = fmt.Errorf("write dump: %w", ferr)
 	}
 	return err
+}
+
+// fileLine begins what is said of a file.
+func fileLine(s *segment, incarnation func(file string) id.Incarnation) string {
+	if incarnation == nil {
+		return s.name
+	}
+	named := s.header.id()
+	named.Origin.Incarnation = incarnation(s.name)
+	return fmt.Sprintf("%s  segment %v", s.name, named)
 }
 
 // details is what a record says beside its header's fields.

@@ -97,7 +97,7 @@ func FuzzOverwrite(f *testing.F) {
 		copy(data[int(at)%len(data):], b)
 		changed[name] = data
 		mem := newDisk("wal", changed)
-		if err := Dump(mem, "wal", io.Discard); err != nil && !errors.Is(err, fault.ErrCorrupt) {
+		if err := Dump(mem, "wal", nil, io.Discard); err != nil && !errors.Is(err, fault.ErrCorrupt) {
 			t.Fatalf("dump: %v", err)
 		}
 		log, _, err := Open(Options{FS: mem, Dir: "wal", Identity: testIdentity, SegmentBytes: 512})

@@ -54,7 +54,7 @@ func TestFilesOfEveryVersionAreRead(t *testing.T) {
 		t.Errorf("golden files hold %v, %v; want %v", got, err, want)
 	}
 	var dump bytes.Buffer
-	if err := Dump(mem, "wal", &dump); err != nil {
+	if err := Dump(mem, "wal", nil, &dump); err != nil {
 		t.Fatal(err)
 	}
 	if *update {

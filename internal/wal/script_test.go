@@ -77,7 +77,7 @@ func (s *script) command(d *datadriven.TestData) (string, error) {
 		return s.files(), nil
 	case "dump":
 		var b strings.Builder
-		_ = Dump(s.mem, "wal", &b) // its error is its last line
+		_ = Dump(s.mem, "wal", nil, &b) // its error is its last line
 		return b.String(), nil
 	case "entries":
 		return s.entries()

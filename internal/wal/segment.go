@@ -49,6 +49,11 @@ type segmentHeader struct {
 	hardState HardState
 }
 
+// id is what the segment is called elsewhere, but for the incarnation.
+func (h *segmentHeader) id() id.Segment {
+	return id.Segment{Origin: id.Origin{Region: h.identity.Region, Shard: h.identity.Shard}, Seqno: h.first}
+}
+
 // headerFixed is the payload before the tenant's bytes: version, region, shard, replica, cluster, previous first
 // index, previous length, hard state, length of the tenant.
 const headerFixed = 4 + 2 + 2 + 8 + 16 + 8 + 8 + 24 + 2
