@@ -62,9 +62,15 @@ func (e *Engine) Apply(data []byte) (Result, error) {
 	if err != nil {
 		return Result{}, fmt.Errorf("open batch: %w", err)
 	}
+	return e.ApplyBatch(&b)
+}
+
+// ApplyBatch is [Engine.Apply] for a batch that is open already: who has compared its checksum needn't do so again.
+func (e *Engine) ApplyBatch(b *record.Batch) (Result, error) {
 	h := b.Header
-	origin := b.Origin()
+	origin, data := b.Origin(), b.Data()
 	res := Result{Origin: origin, First: h.First, Last: h.Last}
+	var err error
 	if res.Outcome, err = e.place(origin, &h); err != nil {
 		return res, err
 	}
@@ -80,7 +86,7 @@ func (e *Engine) Apply(data []byte) (Result, error) {
 		return res, nil
 	}
 	e.note(origin, &h)
-	ready, err := e.ready(origin, &b)
+	ready, err := e.ready(origin, b)
 	if err != nil {
 		return res, fmt.Errorf("apply batch %v: %w", origin.At(h.First), err)
 	}
@@ -89,7 +95,7 @@ func (e *Engine) Apply(data []byte) (Result, error) {
 		e.park(origin, data, &h)
 		return res, nil
 	}
-	if res.Highest, err = e.applyBatch(origin, &b); err != nil {
+	if res.Highest, err = e.applyBatch(origin, b); err != nil {
 		return res, fmt.Errorf("apply batch %v: %w", origin.At(h.First), err)
 	}
 	return res, nil

@@ -66,6 +66,11 @@ func (e *Engine) Offer(data []byte) (Outcome, error) {
 	if err != nil {
 		return 0, fmt.Errorf("open batch: %w", err)
 	}
+	return e.OfferBatch(&b)
+}
+
+// OfferBatch is [Engine.Offer] for a batch that is open already.
+func (e *Engine) OfferBatch(b *record.Batch) (Outcome, error) {
 	origin := b.Origin()
 	outcome, err := e.place(origin, &b.Header)
 	if origin == e.cfg.Origin && err == nil && outcome != Duplicate {
@@ -75,7 +80,7 @@ func (e *Engine) Offer(data []byte) (Outcome, error) {
 	if outcome != Applied || err != nil {
 		return outcome, err
 	}
-	if ready, err := e.ready(origin, &b); err != nil || !ready {
+	if ready, err := e.ready(origin, b); err != nil || !ready {
 		return Parked, err
 	}
 	return Applied, nil

@@ -26,6 +26,9 @@ func (e *Engine) ready(origin id.Origin, b *record.Batch) (bool, error) {
 	case b.Ext.Level > record.Level || !known:
 		return false, nil
 	}
+	if b.Ordinary(record.KindFormatLevel, record.KindCompensate, record.KindDuplicate) {
+		return true, nil // these alone name what may not be here
+	}
 	for rec, err := range b.Records() {
 		switch {
 		case errors.Is(err, fault.ErrFormatTooNew):

@@ -4,7 +4,9 @@ import (
 	"fmt"
 
 	"github.com/tidaldb/tidal/internal/consensus"
+	"github.com/tidaldb/tidal/internal/engine"
 	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/record"
 	"github.com/tidaldb/tidal/internal/replica"
 	"github.com/tidaldb/tidal/internal/ship"
 )
@@ -249,7 +251,7 @@ func (s *Stepper) Recalled(list []replica.Original) { s.Core.Originals(s.edge.No
 // apply applies entries while no reader looks.
 func (s *Stepper) apply(a *consensus.Apply) error {
 	began := s.edge.Now().Mono
-	if err := s.base.apply(a.Entries); err != nil {
+	if err := s.base.apply(a.Entries, s.Core.Opened); err != nil {
 		return err
 	}
 	now := s.edge.Now()
@@ -266,24 +268,33 @@ func (s *Stepper) Flush(now replica.Now) error {
 	return s.Core.Flush(now)
 }
 
-func (b *Base) apply(entries []consensus.Entry) error {
+// apply applies entries. opened knows which of them hold batches that are open already.
+func (b *Base) apply(entries []consensus.Entry, opened func(*consensus.Entry) (*record.Batch, bool)) error {
 	defer b.arrivals.ring() // behind the lock
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, e := range entries {
+	for i := range entries {
+		e := &entries[i]
 		if e.Kind == consensus.Batch {
-			res, err := b.Engine.ApplyEntry(e.Data)
+			res, err := b.applyBatch(e, opened)
 			if err != nil {
 				return fmt.Errorf("apply entry %d: %w", e.Index, err)
 			}
 			b.noteShipped(&res, e.Data)
 		}
-		if err := b.now(e); err != nil {
+		if err := b.now(*e); err != nil {
 			return fmt.Errorf("apply entry %d: %w", e.Index, err)
 		}
 	}
 	b.streams.shown(b.Engine.Vector())
 	return nil
+}
+
+func (b *Base) applyBatch(e *consensus.Entry, opened func(*consensus.Entry) (*record.Batch, bool)) (engine.Result, error) {
+	if batch, ok := opened(e); ok {
+		return b.Engine.ApplyBatch(batch)
+	}
+	return b.Engine.ApplyEntry(e.Data)
 }
 
 // Persisted takes back a group of appends in the order in which they were handed out. Their failure is the answer.

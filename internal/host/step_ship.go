@@ -156,7 +156,7 @@ func (s *Stepper) proposeForeign(now replica.Now, list []ship.Proposal) {
 	s.base.mu.RLock()
 	defer s.base.mu.RUnlock()
 	for _, p := range list {
-		s.Core.ProposeForeign(now, &replica.Foreign{Ticket: p.Ticket, Data: p.Data})
+		s.Core.ProposeForeign(now, &replica.Foreign{Ticket: p.Ticket, Data: p.Data, Batch: p.Batch})
 	}
 }
 

@@ -139,6 +139,9 @@ func (l *logOf) append(keep int, data ...[]byte) {
 	}
 }
 
+// notOpened knows no batch.
+func notOpened(*consensus.Entry) (*record.Batch, bool) { return nil, false }
+
 // commit applies the first pending entries.
 func (l *logOf) commit(n int) {
 	l.t.Helper()
@@ -147,7 +150,7 @@ func (l *logOf) commit(n int) {
 		return
 	}
 	last := entries[n-1]
-	err := errors.Join(l.Log.Append(nil, &wal.HardState{Term: l.term, Commit: last.Index}), l.Log.Sync(), l.apply(entries))
+	err := errors.Join(l.Log.Append(nil, &wal.HardState{Term: l.term, Commit: last.Index}), l.Log.Sync(), l.apply(entries, notOpened))
 	if err != nil {
 		l.t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 
 	"github.com/zeebo/blake3"
 
@@ -40,11 +41,16 @@ func Open(data []byte) (Batch, error) {
 		return Batch{}, err
 	}
 	if len(data) != h.Size() {
-		return Batch{}, fault.Damaged("", HeaderSize, "batch has %d bytes, its header says %d", len(data), h.Size())
+		return Batch{}, wrongSize(data, &h)
 	}
 	if !sound(data, &h) {
 		return Batch{}, fault.Damaged("", 56, "batch has a wrong checksum")
 	}
+	return opened(data, h)
+}
+
+// opened reads the extension of a batch of that header.
+func opened(data []byte, h Header) (Batch, error) {
 	c := cursor{b: data, off: HeaderSize}
 	ext, err := decodeExtension(&c)
 	if err != nil {
@@ -106,6 +112,24 @@ func (b *Batch) Records() iter.Seq2[Record, error] {
 			yield(Record{}, s.err)
 		}
 	}
+}
+
+// Ordinary reports whether the batch has no record but of kinds that this program knows and that aren't among some others. It looks
+// at the kinds alone, which is far less than reading the records; of a batch that can't be read it may say anything.
+func (b *Batch) Ordinary(others ...Kind) bool {
+	c := cursor{b: b.data, off: b.records}
+	for range b.Header.Count {
+		n := c.uvarint()
+		if n == 0 || n > uint64(c.left()) {
+			return false
+		}
+		kind := Kind(c.b[c.off])
+		if !kind.Known() || slices.Contains(others, kind) {
+			return false
+		}
+		c.off += int(n)
+	}
+	return true
 }
 
 // Verify reads the whole batch, bodies included, and returns the first error: after it, no decoder fails on a record

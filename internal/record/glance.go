@@ -5,6 +5,23 @@ import (
 	"github.com/tidaldb/tidal/internal/id"
 )
 
+// OpenOwn is [Open] without a look at the checksum. It is for bytes that this process has made itself, or has opened before, and holds
+// since.
+func OpenOwn(data []byte) (Batch, error) {
+	h, err := DecodeHeader(data)
+	if err != nil {
+		return Batch{}, err
+	}
+	if len(data) != h.Size() {
+		return Batch{}, wrongSize(data, &h)
+	}
+	return opened(data, h)
+}
+
+func wrongSize(data []byte, h *Header) error {
+	return fault.Damaged("", HeaderSize, "batch has %d bytes, its header says %d", len(data), h.Size())
+}
+
 // Glance reads who stamped a batch, and its header, without looking at anything else: neither is the checksum compared nor
 // are the producers read. It is for bytes that are known to be sound, such as those of an entry whose record in the log was
 // checked; [Open] is for all others.
@@ -14,7 +31,7 @@ func Glance(data []byte) (id.Origin, Header, error) {
 		return id.Origin{}, Header{}, err
 	}
 	if len(data) != h.Size() {
-		return id.Origin{}, Header{}, fault.Damaged("", HeaderSize, "batch has %d bytes, its header says %d", len(data), h.Size())
+		return id.Origin{}, Header{}, wrongSize(data, &h)
 	}
 	c := cursor{b: data, off: HeaderSize}
 	c.uvarint() // the extension's length

@@ -179,6 +179,7 @@ type waiting struct {
 type proposal struct {
 	entryName
 	ref      lifecycle.Ref
+	data     []byte
 	requests []*waiting
 	durable  int64 // when it was on this replica's disk
 }

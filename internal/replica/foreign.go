@@ -8,6 +8,7 @@ import (
 	"github.com/tidaldb/tidal/internal/engine"
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/record"
 )
 
 // What a leader does for other regions' events: it proposes their batches to its own group, byte for byte, so that all
@@ -31,6 +32,9 @@ type Foreign struct {
 	Ticket uint64
 	// Data must never change again.
 	Data []byte
+	// Batch is Data as it was opened, if it's a batch that was verified to its end ([record.Batch.Verify]), or is of a newer program. nil
+	// has the core do so.
+	Batch *record.Batch
 }
 
 // ForeignReply ends a [Foreign]: every one gets exactly one.
@@ -85,7 +89,7 @@ func (c *Core) ProposeForeign(now Now, f *Foreign) {
 		return
 	}
 	var err error
-	in.result, err = c.offered(f.Data)
+	in.result, err = c.offered(f)
 	if o := in.result.Outcome; err != nil || o != engine.Applied && o != engine.Parked {
 		c.endForeign(in, err)
 		return

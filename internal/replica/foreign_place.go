@@ -13,8 +13,8 @@ import (
 
 // offered says what would become of an entry of another origin behind everything that is under way: Applied or Parked if it
 // may be proposed. Whatever would stop a replica that applies it is an error here, before it is in anybody's log.
-func (c *Core) offered(data []byte) (engine.Result, error) {
-	r, err := locate(data)
+func (c *Core) offered(f *Foreign) (engine.Result, error) {
+	r, err := f.locate()
 	if err != nil {
 		return r, err
 	}
@@ -23,47 +23,63 @@ func (c *Core) offered(data []byte) (engine.Result, error) {
 		return r, c.behind
 	}
 	if end := c.foreign.ends[r.Origin]; end != 0 {
-		r.Outcome, err = c.behindFlight(&r, end, data)
+		r.Outcome, err = c.behindFlight(&r, end, f)
 	} else {
-		r.Outcome, err = c.engine.Offer(data)
+		r.Outcome, err = f.offer(c.engine)
 	}
 	return r, err
 }
 
 // locate says where an entry belongs, and refuses what can't be read to its end. A kind of records that this program doesn't
-// know makes its origin wait, with all replicas of the group; it is no damage.
-func locate(data []byte) (engine.Result, error) {
-	if engine.IsRange(data) {
-		x, err := engine.DecodeEntry(data)
+// know makes its origin wait, with all replicas of the group; it is no damage. A batch is open behind it.
+func (f *Foreign) locate() (engine.Result, error) {
+	if engine.IsRange(f.Data) {
+		x, err := engine.DecodeEntry(f.Data)
 		if err != nil {
 			return engine.Result{}, fmt.Errorf("open range: %w", err)
 		}
 		return engine.Result{Origin: x.Range.Origin, First: x.Range.First, Last: x.Range.Last}, nil
 	}
-	b, err := record.Open(data)
+	if f.Batch != nil {
+		return placeOf(f.Batch), nil
+	}
+	b, err := record.Open(f.Data)
 	if err != nil {
 		return engine.Result{}, fmt.Errorf("open batch: %w", err)
 	}
-	r := engine.Result{Origin: b.Origin(), First: b.Header.First, Last: b.Header.Last}
+	r := placeOf(&b)
 	if err := b.Verify(); err != nil && !errors.Is(err, fault.ErrFormatTooNew) {
 		return r, fmt.Errorf("batch %v: %w", r.Origin.At(r.First), err)
 	}
+	f.Batch = &b
 	return r, nil
 }
 
+func placeOf(b *record.Batch) engine.Result {
+	return engine.Result{Origin: b.Origin(), First: b.Header.First, Last: b.Header.Last}
+}
+
+// offer says what an engine would do with it; it was located.
+func (f *Foreign) offer(e *engine.Engine) (engine.Outcome, error) {
+	if f.Batch != nil {
+		return e.OfferBatch(f.Batch)
+	}
+	return e.Offer(f.Data)
+}
+
 // behindFlight holds an entry against what is under way of its origin, up to number end.
-func (c *Core) behindFlight(r *engine.Result, end id.Seq, data []byte) (engine.Outcome, error) {
+func (c *Core) behindFlight(r *engine.Result, end id.Seq, f *Foreign) (engine.Outcome, error) {
 	switch {
 	case r.First > end+1 && !planted.SkipGap:
 		return engine.Gap, nil
 	case r.Last <= end:
 		if r.Last > c.engine.Received(r.Origin) {
-			return engine.Duplicate, c.foreign.sameInFlight(r, data)
+			return engine.Duplicate, c.foreign.sameInFlight(r, f.Data)
 		}
-		return c.engine.Offer(data)
+		return f.offer(c.engine)
 	case r.First > end:
 		return engine.Applied, nil
-	case engine.IsRange(data):
+	case engine.IsRange(f.Data):
 		return 0, fmt.Errorf("range %v…%d begins before %d, the end of what is under way: %w", r.Origin.At(r.First), r.Last,
 			end, fault.ErrOverlap)
 	}

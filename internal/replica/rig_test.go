@@ -3,6 +3,7 @@ package replica_test
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 
 	"github.com/tidaldb/tidal/internal/consensus"
@@ -296,8 +297,21 @@ func (r *rig) applyEntry(e consensus.Entry) error {
 	if e.Kind != consensus.Batch {
 		return nil
 	}
+	if b, ok := r.core.Opened(&e); ok { // as a driver does
+		r.sameAsOpened(b, e.Data)
+		_, err := r.engine.ApplyBatch(b)
+		return err
+	}
 	_, err := r.engine.ApplyEntry(e.Data)
 	return err
+}
+
+// sameAsOpened fails unless a batch is what opening its bytes gives.
+func (r *rig) sameAsOpened(b *record.Batch, data []byte) {
+	want, err := record.Open(data)
+	if err != nil || !reflect.DeepEqual(*b, want) {
+		r.tb.Fatalf("an entry is said to be %+v; it is %+v, %v", b.Header, want.Header, err)
+	}
 }
 
 // run finishes everything that is under way.

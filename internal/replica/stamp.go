@@ -191,7 +191,7 @@ func (c *Core) propose(taken int, before counters) error {
 		return nil
 	}
 	c.pump()
-	p.entryName = c.created
+	p.entryName, p.data = c.created, data
 	c.life.proposed(c.now, p)
 	c.suffix.name(before.suffix, p.index)
 	c.stamped = append(c.stamped, p)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/record"
 )
 
 // Now is the moment of an input, as the driver read its clocks.
@@ -78,6 +79,8 @@ type Proposal struct {
 	Ticket uint64
 	// Data is verified, but for the inside of a range.
 	Data []byte
+	// Batch is Data as it was opened; nil of a range.
+	Batch *record.Batch
 }
 
 // Outcome is what became of a proposal.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/record"
 )
 
 // Peer is one replica of one region.
@@ -131,7 +132,8 @@ type Item struct {
 	Origin      id.Origin
 	First, Last id.Seq
 	Data        []byte // read-only
-	checked     bool   // by [Packet.Check]
+
+	batch *record.Batch // set by [Packet.Check]
 }
 
 // Pulse is what every packet says of its sender.

@@ -41,7 +41,7 @@ func (p *Packet) Check() error {
 }
 
 func (it *Item) check() error {
-	if it.checked || it.Range {
+	if it.batch != nil || it.Range {
 		return nil // a range is verified when what is here is taken out of it
 	}
 	b, err := record.Open(it.Data)
@@ -59,7 +59,7 @@ func (it *Item) check() error {
 		return fmt.Errorf("batch %v to %d: %w", it.Origin.At(it.First), it.Last,
 			fault.Damaged("", 0, "it says of itself that it is %v to %d", b.Origin().At(b.Header.First), b.Header.Last))
 	}
-	it.checked = true
+	it.batch = &b
 	return nil
 }
 
@@ -211,7 +211,7 @@ func (c *Core) hand(r *region, s *source) bool {
 	c.tickets++
 	c.flying[c.tickets] = &flight{item: a, region: r.Number}
 	c.inhand[a.Origin]++
-	c.out.Propose = append(c.out.Propose, Proposal{Ticket: c.tickets, Data: a.Data})
+	c.out.Propose = append(c.out.Propose, Proposal{Ticket: c.tickets, Data: a.Data, Batch: a.batch})
 	return true
 }
 
