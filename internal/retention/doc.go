@@ -9,6 +9,6 @@
 // compacted. Pins have an alarm of their own, and a limit beyond which the oldest goes in spite of them, which the decision
 // says.
 //
-// The package reads no clock and no file, and doesn't compact: package host does. [Stable] says which events every region has
-// for good.
+// The package reads no clock and no file, and doesn't compact: package host does. [Stable] says which events every region has,
+// and [Turn] and [Floor] are the rules by which what deletes leave behind can be forgotten (docs/decisions/0054); nobody goes by them yet.
 package retention

@@ -11,9 +11,10 @@ type Report struct {
 	Vector id.VersionVector
 }
 
-// Stable reports whether an event is known everywhere, and nothing that was stamped without knowledge of it can still arrive here:
-// every region has reported a vector that covers it, and ours covers what each of these had stamped itself by then. What only
-// guards against such late comers may be forgotten then.
+// Stable reports whether an event is known everywhere, and what others had applied of their own when they learned of it is here, too:
+// every region has reported a vector that covers it, and ours covers what each of these had stamped itself by then. What
+// was stamped without knowledge of it can still arrive here, as far as it was under way in the log of its group at that time; that
+// is behind us, too, when a second event is stable that was written once the first one was ([Turn]).
 //
 // ours is the vector of the own region, reports those of all others, one of each: of a region that was never heard of an empty one,
 // so that nothing is stable.
