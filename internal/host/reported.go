@@ -3,6 +3,7 @@ package host
 import (
 	"github.com/tidaldb/tidal/internal/id"
 	"github.com/tidaldb/tidal/internal/remnant"
+	"github.com/tidaldb/tidal/internal/retention"
 )
 
 // Reported is what another region said that it holds.
@@ -36,6 +37,17 @@ func (b *Base) lacking() []Reported {
 			}
 		}
 		out = append(out, x)
+	}
+	return out
+}
+
+// Reports returns what each other region of the table said that it holds, nothing of one that wasn't heard of: what is stable is
+// decided by it.
+func (b *Base) Reports() []retention.Report {
+	list := b.lacking()
+	out := make([]retention.Report, 0, len(list))
+	for _, r := range list {
+		out = append(out, retention.Report{Region: r.Region, Vector: r.Vector})
 	}
 	return out
 }

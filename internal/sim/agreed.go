@@ -37,6 +37,9 @@ func (p *resident) observe() error {
 	if err := p.leads(); err != nil {
 		return err
 	}
+	if err := p.stable(); err != nil {
+		return err
+	}
 	applied := p.base.Applied()
 	if applied == p.applied {
 		if p.answers {

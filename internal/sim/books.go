@@ -23,6 +23,8 @@ type books struct {
 	vectors map[*fleet]id.VersionVector // of what each group's log holds
 	// claims are batches that were seen elsewhere before their group was seen to agree on them.
 	claims map[id.Position][]byte
+	// deletes are where entities were deleted and users erased, as far as groups were seen to agree on it.
+	deletes []id.Position
 	// compensations by what they compensate.
 	compensations map[id.Position]*workload.Event
 	// overwritten are compensations that nobody had any more when the event was compensated again.
@@ -183,6 +185,9 @@ func (b *books) stamp(origin id.Origin, x *record.Batch, data []byte) error {
 			return fmt.Errorf("record at %v: %w", e.Position, err)
 		}
 		batch.events = append(batch.events, e)
+		if deletes(e) {
+			b.deletes = append(b.deletes, e.Position)
+		}
 	}
 	s.batches = append(s.batches, batch)
 	return nil

@@ -33,6 +33,8 @@ type RegionCounts struct {
 	Shipped, Ranges uint64
 	// Foreign are the batches of others in all regions' logs.
 	Foreign uint64
+	// Stable are the deletes that leaders took for stable, each in each region.
+	Stable uint64
 	// Lost are events that were lost with a disk that was taken back, and that nobody else had; of Restamped the positions were
 	// given to others.
 	Lost, Restamped uint64
@@ -50,6 +52,7 @@ func (c *RegionCounts) Add(o RegionCounts) {
 	c.Shipped += o.Shipped
 	c.Ranges += o.Ranges
 	c.Foreign += o.Foreign
+	c.Stable += o.Stable
 	c.Lost += o.Lost
 	c.Restamped += o.Restamped
 }

@@ -30,6 +30,7 @@ type province struct {
 	takesImage bool
 	image      *image
 	back       *comeback // from an image, nil if it never was
+	unsure     unsure
 }
 
 // image is what a machine's disk held once, after an orderly end, and what the group had agreed on by then.
