@@ -28,6 +28,7 @@ var (
 	ErrClock        = fault.ErrClock        // the server's clock is wrong
 	ErrClosed       = fault.ErrClosed       // the server is shutting down; nothing was written
 	ErrNotLeader    = fault.ErrNotLeader    // no server was found that takes writes; nothing was written
+	ErrNoSuccessor  = fault.ErrNoSuccessor  // leadership was to be handed over, and nobody took it
 	ErrChanging     = fault.ErrChanging     // another change of the group's members is under way
 	ErrLocked       = fault.ErrLocked       // another process holds the server's database
 	ErrFormat       = fault.ErrFormatTooNew // a newer tidal wrote the server's data
@@ -145,6 +146,7 @@ func meanings() []meaning {
 		{code: "starting", is: ErrUnavailable, elsewhere: true},
 		{code: "no_leader", is: ErrNotLeader, elsewhere: true},
 		{code: "changing", is: ErrChanging},
+		{code: "no_successor", is: ErrNoSuccessor},
 		{code: codeNotLeader, is: ErrNotLeader, elsewhere: true},
 		{code: "removed", is: ErrUnavailable, elsewhere: true},
 		{code: "locked", is: ErrLocked, elsewhere: true},

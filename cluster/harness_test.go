@@ -207,7 +207,8 @@ func (f *fleet) again(what string, do func() error) (err error) {
 	f.t.Helper()
 	f.await(what, func() bool {
 		err = do()
-		return !errors.Is(err, tidal.ErrNotLeader) && !errors.Is(err, tidal.ErrUnknown) && !errors.Is(err, tidal.ErrChanging)
+		return !errors.Is(err, tidal.ErrNotLeader) && !errors.Is(err, tidal.ErrUnknown) && !errors.Is(err, tidal.ErrChanging) &&
+			!errors.Is(err, tidal.ErrNoSuccessor)
 	})
 	return err
 }

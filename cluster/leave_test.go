@@ -95,6 +95,25 @@ func TestALeaderCanBeRemoved(t *testing.T) {
 	f.counts("x", 2)
 }
 
+// A leader whom nobody is left to follow doesn't speak of a write when it can't hand over, and says what is wrong once.
+func TestNobodyIsLeftToTakeOver(t *testing.T) {
+	f := three(t)
+	f.write(view("p", 1, "x"))
+	lone, m := f.leader()
+	for _, other := range f.others() {
+		f.kill(other)
+	}
+	err := m.Transfer(t.Context(), 0) // it may have noticed already that it leads nobody
+	kind := tidal.ErrNoSuccessor
+	if errors.Is(err, tidal.ErrNotLeader) {
+		kind = tidal.ErrNotLeader
+	}
+	if !errors.Is(err, kind) || errors.Is(err, tidal.ErrUnknown) || strings.Count(err.Error(), kind.Error()) != 1 {
+		t.Errorf("%v", err)
+	}
+	f.kill(lone)
+}
+
 // With one of three dead, a living one can't be spared; the dead one can.
 func TestTheLastMajorityIsKept(t *testing.T) {
 	f := three(t)

@@ -110,7 +110,8 @@ func (m *Member) RemoveForced(ctx context.Context, number uint64) error {
 }
 
 // Transfer has another member lead, 0 for the one that has most of the log, and returns once it does. It may be called on any
-// member; errors are those of [Member.Remove].
+// member; errors are those of [Member.Remove], and tidal.ErrNoSuccessor when nobody took over, after four election timeouts: the
+// leader goes on then, or somebody is elected.
 func (m *Member) Transfer(ctx context.Context, number uint64) error {
 	return m.replica.Transfer(ctx, number)
 }

@@ -32,8 +32,11 @@ type Status struct {
 	Committed, Applied, Last uint64
 	// Members are all that there are, by number.
 	Members []MemberStatus
-	// Failed is why this member does no work any more, and Clock why it leaves writes to others; nil both if all is well.
-	Failed, Clock error
+	// Changing says that this member leads, and a change of the members is under way.
+	Changing bool
+	// Failed is why this member does no work any more, and Clock why it leaves writes to others. Forked, which only the leader
+	// knows, is why its region takes no writes: an error that is tidal.ErrForked and says what to do. All are nil if all is well.
+	Failed, Clock, Forked error
 }
 
 // MemberStatus is one member of a [Status].
@@ -77,7 +80,8 @@ func (m *Member) Status(ctx context.Context) (Status, error) {
 	}
 	out := Status{
 		Cluster: s.Cluster, Number: s.Number, Leader: s.Leader, Leading: s.Leading, Term: s.Term,
-		Committed: s.Commit, Applied: s.Applied, Last: s.Last, Failed: s.Failed, Clock: s.Clock,
+		Committed: s.Commit, Applied: s.Applied, Last: s.Last, Changing: s.Changing, Failed: s.Failed, Clock: s.Clock,
+		Forked: s.Forked,
 	}
 	links := map[uint64]Link{}
 	for _, p := range s.Peers {

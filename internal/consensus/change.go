@@ -171,6 +171,12 @@ func (n *Node) Sure() bool {
 		(n.changing.term != role.Term || n.changing.stage == settled || n.changing.stage == proposed)
 }
 
+// Changing reports whether this replica leads, and a change of members that it proposed isn't made for good yet.
+func (n *Node) Changing() bool {
+	role := n.Role()
+	return role.Leader && n.changing.term == role.Term && n.changing.stage != settled
+}
+
 // placeVersion is the version of a place's encoding.
 const placeVersion = 1
 

@@ -32,6 +32,12 @@ func (e *Engine) PendingAfter(p id.Position, limit int) []id.Position {
 	return out
 }
 
+// TakeBacks counts events that are to be taken back: by this group, as [Engine.Pending] lists them, and asked, the undos of events
+// that this or any other group hasn't taken back yet, as far as is known here.
+func (e *Engine) TakeBacks() (mine, asked int) {
+	return len(e.takeBacks.mine.in), len(e.takeBacks.asked.in)
+}
+
 // TakesBack returns the kind of the record that takes a pending event back: [record.KindDuplicate] for a copy that fell,
 // [record.KindCompensate] for one that somebody undid, and 0 for an event that isn't pending.
 func (e *Engine) TakesBack(p id.Position) record.Kind {

@@ -52,6 +52,9 @@ var (
 	ErrOverloaded = errors.New("too many requests are waiting")
 	// ErrUnknown is returned when a proposal's fate could not be learned: it may or may not be durable.
 	ErrUnknown = errors.New("outcome of the write is unknown")
+	// ErrNoSuccessor is returned when leadership was to be handed over and nobody took it in time, or nobody is there to. Whoever
+	// led before leads still, or somebody is elected; it may be asked for again.
+	ErrNoSuccessor = errors.New("nobody took over the lead")
 	// ErrDisk is returned after a write or fsync failed. The replica stops; what was acknowledged stays durable.
 	ErrDisk = errors.New("disk failed")
 	// ErrStalled is returned when a leader's disk took too long to answer. It has handed over; what it had stamped is of

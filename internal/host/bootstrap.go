@@ -104,6 +104,9 @@ func (n *links) pullFrom(ctx context.Context, x *restorer, address string, j *Jo
 		n.group.Log.Info("begins with the state of another region", "from", address, "region", uint16(j.Region))
 	}
 	err := x.build(ctx, in)
+	if err == nil {
+		n.pulled.Add(1)
+	}
 	if err == nil && n.group.Log != nil {
 		m := x.in.Manifest()
 		n.group.Log.Info("has the state of another region", "from", address, "bytes", x.in.Offset(), "signals", m.Signals)

@@ -138,6 +138,10 @@ type GroupStatus struct {
 	Failed  error
 	// Stalled says that its disk doesn't answer, for which it gave up leading.
 	Stalled bool
+	// Changing says that it leads, and a change of members is under way.
+	Changing bool
+	// Forked is why nothing is written though it leads: an error that is fault.ErrForked; nil otherwise.
+	Forked error
 	// Clock is why it leaves writes to others, as far as its clock is concerned; nil if that is all right.
 	Clock error
 	// Peers are the connections to the others.

@@ -91,7 +91,10 @@ func (r *Replica) status(ctx context.Context) (GroupStatus, error) {
 	h := r.loop.here()
 	out.Number, out.Leader, out.Leading, out.Term = h.self, h.leader, h.leading, h.term
 	out.Commit, out.Applied, out.Last, out.Raft = core.Commit, core.Applied, core.Last, core.Peers
-	out.Stalled = core.Stalled || core.Fenced
+	out.Stalled, out.Changing = core.Stalled || core.Fenced, core.Changing
+	if core.Leader {
+		out.Forked = core.Behind
+	}
 	out.Cluster, out.Incarnation = r.base.identity.Cluster, uint32(r.base.identity.Incarnation)
 	if r.links != nil {
 		out.Peers, out.Address = r.links.tr.Stats(), r.links.address()
@@ -223,9 +226,33 @@ func (r *Replica) transfer(ctx context.Context, to uint64) error {
 			return nil
 		}
 		if ctx.Err() != nil {
-			return fmt.Errorf("nobody took over within %v: %w", 4*r.links.group.election(), fault.ErrUnknown)
+			return r.noSuccessor(to)
 		}
 	}
+}
+
+// noSuccessor says why leadership stayed: who was asked for, or anybody else who votes, isn't there.
+func (r *Replica) noSuccessor(to uint64) error {
+	wait, cancel := context.WithTimeout(context.Background(), r.links.group.election())
+	defer cancel()
+	within := 4 * r.links.group.election()
+	status, err := r.status(wait)
+	if err != nil || !status.Leading {
+		return fmt.Errorf("for %v, after replica %d gave it up: %w", within, r.loop.here().self, fault.ErrNoSuccessor)
+	}
+	alive := 0
+	for _, m := range status.Members {
+		if m.Number != status.Number && !m.Learner && m.Alive {
+			alive++
+		}
+	}
+	switch {
+	case alive == 0:
+		return fmt.Errorf("no other replica that votes was heard of lately: %w", fault.ErrNoSuccessor)
+	case to != 0:
+		return fmt.Errorf("replica %d was asked to, for %v, and replica %d leads as before: %w", to, within, status.Number, fault.ErrNoSuccessor)
+	}
+	return fmt.Errorf("replica %d leads as before, after %v: %w", status.Number, within, fault.ErrNoSuccessor)
 }
 
 // HandOver gives leadership away before Close, which then doesn't, if there is somebody to take it. It ends with ctx, or

@@ -124,6 +124,13 @@ func (l *lender) find(r *Replica, w *wanted) (*lending, piece) {
 	return one, piece{}
 }
 
+// count is how many copies were begun.
+func (l *lender) count() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return uint64(l.begun)
+}
+
 // end ends what is under way and waits for it. Nothing begins any more.
 func (l *lender) end() {
 	l.mu.Lock()

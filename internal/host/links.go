@@ -37,6 +37,7 @@ type links struct {
 	far   map[uint64]string // likewise, of other regions
 	// dropped counts frames that couldn't be read, or were of another incarnation.
 	dropped atomic.Uint64
+	pulled  atomic.Uint64                      // copies of another region that were taken whole
 	gone    atomic.Pointer[map[id.Region]bool] // regions that were removed
 }
 
@@ -244,6 +245,8 @@ func errCode(err error) answerCode {
 		return answerDone
 	case errors.Is(err, fault.ErrChanging):
 		return answerChanging
+	case errors.Is(err, fault.ErrNoSuccessor):
+		return answerNoSuccessor
 	case errors.Is(err, fault.ErrUnknown): // also of who ceased to lead meanwhile
 		return answerUnknown
 	case errors.Is(err, fault.ErrNotLeader):

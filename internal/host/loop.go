@@ -36,6 +36,7 @@ type loop struct {
 	recall   *recaller // likewise
 	regional regional
 	regions  atomic.Pointer[seenRegions] // nil while there are none
+	standing atomic.Pointer[seenGroup]   // nil before the first tick
 	resume   func()                      // set while a snapshot waits to be installed: lets the checkpoint go on
 
 	requests chan *call
@@ -208,6 +209,7 @@ func (l *loop) round(ticks <-chan time.Time) (ended bool, err error) {
 	case <-ticks:
 		l.step.Core.Tick(l.now())
 		l.tickRegions()
+		l.tickGroup()
 	case err = <-l.follow.failed:
 		l.follow.failed <- err // for Close
 		return false, err

@@ -3,6 +3,7 @@ package host
 import (
 	"encoding/binary"
 	"fmt"
+	"strings"
 
 	"github.com/tidaldb/tidal/internal/consensus"
 	"github.com/tidaldb/tidal/internal/fault"
@@ -129,6 +130,8 @@ const (
 	answerRemoved
 	// answerUnknown: whether it is done couldn't be learned.
 	answerUnknown
+	// answerNoSuccessor: nobody took over leadership.
+	answerNoSuccessor
 	answerCodes
 )
 
@@ -211,20 +214,40 @@ func (a *answer) err() error {
 	case answerDone:
 		return nil
 	case answerChanging:
-		return fmt.Errorf("%s: %w", a.Text, fault.ErrChanging)
+		return a.as(fault.ErrChanging)
 	case answerNoLeader:
-		return fmt.Errorf("%s: %w", a.Text, fault.ErrNotLeader)
+		return a.as(fault.ErrNotLeader)
 	case answerForeign:
-		return fmt.Errorf("%s: %w", a.Text, fault.ErrForeign)
+		return a.as(fault.ErrForeign)
 	case answerClock:
-		return fmt.Errorf("%s: %w", a.Text, fault.ErrClock)
+		return a.as(fault.ErrClock)
 	case answerRemoved:
-		return fmt.Errorf("%s: %w", a.Text, fault.ErrRemoved)
+		return a.as(fault.ErrRemoved)
 	case answerUnknown:
-		return fmt.Errorf("%s: %w", a.Text, fault.ErrUnknown)
+		return a.as(fault.ErrUnknown)
+	case answerNoSuccessor:
+		return a.as(fault.ErrNoSuccessor)
 	}
 	return &fault.Input{Record: -1, Reason: a.Text}
 }
+
+// as is an error of a kind with the answer's text. That is mostly the text of such an error, which has said what it is by itself, and
+// needn't do so twice.
+func (a *answer) as(kind error) error {
+	if strings.Contains(a.Text, kind.Error()) {
+		return &answered{text: a.Text, kind: kind}
+	}
+	return fmt.Errorf("%s: %w", a.Text, kind)
+}
+
+// answered is an error that somebody else has had.
+type answered struct {
+	text string
+	kind error
+}
+
+func (e *answered) Error() string { return e.text }
+func (e *answered) Unwrap() error { return e.kind }
 
 // maxText bounds the texts of questions and answers.
 const maxText = 1 << 10

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -228,4 +229,30 @@ func FuzzCopy(f *testing.F) {
 			t.Errorf("%d amounts to %v", p.Code, p.err())
 		}
 	})
+}
+
+// An error that travels says what it is once, however many members pass it on.
+func TestAnErrorThatTravelsSaysItOnce(t *testing.T) {
+	for _, is := range []error{
+		fault.ErrChanging, fault.ErrNotLeader, fault.ErrForeign, fault.ErrClock, fault.ErrRemoved, fault.ErrUnknown, fault.ErrNoSuccessor,
+	} {
+		for _, err := range []error{is, fmt.Errorf("in front: %w", is), fmt.Errorf("%w: behind", is)} {
+			want := err.Error()
+			for range 3 {
+				a := answer{}.with(err)
+				got, decoded := decodeAnswer(a.encode())
+				if decoded != nil {
+					t.Fatal(decoded)
+				}
+				err = got.err()
+			}
+			if err.Error() != want || !errors.Is(err, is) {
+				t.Errorf("%q came as %q", want, err)
+			}
+		}
+	}
+	a := answer{Code: answerNoLeader, Text: "this member is about to open its directory"}
+	if err := a.err(); !errors.Is(err, fault.ErrNotLeader) || !strings.Contains(err.Error(), fault.ErrNotLeader.Error()) {
+		t.Errorf("%v", err)
+	}
 }

@@ -75,7 +75,17 @@ type RegionStatus struct {
 	Done, Total int64
 	// Refused counts what came from it and was refused, by cause.
 	Refused map[string]uint64
+	// Sent is what this member has given it, and Taken what this member's group took from it while this one led: both since this
+	// member was opened.
+	Sent, Taken Flow
+	// Held is how many bytes of the log and of pieces it lacks, as of the last look at the log.
+	Held int64
+	// TooFarBehind says that something it has written is missing here which neither it nor anybody else can give.
+	TooFarBehind bool
 }
+
+// Flow is what went from one region to another: batches, ranges that take the place of many, and the bytes of both.
+type Flow = ship.Flow
 
 // missed reports whether a region wasn't heard of for as long as bound, or wrote something longer ago that isn't here yet.
 func (s *RegionStatus) missed(bound time.Duration) bool {
@@ -128,6 +138,7 @@ func (r *Replica) Regions() []RegionStatus {
 			age = time.Duration(r.loop.mono() - seen.at)
 		}
 	}
+	held := r.LogHeld()
 	out := make([]RegionStatus, len(all))
 	for i := range all {
 		x := &all[i]
@@ -149,6 +160,11 @@ func (r *Replica) Regions() []RegionStatus {
 		}
 		if seen != nil {
 			s.heard(&seen.Status, age)
+		}
+		for _, h := range held.Regions {
+			if h.Region == s.Number {
+				s.Held = h.Bytes
+			}
 		}
 		s.Unreachable = s.missed(r.silence())
 	}
@@ -189,6 +205,7 @@ func (s *RegionStatus) heard(seen *ship.Status, age time.Duration) {
 	s.TheyLack = Lag{Batches: uint64(x.Lacks.Batches), Events: x.Lacks.Events, Time: x.Lacks.Time}
 	s.WeLack = Lag{Batches: uint64(x.Behind.Batches), Events: x.Behind.Events, Time: x.Behind.Time}
 	s.Done, s.Total = int64(x.Reconciling.Done), int64(x.Reconciling.Total)
+	s.Sent, s.Taken, s.TooFarBehind = x.Sent, x.Taken, x.TooFarBehind
 	for cause, n := range x.Refused {
 		if n == 0 {
 			continue

@@ -151,6 +151,7 @@ type Core struct {
 	behind    error // why nothing is stamped though this replica leads
 	listening listening
 	excess    ClockExcess
+	counts    counts
 	out       Output
 
 	ticks      int
@@ -163,6 +164,12 @@ type Core struct {
 }
 
 type entryName struct{ term, index uint64 }
+
+// counts are how often something happened to a core and to those whose place it took.
+type counts struct {
+	stalls  uint64 // its disk was overdue while it led
+	dropped uint64 // consensus took no proposal, of its own or of other origins
+}
 
 // waiting is a request that is not answered yet.
 type waiting struct {
@@ -210,6 +217,9 @@ func New(cfg Config, e *engine.Engine, now Now) (*Core, error) {
 	}
 	c.clock.Observe(e.Highest(), now.millis())
 	c.listening.over = cfg.ListenTicks == 0 || cfg.Before != nil && cfg.Before.listening.over
+	if cfg.Before != nil {
+		c.counts, c.excess = cfg.Before.counts, cfg.Before.excess
+	}
 	c.created.index = c.life.replayed(now, &cfg)
 	c.cfg.Before = nil
 	c.pump()

@@ -126,6 +126,7 @@ func (c *Core) proposeForeign() error {
 			in.entryName = entryName{c.term, c.created.index + uint64(n)}
 			f.flight = append(f.flight, in)
 		case errors.Is(err, fault.ErrOverloaded), errors.Is(err, fault.ErrNotLeader):
+			c.counts.dropped++
 			f.held = true // until something is applied, or leadership is lost
 		default:
 			return err

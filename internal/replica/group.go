@@ -109,6 +109,11 @@ type Status struct {
 	Excess ClockExcess
 	// Strays is the number of packets that were dropped because they didn't concern it.
 	Strays uint64
+	// Stalls is how often its disk was overdue while it led, and Dropped how often consensus took no proposal, of its own or of
+	// other origins: both since the process began.
+	Stalls, Dropped uint64
+	// Changing says that it leads and a change of members is under way.
+	Changing bool
 }
 
 // status is consensus's, with a finer sense of who is active: Raft forgets all of that once an election timeout.
@@ -128,6 +133,7 @@ func (c *Core) Status() Status {
 		Waiting: len(c.queue), Strays: c.strayed, Behind: c.behind, Excess: c.excess,
 		Lost: len(c.takebacks.lost), Listening: c.leading && c.listens(),
 		Foreign: len(c.foreign.queue) + len(c.foreign.flight),
+		Stalls:  c.counts.stalls, Dropped: c.counts.dropped, Changing: c.node.Changing(),
 	}
 	for _, p := range c.stamped {
 		for _, w := range p.requests {

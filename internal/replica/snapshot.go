@@ -14,7 +14,12 @@ type Courier struct {
 	sender   sender
 	receiver receiver
 	out      snapOut
+
+	installed uint64
 }
+
+// Counts says how many snapshots members were sent that hold them now, and how many were installed here.
+func (x *Courier) Counts() (sent, installed uint64) { return x.sender.held, x.installed }
 
 // Errand is what a courier wants done.
 type Errand struct {
@@ -101,6 +106,7 @@ func (x *Courier) Ready() (from uint64, at Instant, ok bool) {
 // Installed ends the receiving of the snapshot that was ready: the replica's state is that now.
 func (x *Courier) Installed() {
 	r := &x.receiver
+	x.installed++
 	x.sender.stop()
 	if r.from != 0 {
 		x.out.packet(r.from, PacketSnapDone, &Snap{Instant: r.at, Outcome: SnapHeld})

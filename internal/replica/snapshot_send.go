@@ -11,6 +11,7 @@ type sender struct {
 	pace pace
 	out  *snapOut
 	all  []*sending // by receiver
+	held uint64     // how many were held by who was sent them
 }
 
 // pace is how long snapshots wait, in ticks.
@@ -162,6 +163,7 @@ func (s *sender) done(from uint64, snap *Snap) {
 	s.out.work = append(s.out.work, SnapWork{Kind: SnapClose, Peer: from})
 	if snap.Outcome == SnapHeld {
 		x.phase = catching
+		s.held++
 		s.out.reports = append(s.out.reports, SnapReport{To: from, OK: true})
 		return
 	}

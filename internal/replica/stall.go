@@ -38,6 +38,7 @@ func (c *Core) isOverdue() bool {
 // never acknowledged here.
 func (c *Core) stall() {
 	c.stalled = true
+	c.counts.stalls++
 	if planted.AckStalled {
 		for _, p := range c.stamped {
 			for _, w := range p.requests {

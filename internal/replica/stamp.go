@@ -181,6 +181,7 @@ func (c *Core) propose(taken int, before counters) error {
 		return fmt.Errorf("finish batch: %w", err)
 	}
 	if err := c.node.Propose(data); err != nil {
+		c.counts.dropped++
 		c.restore(before)
 		for _, w := range p.requests {
 			c.drop(w, err)

@@ -193,6 +193,11 @@ func (c *Core) feed(s *subscriber) {
 func (c *Core) give(s *subscriber, items []Item, size int) {
 	s.number++
 	s.sent += uint64(size)
+	if r := c.region(s.peer.Region); r != nil {
+		for i := range items {
+			r.sent.add(&items[i], len(items[i].Data))
+		}
+	}
 	s.beat = c.tick
 	c.send(s.peer, Packet{Kind: PacketData, Session: s.session, Number: s.number, Items: items}, false)
 }

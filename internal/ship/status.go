@@ -41,6 +41,21 @@ type RegionStatus struct {
 	Reconciling Progress
 	// Refused counts what was refused, by cause.
 	Refused [causes]uint64
+	// Sent counts what this replica gave to it, and Taken what this replica's group took from it, since the replica was started.
+	Sent, Taken Flow
+}
+
+// Flow counts batches and compacted ranges, and the bytes of both.
+type Flow struct{ Batches, Ranges, Bytes uint64 }
+
+// add counts an item.
+func (f *Flow) add(it *Item, bytes int) {
+	if it.Range {
+		f.Ranges++
+	} else {
+		f.Batches++
+	}
+	f.Bytes += uint64(bytes)
 }
 
 // Lag is a distance: in events, in batches as far as they are counted, and in time.
@@ -68,6 +83,7 @@ func (c *Core) Status() Status {
 func (c *Core) regionStatus(r *region) RegionStatus {
 	x := RegionStatus{
 		Number: r.Number, Known: r.known, Vector: r.vector, Heard: r.heard, Reachable: c.alive(r), Refused: r.refused,
+		Sent: r.sent, Taken: r.took,
 	}
 	if r.known {
 		x.Age = time.Duration(max(0, c.now.Mono-r.asOf))

@@ -39,6 +39,8 @@ type region struct {
 	behind  behind   // how far we are behind it
 	source  *source
 	refused [causes]uint64
+	sent    Flow // to it
+	took    Flow // from it
 	told    [causes]told
 	tooFar  map[id.Origin]bool // what it couldn't give us from where we stand
 	future  map[id.Origin]int  // since which tick it claims more than there is

@@ -285,6 +285,7 @@ func (c *Core) proposed(x *Outcome) {
 	switch x.What {
 	case Taken:
 		s.failures = 0
+		r.took.add(&a.Item, a.bytes)
 		return
 	case Missing, Overlapping, Lost:
 	case Forked:
