@@ -349,6 +349,6 @@ func (db *DB) Stats() Stats {
 	s.LogBytes = db.host.LogBytes()
 	s.HiddenServed = db.hidden.Load()
 	s.Exports, s.Log = db.exportStats(), db.host.LogHeld()
-	s.Syncs = db.host.Syncs()
+	s.Syncs, s.Group = db.host.Syncs(), db.host.GroupStats()
 	return s
 }

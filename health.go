@@ -7,6 +7,10 @@ type Health struct {
 	// Failed is why nothing is written any more, nil if all is well: [ErrClosed], or the failure of the disk, from which the
 	// way back is to open the directory again. Reads go on meanwhile.
 	Failed error
+	// Forked is why this region takes no writes though this member leads it, as of the last tick of its clock: other regions have
+	// events of this one's that it has lost itself. errors.Is says that it is [ErrForked], and its text what to do. Reads go on
+	// meanwhile. nil if all is well, and on a member that doesn't lead.
+	Forked error
 	// Behind is how much of the log, in bytes, isn't in the checkpoint yet, and would have to be applied if the process ended
 	// now. It stays below Options.CheckpointLag, about.
 	Behind int64
@@ -22,7 +26,7 @@ func (db *DB) Health() Health {
 		h.Failed = fault.ErrClosed
 		return h
 	}
-	h.Failed, h.Behind = db.host.Failure(), db.host.Behind()
+	h.Failed, h.Behind, h.Forked = db.host.Failure(), db.host.Behind(), db.host.Forked()
 	if db.reign != nil && h.Failed == nil {
 		h.Failed = db.reign.failure()
 	}

@@ -22,6 +22,8 @@ var (
 	ErrNotLeader = fault.ErrNotLeader // see NotLeaderError
 	ErrChanging  = fault.ErrChanging  // another change of members is under way
 	ErrRemoved   = fault.ErrRemoved   // this member was taken out of its group
+
+	ErrNoSuccessor = fault.ErrNoSuccessor // leadership was to be handed over, and nobody took it
 )
 
 // Latest returns once everything is visible here that anybody had been told was written when it was called, through

@@ -72,7 +72,22 @@ type RegionStatus struct {
 	Done, Total int64
 	// Refused counts what came from it and was refused, by cause.
 	Refused map[string]uint64
+	// Sent is what this member has given it, and Taken what this member's group took from it while this member led: both since
+	// this member was opened.
+	Sent, Taken Flow
+	// Held is how many bytes of the log, and of what is kept beside it, stay here at least because it lacks them: as of the last
+	// time that the log was looked at, which is up to an hour ago.
+	Held int64
+	// TooFarBehind says that something it has written is missing here, and that nobody who is reached can give it any more. This
+	// region's members are to begin anew, each with an empty directory.
+	TooFarBehind bool
 }
+
+// Flow is what went from one region to another: batches, compacted ranges that stand for many, and the bytes of both.
+type Flow = host.Flow
+
+// GroupStats are what a member has seen and done of its group and of other regions.
+type GroupStats = host.GroupStats
 
 // Regions says how the regions of the database are, by number, as seen from here; the own one is among them. It is empty for
 // a database that never had a second one.
@@ -91,7 +106,7 @@ func (db *DB) Regions() []RegionStatus {
 		out[i] = RegionStatus{
 			Number: uint16(x.Number), Name: x.Name, Role: x.Role, Own: x.Own, Unreachable: x.Unreachable, Heard: x.Heard,
 			Known: x.Known, TheyLack: x.TheyLack, WeLack: x.WeLack, Vector: x.Vector, Source: names[uint16(x.Source)], Done: x.Done,
-			Total: x.Total, Refused: x.Refused,
+			Total: x.Total, Refused: x.Refused, Sent: x.Sent, Taken: x.Taken, Held: x.Held, TooFarBehind: x.TooFarBehind,
 		}
 		if x.Role == RegionRemoved {
 			out[i].Successor = names[uint16(x.Successor)]

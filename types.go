@@ -375,6 +375,8 @@ type Stats struct {
 	Log     LogHeld
 	// Syncs are those of the log.
 	Syncs SyncTimes
+	// Group is of a member of a group; of a database that Open opened it holds little.
+	Group GroupStats
 }
 
 // SyncTimes is how long syncs of the log took, since the database was opened.

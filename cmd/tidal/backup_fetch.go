@@ -64,6 +64,9 @@ func refusal(resp *http.Response) error {
 		err = json.Unmarshal(body, &problem)
 	}
 	text := strings.TrimSpace(problem.Title + ": " + problem.Detail)
+	if problem.Title != "" && strings.Contains(problem.Detail, problem.Title) {
+		text = problem.Detail // which says it already
+	}
 	if err != nil || text == ":" {
 		text = strings.TrimSpace(string(body))
 	}

@@ -41,8 +41,16 @@ type clusterStatus struct {
 	Applied   uint64          `json:"applied"`
 	Changing  bool            `json:"changing"`
 	Members   []clusterMember `json:"members"`
-	Region    string          `json:"region"`  // of the replica that answered, empty where there never was a second one
-	Regions   []clusterRegion `json:"regions"` // none there
+	// Forked is why the region of the leader takes no writes, and what to do; empty if it does.
+	Forked string `json:"forked,omitempty"`
+	// Incarnation is the group's. Pending events of the region are to be taken back by it, of which the log doesn't hold Lost any
+	// more; Undos were not taken back by any region yet.
+	Incarnation int64           `json:"incarnation"`
+	Pending     int64           `json:"pending"`
+	Undos       int64           `json:"undos"`
+	Lost        int64           `json:"lost"`
+	Region      string          `json:"region"`  // of the replica that answered, empty where there never was a second one
+	Regions     []clusterRegion `json:"regions"` // none there
 }
 
 type clusterMember struct {
@@ -107,6 +115,9 @@ func (st *clusterStatus) print(w io.Writer) {
 	fmt.Fprintf(w, "cluster %s, term %d, %s leads; told by replica %d\n", st.Cluster, st.Term, leader, st.Replica)
 	if st.Changing {
 		fmt.Fprintln(w, "A change of the members is under way.")
+	}
+	if st.Forked != "" {
+		fmt.Fprintf(w, "THIS REGION TAKES NO WRITES: %s\n", st.Forked)
 	}
 	fmt.Fprintln(w)
 	var rows [][]string

@@ -28,11 +28,24 @@ type clusterRegion struct {
 	Heard   *time.Time        `json:"heard,omitempty"`
 	Vector  string            `json:"vector"` // what it told that it has
 	Source  string            `json:"source"` // what was written there comes from
-	Done    int64             `json:"done"`   // bytes of a gap that is being closed
+	Done    int64             `json:"done"`   // events of a gap that is being closed
 	Total   int64             `json:"total"`
 	Refused map[string]uint64 `json:"refused,omitempty"` // by cause
 	// Successor is of a region that was removed.
 	Successor string `json:"successor,omitempty"`
+	// Sent is what the replica that answered gave it, and Taken what came from it, since that one was started; HeldBytes how much
+	// of the log it lacks; Stranded that something of it is missing and nobody can give it.
+	Sent      regionFlow `json:"sent"`
+	Taken     regionFlow `json:"taken"`
+	HeldBytes int64      `json:"held_bytes"`
+	Stranded  bool       `json:"stranded"`
+}
+
+// regionFlow is what went from one region to another.
+type regionFlow struct {
+	Batches int64 `json:"batches"`
+	Ranges  int64 `json:"ranges"`
+	Bytes   int64 `json:"bytes"`
 }
 
 type regionLag struct {
@@ -45,7 +58,11 @@ func (l *regionLag) String() string {
 	if l.Batches == 0 && l.Events == 0 && l.TimeUS == 0 {
 		return "nothing"
 	}
-	return fmt.Sprintf("%s in %s batches, %s", thousands(l.Events), thousands(l.Batches), round(time.Duration(l.TimeUS)*time.Microsecond))
+	text := thousands(l.Events)
+	if l.Batches > 0 { // it isn't known of what isn't here
+		text += " in " + numbered(l.Batches, "batch", "batches")
+	}
+	return text + ", " + round(time.Duration(l.TimeUS)*time.Microsecond)
 }
 
 // printRegions shows the regions of a database that has several.
@@ -66,21 +83,44 @@ func (st *clusterStatus) printRegions(w io.Writer) {
 			row[2] = map[bool]string{true: "no", false: "yes"}[r.Unreachable]
 			row[3], row[4] = r.WeLack.String(), r.TheyLack.String()
 		}
-		if r.Total > 0 {
-			more = append(more, fmt.Sprintf("%s: %s of %s bytes of a gap are closed.", r.Name, thousands(r.Done), thousands(r.Total)))
-		}
-		if r.Source != "" && r.Source != r.Name {
-			more = append(more, fmt.Sprintf("What %s writes comes by way of %s.", r.Name, r.Source))
-		}
-		for _, cause := range slices.Sorted(maps.Keys(r.Refused)) {
-			more = append(more, fmt.Sprintf("%s: %s refused: %s.", r.Name, thousands(r.Refused[cause]), cause))
-		}
+		more = append(more, r.remarks()...)
 		rows = append(rows, row)
+	}
+	if st.Pending > 0 {
+		more = append(more, fmt.Sprintf("%s to be taken back by %s, which its leader does by itself.", numbered(st.Pending, "event is", "events are"), st.Region))
+	}
+	if st.Lost > 0 {
+		more = append(more, numbered(st.Lost, "of them isn't", "of them aren't")+" in the log any more, and goes on being counted.")
 	}
 	table(w, []string{"region", "role", "reached", ">lacked here", ">lacked there", "has"}, rows)
 	for _, line := range more {
 		fmt.Fprintln(w, line)
 	}
+}
+
+// remarks are what else is to be said of a region.
+func (r *clusterRegion) remarks() (out []string) {
+	if r.Total > 0 {
+		out = append(out, fmt.Sprintf("%s: %s of %s events of a gap have come.", r.Name, thousands(r.Done), thousands(r.Total)))
+	}
+	if r.Stranded {
+		out = append(out, fmt.Sprintf("%s has written what is missing here, and nobody who is reached can give it: start the regions that are "+
+			"stopped; if that doesn't help, this one begins anew with an empty directory.", r.Name))
+	}
+	if r.Source != "" && r.Source != r.Name {
+		out = append(out, fmt.Sprintf("What %s writes comes by way of %s.", r.Name, r.Source))
+	}
+	if r.Unreachable && r.Heard != nil {
+		text := fmt.Sprintf("%s was last heard of at %s", r.Name, r.Heard.UTC().Format(time.RFC3339))
+		if r.HeldBytes > 0 {
+			text += fmt.Sprintf("; %s bytes of the log here stay for it", thousands(r.HeldBytes))
+		}
+		out = append(out, text+".")
+	}
+	for _, cause := range slices.Sorted(maps.Keys(r.Refused)) {
+		out = append(out, fmt.Sprintf("%s: %s refused: %s.", r.Name, thousands(r.Refused[cause]), cause))
+	}
+	return out
 }
 
 // regionPath is the path of a change of a region, whose name must be one.

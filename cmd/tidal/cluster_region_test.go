@@ -47,8 +47,9 @@ func TestClusterStatusShowsRegions(t *testing.T) {
 		{
 			Name: "eu-west", Number: 1, Role: tidal.RegionActive, Known: true, Heard: time.Second, Source: "ap-south", Done: 1000, Total: 4000,
 			WeLack: tidal.Lag{Batches: 2, Events: 1200, Time: 30 * time.Millisecond}, Refused: map[string]uint64{"gap": 3},
+			Sent: tidal.Flow{Batches: 5, Bytes: 77},
 		},
-		{Name: "ap-south", Number: 2, Role: tidal.RegionFollower, Unreachable: true, TheyLack: tidal.Lag{Batches: 1, Events: 64, Time: time.Minute}},
+		{Name: "ap-south", Number: 2, Role: tidal.RegionFollower, Known: true, Unreachable: true, TooFarBehind: true, Held: 5000, TheyLack: tidal.Lag{Batches: 1, Events: 64, Time: time.Minute}},
 		{Name: "sa-east", Number: 3, Role: tidal.RegionRemoved, Successor: "eu-west"},
 	}}
 	grouped(t, g)
@@ -58,10 +59,12 @@ func TestClusterStatusShowsRegions(t *testing.T) {
 		"region    role      reached                   lacked here             lacked there  has",
 		"us-east   home      –                                   –                        –  –",
 		"eu-west   active    yes      1,200 in 2 batches, 30ms                      nothing  –",
-		"ap-south  follower  no                         nothing  64 in 1 batches, 1m0s  –",
-		"eu-west: 1,000 of 4,000 bytes of a gap are closed.",
+		"ap-south  follower  no                         nothing  64 in 1 batch, 1m0s  –",
+		"eu-west: 1,000 of 4,000 events of a gap have come.",
 		"What eu-west writes comes by way of ap-south.",
 		"eu-west: 3 refused: gap.",
+		"ap-south has written what is missing here, and nobody who is reached can give it:",
+		"; 5,000 bytes of the log here stay for it.",
 		"sa-east was removed; eu-west stands in for it.",
 	} {
 		if !strings.Contains(strings.Join(strings.Fields(o.stdout), " "), strings.Join(strings.Fields(line), " ")) {
@@ -70,7 +73,7 @@ func TestClusterStatusShowsRegions(t *testing.T) {
 	}
 	st := answer[clusterStatus](t, good(t, "cluster", "status", "--server", g.url, "--json"))
 	if st.Region != "us-east" || len(st.Regions) != 4 || st.Regions[1].WeLack.Events != 1200 || st.Regions[2].TheyLack.TimeUS != 60e6 ||
-		!st.Regions[2].Unreachable || st.Regions[3].Successor != "eu-west" || st.Regions[1].Refused["gap"] != 3 {
+		!st.Regions[2].Unreachable || !st.Regions[2].Stranded || st.Regions[1].Sent.Bytes != 77 || st.Regions[3].Successor != "eu-west" || st.Regions[1].Refused["gap"] != 3 {
 		t.Errorf("%+v", st)
 	}
 }

@@ -26,6 +26,9 @@ type threeReplicas struct {
 	fail  error
 	// others are regions beside the own one; nil is a database that has one.
 	others []tidal.RegionStatus
+	// changing and forked are what the leader says of itself.
+	changing bool
+	forked   error
 }
 
 func (g *threeReplicas) Leader() server.Leader {
@@ -40,6 +43,7 @@ func (g *threeReplicas) Status(context.Context) (server.GroupStatus, error) {
 		})
 	}
 	st.Members[0].Role, st.Members[0].URL = "leader", g.url
+	st.Changing, st.Forked = g.changing, g.forked
 	return st, nil
 }
 
@@ -81,6 +85,16 @@ func TestClusterStatus(t *testing.T) {
 	if st.Leader != 1 || st.Term != 4 || len(st.Members) != 3 || *st.Members[2].Lag != 2000 || !*st.Members[1].Active {
 		t.Errorf("%+v", st)
 	}
+	if strings.Contains(o.stdout, "under way") || strings.Contains(o.stdout, "NO WRITES") || st.Changing || st.Forked != "" {
+		t.Errorf("nothing is wrong: %s", o.stdout)
+	}
+	g.changing, g.forked = true, fmt.Errorf("`tidal cluster recover` goes on: %w", fault.ErrForked)
+	o = good(t, "cluster", "status", "--server", g.url)
+	st = answer[clusterStatus](t, good(t, "cluster", "status", "--server", g.url, "--json"))
+	if !strings.Contains(o.stdout, "A change of the members is under way.\nTHIS REGION TAKES NO WRITES: `tidal cluster recover` goes on: ") ||
+		!st.Changing || !strings.Contains(st.Forked, "recover") {
+		t.Errorf("%+v\n%s", st, o.stdout)
+	}
 }
 
 func TestClusterChanges(t *testing.T) {
@@ -97,11 +111,15 @@ func TestClusterChanges(t *testing.T) {
 	if got := strings.Join(g.asked, ", "); got != "remove 3 false, remove 2 true, transfer 0, transfer 2" {
 		t.Errorf("the group was asked to %s", got)
 	}
-	for is, code := range map[error]string{fault.ErrChanging: "changing", fault.ErrNotLeader: "no_leader", fault.ErrNotFound: "not_found"} {
+	for is, code := range map[error]string{fault.ErrChanging: "changing", fault.ErrNotLeader: "no_leader", fault.ErrNotFound: "not_found", fault.ErrNoSuccessor: "no_successor"} {
 		g.fail = fmt.Errorf("change: %w", is)
 		o := cli(t, nil, "cluster", "remove", "3", "--server", g.url, "--json")
-		if f := answer[failure](t, o); f.Code != code || o.code == exitOK {
+		f := answer[failure](t, o)
+		if f.Code != code || o.code == exitOK {
 			t.Errorf("%v is %+v", is, f)
+		}
+		if strings.Count(f.Error, is.Error()) > 1 {
+			t.Errorf("it's said twice: %s", f.Error)
 		}
 	}
 }
@@ -180,7 +198,7 @@ func TestClusterCommandsThatCannotBeRun(t *testing.T) {
 		{"status --server ftp://x", exitUsage, "no address"},
 		{"status --server http://127.0.0.1:1", exitFailure, "ask the server"},
 		{"status --ca /nowhere --server http://x", exitNotFound, "--ca"},
-		{"status --server " + alone.URL, exitFailure, "no replica of a group"},
+		{"status --server " + alone.URL, exitFailure, "it has no members"},
 		{"remove x --server http://x", exitUsage, "no number"},
 		{"remove 0 --server http://x", exitUsage, "no number"},
 		{"remove", exitUsage, "arg"},

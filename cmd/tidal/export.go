@@ -27,6 +27,8 @@ type exportResult struct {
 	// LogBegins is when the log's oldest batch was written, Missing that older events may belong to the answer.
 	LogBegins string `json:"log_begins,omitempty"`
 	Missing   bool   `json:"missing"`
+	// Compacted are events that came from other regions as compacted ranges, and can't be told apart any more.
+	Compacted uint64 `json:"compacted"`
 	// Pairs and Episodes say what the shapes were made of.
 	Pairs    *pairCounts    `json:"pairs,omitempty"`
 	Episodes *episodeCounts `json:"trajectories,omitempty"`
@@ -184,11 +186,14 @@ func (a *app) exportTo(c *cobra.Command, db *tidal.DB, f *exportFlags) (err erro
 		f.query.Cursor = out.cursor
 	}
 	err = a.exportLines(c.Context(), db, f, shape, out, &r)
-	r.Whole, r.Cursor, r.Missing = s.Whole, s.Cursor, s.Missing
+	r.Whole, r.Cursor, r.Missing, r.Compacted = s.Whole, s.Cursor, s.Missing, s.Compacted
 	if !s.LogBegins.IsZero() {
 		r.LogBegins = stamp(s.LogBegins)
 	}
-	if r.Missing {
+	if r.Compacted > 0 {
+		fmt.Fprintf(a.stderr, "tidal: %s events came from other regions as compacted ranges, and aren't here one by one\n", thousands(r.Compacted))
+	}
+	if r.Missing && r.LogBegins != "" {
 		fmt.Fprintf(a.stderr, "tidal: the log begins at %s; what was written before isn't in it any more\n", r.LogBegins)
 	}
 	if err != nil {

@@ -100,6 +100,12 @@ var failings = []failing{
 	{errAlone, "not_offered", exitFailure, "a server is a replica where --cluster-listen is set"},
 	{tidal.ErrRemoved, "removed", exitFormat, "another replica may take its place: move the directory away and start with --cluster-join"},
 	{fault.ErrChanging, "changing", exitFailure, "wait for it, and run the command again"},
+	{fault.ErrNoSuccessor, "no_successor", exitFailure, "see `tidal cluster status`: who is to lead has to vote, and to be heard of"},
+	{
+		tidal.ErrForked, "forked", exitFailure,
+		"reads go on. Stop the server, run `tidal cluster recover --dir D`, and start it; or write to another region",
+	},
+	{tidal.ErrReadOnly, "read_only", exitFailure, "nothing was written. Name a server of a region that takes writes; `tidal cluster status` shows them"},
 	{fault.ErrNotLeader, "no_leader", exitFailure, "nothing was changed. See `tidal cluster status`, and try again"},
 	{tidal.ErrInput, "refused", exitRefused, ""},
 	{tidal.ErrOverloaded, "overloaded", exitFailure, "run the command again; what was counted isn't counted twice"},

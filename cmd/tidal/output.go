@@ -99,6 +99,14 @@ func thousands[T ~int | ~int64 | ~uint64](n T) string {
 	return sign + digits
 }
 
+// numbered writes a number with what there are so many of.
+func numbered(n int64, one, more string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return thousands(n) + " " + more
+}
+
 // withClamped adds how many of a number of signals were clamped, if any were.
 func withClamped(signals string, clamped uint64) string {
 	if clamped == 0 {

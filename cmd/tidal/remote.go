@@ -122,13 +122,23 @@ func told(resp *http.Response) error {
 	for code, is := range map[string]error{
 		"changing": fault.ErrChanging, "no_leader": fault.ErrNotLeader, "not_leader": fault.ErrNotLeader,
 		"not_found": fault.ErrNotFound, "refused": fault.ErrInput, "unknown": fault.ErrUnknown, "not_offered": errAlone,
+		"no_successor": fault.ErrNoSuccessor, "forked": fault.ErrForked, "read_only": fault.ErrReadOnly, "removed": fault.ErrRemoved,
 	} {
 		if code == problem.Code {
-			return fmt.Errorf("%w: %w", text, is)
+			return &meaning{text, is}
 		}
 	}
 	return text
 }
+
+// meaning is what a server said, and the error that it means, whose text is in what it said.
+type meaning struct {
+	error
+	is error
+}
+
+// Unwrap returns both.
+func (m *meaning) Unwrap() []error { return []error{m.error, m.is} }
 
 // errAlone is of a server that keeps its database alone.
 var errAlone = errors.New("the server is no replica of a group")

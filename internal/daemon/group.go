@@ -205,7 +205,7 @@ func (d *daemon) handOver() {
 	ctx, cancel := context.WithTimeout(context.Background(), handOver)
 	defer cancel()
 	if err := d.replica.member.Transfer(ctx, 0); err != nil {
-		d.o.Log.Warn("nobody took over", "err", err)
+		d.o.Log.Warn("leadership wasn't handed over", "err", err)
 		return
 	}
 	number, url := d.replica.member.Leader()
@@ -245,7 +245,7 @@ func (g group) Status(ctx context.Context) (server.GroupStatus, error) {
 	}
 	out := server.GroupStatus{
 		Cluster: st.Cluster, Replica: st.Number, Leader: server.Leader{Number: st.Leader, Self: st.Leading}, Term: st.Term,
-		Commit: st.Committed, Applied: st.Applied,
+		Commit: st.Committed, Applied: st.Applied, Changing: st.Changing, Forked: st.Forked,
 	}
 	for i := range st.Members {
 		m := &st.Members[i]

@@ -69,6 +69,7 @@ func (d *daemon) checksAlone() []health.Check {
 			return nil
 		}},
 		{Name: "log", Run: func() error { return d.db.Health().Failed }},
+		{Name: "forked", Run: func() error { return d.db.Health().Forked }},
 		{Name: "disk", Run: func() error {
 			free, err := d.diskFree()
 			if least := d.dynamic.readyFree.Load(); err == nil && free < uint64(least) {

@@ -1,6 +1,8 @@
 package metrics
 
 import (
+	"slices"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tidaldb/tidal"
@@ -11,6 +13,8 @@ type database struct {
 	db   Database
 	free func() (uint64, error)
 	lost func() uint64
+	// grouped says that it's the database of a replica of a group, which has more to tell.
+	grouped bool
 }
 
 // A reading is a figure of the database.
@@ -45,6 +49,11 @@ var readings = []reading{
 	{"tidal_exports", "Named exports, by how they are.", prometheus.GaugeValue, "state", "stale", func(s *tidal.Stats, _ *tidal.Health) float64 { return float64(len(s.Exports.Stale)) }},
 	{"tidal_export_held_bytes", "How much of the log stays for named exports alone.", prometheus.GaugeValue, "", "", func(s *tidal.Stats, _ *tidal.Health) float64 { return float64(s.Exports.HeldBytes) }},
 	{"tidal_export_given_up_bytes_total", "How much of the log went although a named export needed it.", prometheus.CounterValue, "", "", func(s *tidal.Stats, _ *tidal.Health) float64 { return float64(s.Exports.GivenUpBytes) }},
+	{"tidal_wal_lacked_bytes", "How much of the log stays because a region lacks it, as of the last look at it.", prometheus.GaugeValue, "", "", func(s *tidal.Stats, _ *tidal.Health) float64 { return float64(s.Log.Lacking) }},
+	{"tidal_wal_limit_bytes", "The limit of the log's size; 0 if there is none.", prometheus.GaugeValue, "", "", func(s *tidal.Stats, _ *tidal.Health) float64 { return float64(s.Log.Limit) }},
+	{"tidal_wal_over_limit_bytes", "By how much the log is larger than its limit, as of the last look at it.", prometheus.GaugeValue, "", "", func(s *tidal.Stats, _ *tidal.Health) float64 { return float64(s.Log.Over) }},
+	{"tidal_pieces", "Files that are kept beside the log for regions that lack what was in it, as of the last look at it.", prometheus.GaugeValue, "", "", func(s *tidal.Stats, _ *tidal.Health) float64 { return float64(s.Log.PieceFiles) }},
+	{"tidal_piece_bytes", "Their size.", prometheus.GaugeValue, "", "", func(s *tidal.Stats, _ *tidal.Health) float64 { return float64(s.Log.Pieces) }},
 	{"tidal_checkpoint_lag_bytes", "How much of the log isn't in the checkpoint yet.", prometheus.GaugeValue, "", "", func(_ *tidal.Stats, h *tidal.Health) float64 { return float64(h.Behind) }},
 	{"tidal_lists_under_way", "Lists that are being made.", prometheus.GaugeValue, "", "", func(_ *tidal.Stats, h *tidal.Health) float64 { return float64(h.Lists) }},
 	{"tidal_writable", "1 if the database takes writes, 0 once its disk failed.", prometheus.GaugeValue, "", "", func(_ *tidal.Stats, h *tidal.Health) float64 {
@@ -53,6 +62,27 @@ var readings = []reading{
 		}
 		return 1
 	}},
+}
+
+// groupReadings are the figures of a replica that its database knows.
+var groupReadings = []reading{
+	{"tidal_group_incarnation", "The group's incarnation, which rises when it begins anew after a recovery or a restore.", prometheus.GaugeValue, "", "", ofGroup(func(g *tidal.GroupStats) float64 { return float64(g.Incarnation) })},
+	{"tidal_raft_disk_stalls_total", "How often this replica's disk was overdue while it led.", prometheus.CounterValue, "", "", ofGroup(func(g *tidal.GroupStats) float64 { return float64(g.Stalls) })},
+	{"tidal_raft_proposals_dropped_total", "How often Raft took no proposal of this replica.", prometheus.CounterValue, "", "", ofGroup(func(g *tidal.GroupStats) float64 { return float64(g.DroppedProposals) })},
+	{"tidal_raft_snapshots_sent_total", "Snapshots of this replica that others hold by now.", prometheus.CounterValue, "", "", ofGroup(func(g *tidal.GroupStats) float64 { return float64(g.SnapshotsSent) })},
+	{"tidal_raft_snapshots_installed_total", "Snapshots of others that took the place of this replica's state.", prometheus.CounterValue, "", "", ofGroup(func(g *tidal.GroupStats) float64 { return float64(g.SnapshotsInstalled) })},
+	{"tidal_region_copies_lent_total", "Copies of the database that this replica began to give to new regions.", prometheus.CounterValue, "", "", ofGroup(func(g *tidal.GroupStats) float64 { return float64(g.CopiesLent) })},
+	{"tidal_region_copies_pulled_total", "Copies of another region's database that this replica began with.", prometheus.CounterValue, "", "", ofGroup(func(g *tidal.GroupStats) float64 { return float64(g.CopiesPulled) })},
+	{"tidal_region_forked", "1 if this replica leads and takes no writes because others have events of its region that it has lost, else 0.", prometheus.GaugeValue, "", "", ofGroup(func(g *tidal.GroupStats) float64 { return truth(g.Forked != nil) })},
+	{"tidal_compensations_pending", "Events that this region has stamped and is to take back.", prometheus.GaugeValue, "", "", ofGroup(func(g *tidal.GroupStats) float64 { return float64(g.Pending) })},
+	{"tidal_compensations_lost", "Events that are to be taken back and that the log doesn't hold any more: they go on being counted.", prometheus.GaugeValue, "", "", ofGroup(func(g *tidal.GroupStats) float64 { return float64(g.Lost) })},
+	{"tidal_undos_pending", "Undone events that no region has taken back yet.", prometheus.GaugeValue, "", "", ofGroup(func(g *tidal.GroupStats) float64 { return float64(g.Undos) })},
+	{"tidal_stamps_ahead_total", "Stamps that came from clocks further ahead than the schema's bound.", prometheus.CounterValue, "", "", ofGroup(func(g *tidal.GroupStats) float64 { return float64(g.AheadStamps) })},
+	{"tidal_stamps_ahead_max_seconds", "By how much a stamp lay further ahead than the schema's bound, at most.", prometheus.GaugeValue, "", "", ofGroup(func(g *tidal.GroupStats) float64 { return g.MostAhead.Seconds() })},
+}
+
+func ofGroup(f func(g *tidal.GroupStats) float64) func(*tidal.Stats, *tidal.Health) float64 {
+	return func(s *tidal.Stats, _ *tidal.Health) float64 { return f(&s.Group) }
 }
 
 var lostReactions = prometheus.NewDesc("tidal_reactions_lost_total",
@@ -70,14 +100,22 @@ func (r *reading) desc() *prometheus.Desc {
 	return prometheus.NewDesc(r.name, r.help, labels, nil)
 }
 
+// readings are the figures that it tells.
+func (d *database) readings() []reading {
+	if !d.grouped {
+		return readings
+	}
+	return slices.Concat(readings, groupReadings)
+}
+
 // Describe implements prometheus.Collector.
 func (d *database) Describe(ch chan<- *prometheus.Desc) {
 	last := ""
-	for i := range readings {
-		if readings[i].name != last {
-			ch <- readings[i].desc()
+	for _, r := range d.readings() {
+		if r.name != last {
+			ch <- r.desc()
 		}
-		last = readings[i].name
+		last = r.name
 	}
 	ch <- lostReactions
 	ch <- diskFree
@@ -92,8 +130,7 @@ func (d *database) Collect(ch chan<- prometheus.Metric) {
 		within[bound.Seconds()] = n
 	}
 	ch <- prometheus.MustNewConstHistogram(syncSeconds, s.Syncs.Count, s.Syncs.Total.Seconds(), within)
-	for i := range readings {
-		r := &readings[i]
+	for _, r := range d.readings() {
 		var labels []string
 		if r.label != "" {
 			labels = []string{r.value}

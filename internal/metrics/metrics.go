@@ -70,7 +70,7 @@ func New(o Options) *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry(), reactions: NewReactions()}
 	m.registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		&database{db: o.DB, free: o.DiskFree, lost: m.reactions.Lost},
+		&database{db: o.DB, free: o.DiskFree, lost: m.reactions.Lost, grouped: o.Group != nil},
 	)
 	m.gauge("tidal_build_info", "1, with what was built as labels.", prometheus.Labels{
 		"version": o.Version, "commit": o.Commit, "go": o.Go,

@@ -27,6 +27,11 @@ type held struct{}
 func (held) Stats() tidal.Stats {
 	return tidal.Stats{
 		Items: 1, Creators: 2, Cells: 3, Signals: 4, Clamped: 5, Parked: 6, LogBytes: 7, StateBytes: 8, ViewBytes: 9, HiddenServed: 10,
+		Log: tidal.LogHeld{Lacking: 60, Limit: 61, Over: 62, PieceFiles: 63, Pieces: 64},
+		Group: tidal.GroupStats{
+			Incarnation: 70, Stalls: 71, DroppedProposals: 72, SnapshotsSent: 73, SnapshotsInstalled: 74, CopiesLent: 75, CopiesPulled: 76,
+			Forked: tidal.ErrForked, Pending: 77, Lost: 78, Undos: 79, AheadStamps: 80, MostAhead: 81 * time.Second,
+		},
 		Exports:    tidal.ExportStats{Named: 22, Stale: []string{"a"}, HeldBytes: 19, GivenUpBytes: 20},
 		Syncs:      tidal.SyncTimes{Count: 3, Total: 6 * time.Millisecond, Within: map[time.Duration]uint64{time.Millisecond: 1, time.Second: 3}},
 		UserMemory: tidal.UserMemory{Resident: 11, Cold: 12, Bytes: 13, Queued: 14, Evicted: 15, Warmed: 16},
@@ -68,7 +73,8 @@ func worldwide() []tidal.RegionStatus {
 		{
 			Name: "eu-west", Role: tidal.RegionActive, Known: true, Heard: 2 * time.Second, Done: 51, Total: 52,
 			WeLack: tidal.Lag{Batches: 41, Events: 42, Time: 43 * time.Second}, TheyLack: tidal.Lag{Batches: 44, Events: 45, Time: 46 * time.Second},
-			Refused: map[string]uint64{"gap": 53},
+			Refused: map[string]uint64{"gap": 53}, Held: 54, TooFarBehind: true,
+			Sent: tidal.Flow{Batches: 55, Ranges: 56, Bytes: 57}, Taken: tidal.Flow{Batches: 65, Ranges: 66, Bytes: 67},
 		},
 		{Name: "ap-south", Role: tidal.RegionRemoved, WeLack: tidal.Lag{Events: 99}},
 	}
@@ -116,8 +122,13 @@ func TestFiguresAreThoseOfWhatHappened(t *testing.T) {
 		"tidal_transport_received_bytes_total": 36, "tidal_transport_queued_bytes": 37, "tidal_transport_dropped_frames_total": 38,
 		"tidal_transport_connects_total": 39, "tidal_transport_refused_total": 40, "tidal_raft_elections_won_total": 1,
 		"tidal_forwarded_total": 1, "tidal_certificate_expiry_timestamp_seconds": 2000,
-		"tidal_region_reachable": 1, "tidal_region_known": 1, "tidal_region_heard_seconds": 2, "tidal_region_reconcile_done_bytes": 51,
-		"tidal_region_reconcile_total_bytes": 52, "tidal_region_refused_total": 53,
+		"tidal_region_reachable": 1, "tidal_region_known": 1, "tidal_region_heard_seconds": 2, "tidal_region_reconcile_done_events": 51,
+		"tidal_region_reconcile_total_events": 52, "tidal_region_refused_total": 53, "tidal_region_held_bytes": 54, "tidal_region_stranded": 1,
+		"tidal_wal_lacked_bytes": 60, "tidal_wal_limit_bytes": 61, "tidal_wal_over_limit_bytes": 62, "tidal_pieces": 63, "tidal_piece_bytes": 64,
+		"tidal_group_incarnation": 70, "tidal_raft_disk_stalls_total": 71, "tidal_raft_proposals_dropped_total": 72,
+		"tidal_raft_snapshots_sent_total": 73, "tidal_raft_snapshots_installed_total": 74, "tidal_region_copies_lent_total": 75,
+		"tidal_region_copies_pulled_total": 76, "tidal_region_forked": 1, "tidal_compensations_pending": 77, "tidal_compensations_lost": 78,
+		"tidal_undos_pending": 79, "tidal_stamps_ahead_total": 80, "tidal_stamps_ahead_max_seconds": 81,
 		"tidal_http_requests_under_way": 1, "tidal_http_connections": 1, "tidal_ready": 1, "tidal_build_info": 1,
 	} {
 		f := gathered(t, m)[name]
@@ -180,6 +191,9 @@ func TestWhatIsNotKnownIsNotTold(t *testing.T) {
 			t.Errorf("%s is told", name)
 		}
 	}
+	if alone["tidal_compensations_pending"] != nil || follower["tidal_compensations_pending"] == nil {
+		t.Error("a database alone tells of what regions owe, or a replica doesn't")
+	}
 	if f := follower["tidal_transport_connected"]; f == nil || len(f.Metric) != 1 || alone["tidal_raft_term"] != nil {
 		t.Errorf("%v", f)
 	}
@@ -195,18 +209,20 @@ func TestWhatIsNotKnownIsNotTold(t *testing.T) {
 	}
 }
 
-// What is missing is told by where, and of a region that is gone nothing.
-func TestLagIsToldInBothDirections(t *testing.T) {
+// What is missing is told by where and what went by which way, and of a region that is gone nothing.
+func TestRegionsAreToldOfInBothDirections(t *testing.T) {
 	all := gathered(t, used())
 	for name, want := range map[string]map[string]float64{
 		"tidal_region_lag_batches": {"here": 41, "there": 44}, "tidal_region_lag_events": {"here": 42, "there": 45},
-		"tidal_region_lag_seconds": {"here": 43, "there": 46},
+		"tidal_region_lag_seconds":           {"here": 43, "there": 46},
+		"tidal_region_shipped_batches_total": {"to": 55, "from": 65}, "tidal_region_shipped_ranges_total": {"to": 56, "from": 66},
+		"tidal_region_shipped_bytes_total": {"to": 57, "from": 67},
 	} {
 		got := map[string]float64{}
 		for _, m := range all[name].GetMetric() {
 			for _, l := range m.Label {
-				if l.GetName() == "missing" {
-					got[l.GetValue()] = m.GetGauge().GetValue()
+				if l.GetName() == "missing" || l.GetName() == "direction" {
+					got[l.GetValue()] = m.GetGauge().GetValue() + m.GetCounter().GetValue()
 				} else if l.GetValue() != "eu-west" {
 					t.Errorf("%s is told of %s", name, l.GetValue())
 				}

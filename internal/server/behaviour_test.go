@@ -378,7 +378,8 @@ func TestAnExportSaysHowItEnded(t *testing.T) {
 		}
 		res.Body.Close()
 		cursor := res.Trailer.Get("Tidal-Export-Cursor")
-		if res.Trailer.Get("Tidal-Export-Whole") != whole || cursor == "" || res.Trailer.Get("Tidal-Export-Missing") != "false" {
+		if res.Trailer.Get("Tidal-Export-Whole") != whole || cursor == "" || res.Trailer.Get("Tidal-Export-Missing") != "false" ||
+			res.Trailer.Get("Tidal-Export-Compacted") != "0" {
 			t.Errorf("%v", res.Trailer)
 		}
 		rest := w.want(200, "GET", "/v1/export?from=2026-01-01&cursor="+cursor, "", nil)

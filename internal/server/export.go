@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/proto"
@@ -59,15 +60,17 @@ func (s *Server) exported(ctx context.Context, q *tidal.ExportQuery, give func(*
 
 // Trailers of exports.
 const (
-	trailerWhole   = "Tidal-Export-Whole"
-	trailerCursor  = "Tidal-Export-Cursor"
-	trailerMissing = "Tidal-Export-Missing"
+	trailerWhole     = "Tidal-Export-Whole"
+	trailerCursor    = "Tidal-Export-Cursor"
+	trailerMissing   = "Tidal-Export-Missing"
+	trailerCompacted = "Tidal-Export-Compacted"
 )
 
 func setTrailers(h http.Header, x *tidal.ExportSummary) {
 	h.Set(trailerWhole, strconv.FormatBool(x.Whole))
 	h.Set(trailerCursor, x.Cursor)
 	h.Set(trailerMissing, strconv.FormatBool(x.Missing))
+	h.Set(trailerCompacted, strconv.FormatUint(x.Compacted, 10))
 }
 
 // Export is in the schema's words.
@@ -159,7 +162,7 @@ type lineAnswer struct {
 func (w *lineAnswer) begin() {
 	h := w.c.w.Header()
 	h.Set("Content-Type", typeLines)
-	h.Set("Trailer", trailerWhole+", "+trailerCursor+", "+trailerMissing)
+	h.Set("Trailer", strings.Join([]string{trailerWhole, trailerCursor, trailerMissing, trailerCompacted}, ", "))
 	h.Add("Vary", "Accept-Encoding")
 	w.out = w.c.w
 	if encoding := acceptedEncoding(w.c.r.Header); encoding != "" {

@@ -41,9 +41,11 @@ type GroupStatus struct {
 	Term    uint64
 	// Commit is the last entry that is durable on a quorum, Applied the last that reads see here.
 	Commit, Applied uint64
-	// Changing reports that a change of the members is under way.
+	// Changing reports that a change of the members is under way, as far as the replica leads.
 	Changing bool
 	Members  []Member
+	// Forked is why the region takes no writes though the replica leads it, nil if it does or the replica doesn't lead.
+	Forked error
 }
 
 // Member is a replica of a group.
@@ -156,6 +158,11 @@ func (x *service) Cluster(ctx context.Context, _ *tidalpb.ClusterRequest) (*tida
 		Cluster: st.Cluster, Replica: int64(st.Replica), Leader: int64(st.Leader.Number), LeaderUrl: st.Leader.URL,
 		Term: int64(st.Term), Commit: int64(st.Commit), Applied: int64(st.Applied), Changing: st.Changing,
 	}
+	if st.Forked != nil {
+		out.Forked = st.Forked.Error()
+	}
+	g := x.s.db.Stats().Group
+	out.Incarnation, out.Pending, out.Undos, out.Lost = int64(g.Incarnation), int64(g.Pending), int64(g.Undos), int64(g.Lost)
 	for i := range st.Members {
 		m := &st.Members[i]
 		one := &tidalpb.Member{Number: int64(m.Number), Address: m.Address, Url: m.URL, Role: m.Role}

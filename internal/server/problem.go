@@ -83,6 +83,7 @@ func problems() []problemKind {
 		{errStarting, "starting", http.StatusServiceUnavailable, connect.CodeUnavailable, later / 2, ""},
 		{errNoLeader, "no_leader", http.StatusServiceUnavailable, connect.CodeUnavailable, soon / 2, ""},
 		{fault.ErrChanging, "changing", http.StatusConflict, connect.CodeAborted, later, ""},
+		{fault.ErrNoSuccessor, "no_successor", http.StatusServiceUnavailable, connect.CodeUnavailable, later, ""},
 		{fault.ErrNotLeader, "not_leader", http.StatusMisdirectedRequest, connect.CodeFailedPrecondition, 0, ""},
 		{fault.ErrRemoved, "removed", http.StatusServiceUnavailable, connect.CodeUnavailable, later, ""},
 		{tidal.ErrLocked, "locked", http.StatusServiceUnavailable, connect.CodeUnavailable, later, "another process holds the database"},

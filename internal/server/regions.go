@@ -65,10 +65,15 @@ func regionMessage(r *tidal.RegionStatus, now time.Time) *tidalpb.Region {
 	for cause, n := range r.Refused {
 		m.Refused[cause] = int64(n)
 	}
+	m.Sent, m.Taken, m.HeldBytes, m.Stranded = flowMessage(&r.Sent), flowMessage(&r.Taken), r.Held, r.TooFarBehind
 	if r.Known {
 		m.Heard = timestamppb.New(now.Add(-r.Heard))
 	}
 	return m
+}
+
+func flowMessage(f *tidal.Flow) *tidalpb.Flow {
+	return &tidalpb.Flow{Batches: int64(f.Batches), Ranges: int64(f.Ranges), Bytes: int64(f.Bytes)}
 }
 
 func lagMessage(l *tidal.Lag) *tidalpb.Lag {

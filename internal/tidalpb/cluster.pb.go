@@ -61,18 +61,25 @@ func (*ClusterRequest) Descriptor() ([]byte, []int) {
 
 // ClusterResponse says it, as the replica that answers knows it.
 type ClusterResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Cluster       string                 `protobuf:"bytes,1,opt,name=cluster,proto3" json:"cluster,omitempty"`                      // the cluster's id
-	Replica       int64                  `protobuf:"varint,2,opt,name=replica,proto3" json:"replica,omitempty"`                     // the number of the replica that answers
-	Leader        int64                  `protobuf:"varint,3,opt,name=leader,proto3" json:"leader,omitempty"`                       // the leader's number, 0 if none is known
-	LeaderUrl     string                 `protobuf:"bytes,4,opt,name=leader_url,json=leaderUrl,proto3" json:"leader_url,omitempty"` // where applications reach it, empty if it told none
-	Term          int64                  `protobuf:"varint,5,opt,name=term,proto3" json:"term,omitempty"`                           // of Raft
-	Commit        int64                  `protobuf:"varint,6,opt,name=commit,proto3" json:"commit,omitempty"`                       // the log's last entry that is durable on a quorum, as this replica knows it
-	Applied       int64                  `protobuf:"varint,7,opt,name=applied,proto3" json:"applied,omitempty"`                     // the last entry that reads see here
-	Changing      bool                   `protobuf:"varint,8,opt,name=changing,proto3" json:"changing,omitempty"`                   // a change of the members is under way
-	Members       []*Member              `protobuf:"bytes,9,rep,name=members,proto3" json:"members,omitempty"`
-	Region        string                 `protobuf:"bytes,10,opt,name=region,proto3" json:"region,omitempty"`   // the name of the region that answers
-	Regions       []*Region              `protobuf:"bytes,11,rep,name=regions,proto3" json:"regions,omitempty"` // all that there are; none where there never was a second one
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Cluster     string                 `protobuf:"bytes,1,opt,name=cluster,proto3" json:"cluster,omitempty"`                      // the cluster's id
+	Replica     int64                  `protobuf:"varint,2,opt,name=replica,proto3" json:"replica,omitempty"`                     // the number of the replica that answers
+	Leader      int64                  `protobuf:"varint,3,opt,name=leader,proto3" json:"leader,omitempty"`                       // the leader's number, 0 if none is known
+	LeaderUrl   string                 `protobuf:"bytes,4,opt,name=leader_url,json=leaderUrl,proto3" json:"leader_url,omitempty"` // where applications reach it, empty if it told none
+	Term        int64                  `protobuf:"varint,5,opt,name=term,proto3" json:"term,omitempty"`                           // of Raft
+	Commit      int64                  `protobuf:"varint,6,opt,name=commit,proto3" json:"commit,omitempty"`                       // the log's last entry that is durable on a quorum, as this replica knows it
+	Applied     int64                  `protobuf:"varint,7,opt,name=applied,proto3" json:"applied,omitempty"`                     // the last entry that reads see here
+	Changing    bool                   `protobuf:"varint,8,opt,name=changing,proto3" json:"changing,omitempty"`                   // a change of the members is under way, as far as the replica that answers leads
+	Members     []*Member              `protobuf:"bytes,9,rep,name=members,proto3" json:"members,omitempty"`
+	Region      string                 `protobuf:"bytes,10,opt,name=region,proto3" json:"region,omitempty"`            // the name of the region that answers
+	Regions     []*Region              `protobuf:"bytes,11,rep,name=regions,proto3" json:"regions,omitempty"`          // all that there are; none where there never was a second one
+	Incarnation int64                  `protobuf:"varint,12,opt,name=incarnation,proto3" json:"incarnation,omitempty"` // of the group: it rises when that begins anew, after a recovery or a restore
+	// Why the region takes no writes though the replica that answers leads it, and what to do: others have events of it that it has
+	// lost. Empty if all is well.
+	Forked        string `protobuf:"bytes,13,opt,name=forked,proto3" json:"forked,omitempty"`
+	Pending       int64  `protobuf:"varint,14,opt,name=pending,proto3" json:"pending,omitempty"` // events that the region has stamped and is to take back
+	Undos         int64  `protobuf:"varint,15,opt,name=undos,proto3" json:"undos,omitempty"`     // undone events that no region has taken back yet
+	Lost          int64  `protobuf:"varint,16,opt,name=lost,proto3" json:"lost,omitempty"`       // of the pending ones, those that the log doesn't hold any more: they go on being counted
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -182,6 +189,41 @@ func (x *ClusterResponse) GetRegions() []*Region {
 		return x.Regions
 	}
 	return nil
+}
+
+func (x *ClusterResponse) GetIncarnation() int64 {
+	if x != nil {
+		return x.Incarnation
+	}
+	return 0
+}
+
+func (x *ClusterResponse) GetForked() string {
+	if x != nil {
+		return x.Forked
+	}
+	return ""
+}
+
+func (x *ClusterResponse) GetPending() int64 {
+	if x != nil {
+		return x.Pending
+	}
+	return 0
+}
+
+func (x *ClusterResponse) GetUndos() int64 {
+	if x != nil {
+		return x.Undos
+	}
+	return 0
+}
+
+func (x *ClusterResponse) GetLost() int64 {
+	if x != nil {
+		return x.Lost
+	}
+	return 0
 }
 
 // Member is a replica of the database.
@@ -474,10 +516,14 @@ type Region struct {
 	Heard         *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=heard,proto3" json:"heard,omitempty"`                                                                                // when it was last heard of; not set if it never was
 	Vector        string                 `protobuf:"bytes,11,opt,name=vector,proto3" json:"vector,omitempty"`                                                                              // what it has told that it has
 	Source        string                 `protobuf:"bytes,12,opt,name=source,proto3" json:"source,omitempty"`                                                                              // the region that what was written there comes from: itself, or one that passes it on
-	Done          int64                  `protobuf:"varint,13,opt,name=done,proto3" json:"done,omitempty"`                                                                                 // bytes of a gap that is being closed
-	Total         int64                  `protobuf:"varint,14,opt,name=total,proto3" json:"total,omitempty"`                                                                               // 0 if none is
+	Done          int64                  `protobuf:"varint,13,opt,name=done,proto3" json:"done,omitempty"`                                                                                 // events of a gap that is being closed, so far
+	Total         int64                  `protobuf:"varint,14,opt,name=total,proto3" json:"total,omitempty"`                                                                               // events of that gap; 0 if none is being closed
 	Refused       map[string]int64       `protobuf:"bytes,15,rep,name=refused,proto3" json:"refused,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"` // how much that came from it was refused, by cause
 	Successor     string                 `protobuf:"bytes,16,opt,name=successor,proto3" json:"successor,omitempty"`                                                                        // of a removed region: the one that stands in for it
+	Sent          *Flow                  `protobuf:"bytes,17,opt,name=sent,proto3" json:"sent,omitempty"`                                                                                  // what the replica that answers gave it since it was started
+	Taken         *Flow                  `protobuf:"bytes,18,opt,name=taken,proto3" json:"taken,omitempty"`                                                                                // what came from it and was taken, since then and while that one led
+	HeldBytes     int64                  `protobuf:"varint,19,opt,name=held_bytes,json=heldBytes,proto3" json:"held_bytes,omitempty"`                                                      // of the log, and of what is kept beside it, that it lacks; as of up to an hour ago
+	Stranded      bool                   `protobuf:"varint,20,opt,name=stranded,proto3" json:"stranded,omitempty"`                                                                         // something that it has written is missing here, and nobody who is reached can give it
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -624,6 +670,95 @@ func (x *Region) GetSuccessor() string {
 	return ""
 }
 
+func (x *Region) GetSent() *Flow {
+	if x != nil {
+		return x.Sent
+	}
+	return nil
+}
+
+func (x *Region) GetTaken() *Flow {
+	if x != nil {
+		return x.Taken
+	}
+	return nil
+}
+
+func (x *Region) GetHeldBytes() int64 {
+	if x != nil {
+		return x.HeldBytes
+	}
+	return 0
+}
+
+func (x *Region) GetStranded() bool {
+	if x != nil {
+		return x.Stranded
+	}
+	return false
+}
+
+// Flow is what went from one region to another.
+type Flow struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Batches       int64                  `protobuf:"varint,1,opt,name=batches,proto3" json:"batches,omitempty"`
+	Ranges        int64                  `protobuf:"varint,2,opt,name=ranges,proto3" json:"ranges,omitempty"` // compacted ones, each of which stands for many batches
+	Bytes         int64                  `protobuf:"varint,3,opt,name=bytes,proto3" json:"bytes,omitempty"`   // of both
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Flow) Reset() {
+	*x = Flow{}
+	mi := &file_tidal_v1_cluster_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Flow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Flow) ProtoMessage() {}
+
+func (x *Flow) ProtoReflect() protoreflect.Message {
+	mi := &file_tidal_v1_cluster_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Flow.ProtoReflect.Descriptor instead.
+func (*Flow) Descriptor() ([]byte, []int) {
+	return file_tidal_v1_cluster_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Flow) GetBatches() int64 {
+	if x != nil {
+		return x.Batches
+	}
+	return 0
+}
+
+func (x *Flow) GetRanges() int64 {
+	if x != nil {
+		return x.Ranges
+	}
+	return 0
+}
+
+func (x *Flow) GetBytes() int64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
 // Lag is how much of what one region has written another one lacks.
 type Lag struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -636,7 +771,7 @@ type Lag struct {
 
 func (x *Lag) Reset() {
 	*x = Lag{}
-	mi := &file_tidal_v1_cluster_proto_msgTypes[8]
+	mi := &file_tidal_v1_cluster_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -648,7 +783,7 @@ func (x *Lag) String() string {
 func (*Lag) ProtoMessage() {}
 
 func (x *Lag) ProtoReflect() protoreflect.Message {
-	mi := &file_tidal_v1_cluster_proto_msgTypes[8]
+	mi := &file_tidal_v1_cluster_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -661,7 +796,7 @@ func (x *Lag) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Lag.ProtoReflect.Descriptor instead.
 func (*Lag) Descriptor() ([]byte, []int) {
-	return file_tidal_v1_cluster_proto_rawDescGZIP(), []int{8}
+	return file_tidal_v1_cluster_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Lag) GetBatches() int64 {
@@ -695,7 +830,7 @@ type PromoteRegionRequest struct {
 
 func (x *PromoteRegionRequest) Reset() {
 	*x = PromoteRegionRequest{}
-	mi := &file_tidal_v1_cluster_proto_msgTypes[9]
+	mi := &file_tidal_v1_cluster_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -707,7 +842,7 @@ func (x *PromoteRegionRequest) String() string {
 func (*PromoteRegionRequest) ProtoMessage() {}
 
 func (x *PromoteRegionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tidal_v1_cluster_proto_msgTypes[9]
+	mi := &file_tidal_v1_cluster_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -720,7 +855,7 @@ func (x *PromoteRegionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PromoteRegionRequest.ProtoReflect.Descriptor instead.
 func (*PromoteRegionRequest) Descriptor() ([]byte, []int) {
-	return file_tidal_v1_cluster_proto_rawDescGZIP(), []int{9}
+	return file_tidal_v1_cluster_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *PromoteRegionRequest) GetRegion() string {
@@ -739,7 +874,7 @@ type PromoteRegionResponse struct {
 
 func (x *PromoteRegionResponse) Reset() {
 	*x = PromoteRegionResponse{}
-	mi := &file_tidal_v1_cluster_proto_msgTypes[10]
+	mi := &file_tidal_v1_cluster_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -751,7 +886,7 @@ func (x *PromoteRegionResponse) String() string {
 func (*PromoteRegionResponse) ProtoMessage() {}
 
 func (x *PromoteRegionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tidal_v1_cluster_proto_msgTypes[10]
+	mi := &file_tidal_v1_cluster_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -764,7 +899,7 @@ func (x *PromoteRegionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PromoteRegionResponse.ProtoReflect.Descriptor instead.
 func (*PromoteRegionResponse) Descriptor() ([]byte, []int) {
-	return file_tidal_v1_cluster_proto_rawDescGZIP(), []int{10}
+	return file_tidal_v1_cluster_proto_rawDescGZIP(), []int{11}
 }
 
 // RemoveRegionRequest takes a region out, for ever.
@@ -778,7 +913,7 @@ type RemoveRegionRequest struct {
 
 func (x *RemoveRegionRequest) Reset() {
 	*x = RemoveRegionRequest{}
-	mi := &file_tidal_v1_cluster_proto_msgTypes[11]
+	mi := &file_tidal_v1_cluster_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -790,7 +925,7 @@ func (x *RemoveRegionRequest) String() string {
 func (*RemoveRegionRequest) ProtoMessage() {}
 
 func (x *RemoveRegionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tidal_v1_cluster_proto_msgTypes[11]
+	mi := &file_tidal_v1_cluster_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -803,7 +938,7 @@ func (x *RemoveRegionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveRegionRequest.ProtoReflect.Descriptor instead.
 func (*RemoveRegionRequest) Descriptor() ([]byte, []int) {
-	return file_tidal_v1_cluster_proto_rawDescGZIP(), []int{11}
+	return file_tidal_v1_cluster_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *RemoveRegionRequest) GetRegion() string {
@@ -829,7 +964,7 @@ type RemoveRegionResponse struct {
 
 func (x *RemoveRegionResponse) Reset() {
 	*x = RemoveRegionResponse{}
-	mi := &file_tidal_v1_cluster_proto_msgTypes[12]
+	mi := &file_tidal_v1_cluster_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -841,7 +976,7 @@ func (x *RemoveRegionResponse) String() string {
 func (*RemoveRegionResponse) ProtoMessage() {}
 
 func (x *RemoveRegionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tidal_v1_cluster_proto_msgTypes[12]
+	mi := &file_tidal_v1_cluster_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -854,7 +989,7 @@ func (x *RemoveRegionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveRegionResponse.ProtoReflect.Descriptor instead.
 func (*RemoveRegionResponse) Descriptor() ([]byte, []int) {
-	return file_tidal_v1_cluster_proto_rawDescGZIP(), []int{12}
+	return file_tidal_v1_cluster_proto_rawDescGZIP(), []int{13}
 }
 
 var File_tidal_v1_cluster_proto protoreflect.FileDescriptor
@@ -862,7 +997,7 @@ var File_tidal_v1_cluster_proto protoreflect.FileDescriptor
 const file_tidal_v1_cluster_proto_rawDesc = "" +
 	"\n" +
 	"\x16tidal/v1/cluster.proto\x12\btidal.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x10\n" +
-	"\x0eClusterRequest\"\xce\x02\n" +
+	"\x0eClusterRequest\"\xcc\x03\n" +
 	"\x0fClusterResponse\x12\x18\n" +
 	"\acluster\x18\x01 \x01(\tR\acluster\x12\x18\n" +
 	"\areplica\x18\x02 \x01(\x03R\areplica\x12\x16\n" +
@@ -876,7 +1011,12 @@ const file_tidal_v1_cluster_proto_rawDesc = "" +
 	"\amembers\x18\t \x03(\v2\x10.tidal.v1.MemberR\amembers\x12\x16\n" +
 	"\x06region\x18\n" +
 	" \x01(\tR\x06region\x12*\n" +
-	"\aregions\x18\v \x03(\v2\x10.tidal.v1.RegionR\aregions\"\xd5\x01\n" +
+	"\aregions\x18\v \x03(\v2\x10.tidal.v1.RegionR\aregions\x12 \n" +
+	"\vincarnation\x18\f \x01(\x03R\vincarnation\x12\x16\n" +
+	"\x06forked\x18\r \x01(\tR\x06forked\x12\x18\n" +
+	"\apending\x18\x0e \x01(\x03R\apending\x12\x14\n" +
+	"\x05undos\x18\x0f \x01(\x03R\x05undos\x12\x12\n" +
+	"\x04lost\x18\x10 \x01(\x03R\x04lost\"\xd5\x01\n" +
 	"\x06Member\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x03R\x06number\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x10\n" +
@@ -895,7 +1035,7 @@ const file_tidal_v1_cluster_proto_rawDesc = "" +
 	"\x19TransferLeadershipRequest\x12\x0e\n" +
 	"\x02to\x18\x01 \x01(\x03R\x02to\"4\n" +
 	"\x1aTransferLeadershipResponse\x12\x16\n" +
-	"\x06leader\x18\x01 \x01(\x03R\x06leader\"\xa3\x04\n" +
+	"\x06leader\x18\x01 \x01(\x03R\x06leader\"\xa8\x05\n" +
 	"\x06Region\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x03R\x06number\x12\x12\n" +
@@ -913,10 +1053,19 @@ const file_tidal_v1_cluster_proto_rawDesc = "" +
 	"\x04done\x18\r \x01(\x03R\x04done\x12\x14\n" +
 	"\x05total\x18\x0e \x01(\x03R\x05total\x127\n" +
 	"\arefused\x18\x0f \x03(\v2\x1d.tidal.v1.Region.RefusedEntryR\arefused\x12\x1c\n" +
-	"\tsuccessor\x18\x10 \x01(\tR\tsuccessor\x1a:\n" +
+	"\tsuccessor\x18\x10 \x01(\tR\tsuccessor\x12\"\n" +
+	"\x04sent\x18\x11 \x01(\v2\x0e.tidal.v1.FlowR\x04sent\x12$\n" +
+	"\x05taken\x18\x12 \x01(\v2\x0e.tidal.v1.FlowR\x05taken\x12\x1d\n" +
+	"\n" +
+	"held_bytes\x18\x13 \x01(\x03R\theldBytes\x12\x1a\n" +
+	"\bstranded\x18\x14 \x01(\bR\bstranded\x1a:\n" +
 	"\fRefusedEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"P\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"N\n" +
+	"\x04Flow\x12\x18\n" +
+	"\abatches\x18\x01 \x01(\x03R\abatches\x12\x16\n" +
+	"\x06ranges\x18\x02 \x01(\x03R\x06ranges\x12\x14\n" +
+	"\x05bytes\x18\x03 \x01(\x03R\x05bytes\"P\n" +
 	"\x03Lag\x12\x18\n" +
 	"\abatches\x18\x01 \x01(\x03R\abatches\x12\x16\n" +
 	"\x06events\x18\x02 \x01(\x03R\x06events\x12\x17\n" +
@@ -941,7 +1090,7 @@ func file_tidal_v1_cluster_proto_rawDescGZIP() []byte {
 	return file_tidal_v1_cluster_proto_rawDescData
 }
 
-var file_tidal_v1_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_tidal_v1_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_tidal_v1_cluster_proto_goTypes = []any{
 	(*ClusterRequest)(nil),             // 0: tidal.v1.ClusterRequest
 	(*ClusterResponse)(nil),            // 1: tidal.v1.ClusterResponse
@@ -951,26 +1100,29 @@ var file_tidal_v1_cluster_proto_goTypes = []any{
 	(*TransferLeadershipRequest)(nil),  // 5: tidal.v1.TransferLeadershipRequest
 	(*TransferLeadershipResponse)(nil), // 6: tidal.v1.TransferLeadershipResponse
 	(*Region)(nil),                     // 7: tidal.v1.Region
-	(*Lag)(nil),                        // 8: tidal.v1.Lag
-	(*PromoteRegionRequest)(nil),       // 9: tidal.v1.PromoteRegionRequest
-	(*PromoteRegionResponse)(nil),      // 10: tidal.v1.PromoteRegionResponse
-	(*RemoveRegionRequest)(nil),        // 11: tidal.v1.RemoveRegionRequest
-	(*RemoveRegionResponse)(nil),       // 12: tidal.v1.RemoveRegionResponse
-	nil,                                // 13: tidal.v1.Region.RefusedEntry
-	(*timestamppb.Timestamp)(nil),      // 14: google.protobuf.Timestamp
+	(*Flow)(nil),                       // 8: tidal.v1.Flow
+	(*Lag)(nil),                        // 9: tidal.v1.Lag
+	(*PromoteRegionRequest)(nil),       // 10: tidal.v1.PromoteRegionRequest
+	(*PromoteRegionResponse)(nil),      // 11: tidal.v1.PromoteRegionResponse
+	(*RemoveRegionRequest)(nil),        // 12: tidal.v1.RemoveRegionRequest
+	(*RemoveRegionResponse)(nil),       // 13: tidal.v1.RemoveRegionResponse
+	nil,                                // 14: tidal.v1.Region.RefusedEntry
+	(*timestamppb.Timestamp)(nil),      // 15: google.protobuf.Timestamp
 }
 var file_tidal_v1_cluster_proto_depIdxs = []int32{
 	2,  // 0: tidal.v1.ClusterResponse.members:type_name -> tidal.v1.Member
 	7,  // 1: tidal.v1.ClusterResponse.regions:type_name -> tidal.v1.Region
-	8,  // 2: tidal.v1.Region.we_lack:type_name -> tidal.v1.Lag
-	8,  // 3: tidal.v1.Region.they_lack:type_name -> tidal.v1.Lag
-	14, // 4: tidal.v1.Region.heard:type_name -> google.protobuf.Timestamp
-	13, // 5: tidal.v1.Region.refused:type_name -> tidal.v1.Region.RefusedEntry
-	6,  // [6:6] is the sub-list for method output_type
-	6,  // [6:6] is the sub-list for method input_type
-	6,  // [6:6] is the sub-list for extension type_name
-	6,  // [6:6] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	9,  // 2: tidal.v1.Region.we_lack:type_name -> tidal.v1.Lag
+	9,  // 3: tidal.v1.Region.they_lack:type_name -> tidal.v1.Lag
+	15, // 4: tidal.v1.Region.heard:type_name -> google.protobuf.Timestamp
+	14, // 5: tidal.v1.Region.refused:type_name -> tidal.v1.Region.RefusedEntry
+	8,  // 6: tidal.v1.Region.sent:type_name -> tidal.v1.Flow
+	8,  // 7: tidal.v1.Region.taken:type_name -> tidal.v1.Flow
+	8,  // [8:8] is the sub-list for method output_type
+	8,  // [8:8] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_tidal_v1_cluster_proto_init() }
@@ -985,7 +1137,7 @@ func file_tidal_v1_cluster_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tidal_v1_cluster_proto_rawDesc), len(file_tidal_v1_cluster_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   14,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -139,8 +139,9 @@ func (x *ExportRequest) GetWithUndone() bool {
 	return false
 }
 
-// ExportResponse is one event. The trailers tidal-export-whole, tidal-export-cursor and tidal-export-missing say how the
-// export ended.
+// ExportResponse is one event. The trailers say how the export ended: tidal-export-whole, tidal-export-cursor,
+// tidal-export-missing, and tidal-export-compacted, which counts the events that were passed over because they came from another
+// region as a compacted range.
 type ExportResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Event         *Exported              `protobuf:"bytes,1,opt,name=event,proto3" json:"event,omitempty"`
