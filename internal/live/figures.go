@@ -39,11 +39,11 @@ const (
 
 // Names are the metrics that are shown, by name.
 func Names() []string {
-	return []string{
+	return append(regionNames(), []string{
 		buildInfo, ready, writable, signals, duplicates, written, durable, visible, reaction, queries, degraded, overload, requests,
 		underWay, connections, hiddenServed, items, creators, users, cells, stateBytes, viewBytes, userBytes, logBytes,
 		checkpointBytes, resident,
-	}
+	}...)
 }
 
 // Figures are what a server does. Rates are per second, between the last two samples; latencies are of the last ten.
@@ -66,6 +66,8 @@ type Figures struct {
 	Log      LogSize  `json:"log_bytes"`
 	HTTP     HTTP     `json:"http"`
 	Troubles Troubles `json:"troubles"`
+	// Regions are of a replica of a database in several of them.
+	Regions *Regions `json:"regions,omitempty"`
 }
 
 // Signals are what is written.
@@ -169,6 +171,7 @@ func Of(server string, samples []*Sample) *Figures {
 			Degraded: c.rates(degraded, "step"), Overloaded: c.rate(overload), Refused: c.statuses("4"), Failed: c.statuses("5"),
 			HiddenServed: last.value(hiddenServed),
 		},
+		Regions: c.regions(),
 	}
 }
 

@@ -62,6 +62,28 @@ func TestTheFirstSampleHasNoRates(t *testing.T) {
 	}
 }
 
+// A replica of several regions tells of the others, and of what its own owes; one that is forked takes no writes.
+func TestRegionsAreShown(t *testing.T) {
+	two := func(second string) *Figures {
+		return Of("http://here", []*Sample{read(t, server{regions: twoMore(1)}, 0), read(t, server{regions: second}, 2)})
+	}
+	f := two(twoMore(3))
+	golden(t, "regions.txt", f.Table())
+	g := f.Regions
+	if len(g.Others) != 2 || g.Others[0].Name != "ap-south" || g.Others[0].Reachable || *g.Others[0].Heard != 12 || g.Others[0].Held != 3e7 ||
+		g.Others[0].LackedThere != (Lacked{12345, 12}) || g.Others[1].Sent != 2e6 || g.Others[1].Taken != 1e6 || g.Others[1].Refused != 1 ||
+		g.Pending != 7 || g.Lost != 1 || g.OverLimit != 1.5e9 || g.Forked {
+		t.Errorf("%+v", g)
+	}
+	forked := two(strings.Replace(twoMore(3), "tidal_region_forked 0", "tidal_region_forked 1", 1))
+	if text := forked.Table(); !strings.Contains(text, "forked: takes no writes") || !strings.Contains(text, "forked: no writes until tidal cluster recover") {
+		t.Errorf("%s", text)
+	}
+	if alone := Of("", []*Sample{read(t, server{}, 0)}); alone.Regions != nil {
+		t.Errorf("%+v", alone.Regions)
+	}
+}
+
 func TestWhatIsNoServerIsRefused(t *testing.T) {
 	for _, text := range []string{"", "<html></html>", "up 1\n", "tidal_items one\n"} {
 		if _, err := Read(strings.NewReader(text), noon); err == nil {
@@ -127,6 +149,7 @@ func TestLengthsAndSizes(t *testing.T) {
 
 func FuzzRead(f *testing.F) {
 	f.Add(server{signals: 3, lists: 4}.text(), server{signals: 5, lists: 9, hidden: 1}.text())
+	f.Add(server{regions: twoMore(1)}.text(), server{regions: twoMore(2)}.text())
 	f.Add("tidal_signals_total{type=\"x\"} NaN\n", "tidal_signals_total{type=\"x\"} +Inf\n")
 	f.Add("# TYPE tidal_query_seconds histogram\ntidal_query_seconds_bucket{profile=\"a\",stage=\"total\",le=\"NaN\"} 3\n", "tidal_items 1e308\n")
 	f.Fuzz(func(t *testing.T, one, two string) {

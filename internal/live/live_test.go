@@ -16,6 +16,46 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 type server struct {
 	signals, lists, failed, hidden float64
 	notReady                       bool
+	regions                        string // of a replica of several regions, as text
+}
+
+// twoMore is what a replica tells of two other regions so many seconds after its start: one is heard of, one is silent.
+func twoMore(seconds float64) string {
+	var b strings.Builder
+	kind := func(name, kind string) { fmt.Fprintf(&b, "# TYPE %s %s\n", name, kind) }
+	each := func(name, extra string, eu, ap float64) {
+		fmt.Fprintf(&b, "%s{region=\"eu-west\"%s} %v\n%s{region=\"ap-south\"%s} %v\n", name, extra, eu, name, extra, ap)
+	}
+	for _, g := range []struct {
+		name   string
+		eu, ap float64
+	}{
+		{"tidal_region_reachable", 1, 0}, {"tidal_region_known", 1, 1}, {"tidal_region_heard_seconds", 0.1, 12},
+		{"tidal_region_held_bytes", 0, 3e7}, {"tidal_region_stranded", 0, 0},
+	} {
+		kind(g.name, "gauge")
+		each(g.name, "", g.eu, g.ap)
+	}
+	kind("tidal_region_lag_seconds", "gauge")
+	each("tidal_region_lag_seconds", `,missing="here"`, 0, 0)
+	each("tidal_region_lag_seconds", `,missing="there"`, 0.02, 12)
+	kind("tidal_region_lag_events", "gauge")
+	each("tidal_region_lag_events", `,missing="here"`, 0, 0)
+	each("tidal_region_lag_events", `,missing="there"`, 64, 12345)
+	kind("tidal_region_shipped_bytes_total", "counter")
+	each("tidal_region_shipped_bytes_total", `,direction="to"`, 2e6*seconds, 5e6)
+	each("tidal_region_shipped_bytes_total", `,direction="from"`, 1e6*seconds, 3e6)
+	kind("tidal_region_refused_total", "counter")
+	fmt.Fprintf(&b, "tidal_region_refused_total{region=\"eu-west\",cause=\"gap\"} %v\n", seconds)
+	kind("tidal_region_forked", "gauge")
+	b.WriteString("tidal_region_forked 0\n")
+	kind("tidal_compensations_pending", "gauge")
+	b.WriteString("tidal_compensations_pending 7\n")
+	kind("tidal_compensations_lost", "gauge")
+	b.WriteString("tidal_compensations_lost 1\n")
+	kind("tidal_wal_over_limit_bytes", "gauge")
+	b.WriteString("tidal_wal_over_limit_bytes 1.5e9\n")
+	return b.String()
 }
 
 // observed writes a histogram whose observations are half a bucket's each in the second and third of four buckets.
@@ -85,7 +125,7 @@ func (s server) text() string {
 	gauge("tidal_wal_bytes", 2.1e9)
 	gauge("tidal_checkpoint_lag_bytes", 16_777_216)
 	gauge("process_resident_memory_bytes", 1_530_000_000)
-	return b.String()
+	return b.String() + s.regions
 }
 
 // noon is when samples begin.

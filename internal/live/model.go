@@ -115,7 +115,8 @@ func (v view) lines() []string {
 	var lines []string
 	switch {
 	case len(v.samples) > 0:
-		lines = Of(v.o.Server, v.samples).lines(v.look, v.trend(), max(1, v.height-otherLines))
+		f := Of(v.o.Server, v.samples)
+		lines = f.lines(v.look, v.trend(), max(1, v.height-otherLines-len(f.regionLines(v.look))))
 	case v.err == nil:
 		lines = []string{v.look.title(v.o.Server), "", "Asking the server …"}
 	default:

@@ -53,6 +53,28 @@ func (s *Sample) by(name, label string) map[string]float64 {
 	return out
 }
 
+// family is some of a metric's children.
+type family []*dto.Metric
+
+// only are those children of a metric that have a label with a value.
+func (s *Sample) only(name, label, value string) (out family) {
+	for _, m := range s.families[name].GetMetric() {
+		if labelOf(m, label) == value {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// by adds them up by one of their labels.
+func (f family) by(label string) map[string]float64 {
+	out := map[string]float64{}
+	for _, m := range f {
+		out[labelOf(m, label)] += finite(valueOf(m))
+	}
+	return out
+}
+
 // text is a label of a metric's first child.
 func (s *Sample) text(name, label string) string {
 	for _, m := range s.families[name].GetMetric() {

@@ -37,11 +37,16 @@ func (f *Figures) Table() string {
 	return strings.Join(f.lines(plain(), "", mostProfiles), "\n") + "\n"
 }
 
+// row is a line with a name in front.
+func (l look) row(name string, parts ...string) string {
+	return l.name(fmt.Sprintf("%-9s", name)) + strings.Join(parts, l.dim(" · "))
+}
+
+func spaces(n int) string { return strings.Repeat(" ", n) }
+
 // lines are the table's, with room for so many profiles. Trend is drawn behind the rate of signals.
 func (f *Figures) lines(l look, trend string, profiles int) []string {
-	row := func(name string, parts ...string) string {
-		return l.name(fmt.Sprintf("%-9s", name)) + strings.Join(parts, l.dim(" · "))
-	}
+	row := l.row
 	s := &f.Signals
 	out := []string{
 		l.title(f.Server) + "  " + f.Version + "  " + f.state(l) + "  " + l.dim(f.At.Format("2006-01-02 15:04:05 UTC")),
@@ -63,13 +68,15 @@ func (f *Figures) lines(l look, trend string, profiles int) []string {
 		row("troubles", f.trouble(l, "failed", t.Failed), f.trouble(l, "overloaded", t.Overloaded), "refused "+f.rate(t.Refused),
 			f.degraded(l), f.hidden(l)),
 	)
-	return out
+	return append(out, f.regionLines(l)...)
 }
 
 func (f *Figures) state(l look) string {
 	switch {
 	case !f.Writable:
 		return l.bad("takes no writes")
+	case f.Regions != nil && f.Regions.Forked:
+		return l.bad("forked: takes no writes")
 	case !f.Ready:
 		return l.bad("not ready")
 	}
