@@ -5,19 +5,21 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/tidaldb/tidal/internal/testport"
 )
 
 // A region whose server is started on an old copy of its directory says so before anybody writes, and what to do.
 func TestAForkedRegionSaysSoBeforeAWrite(t *testing.T) {
 	member := authority(t)
 	settings := member("us1")
-	settings["cluster-listen"] = freeAddress(t)
+	settings["cluster-listen"] = testport.Free(t)
 	us := region(t, settings, "us-east", "active", "")
 	us.until("PUT", "/v1/items/jazz-1", `{"category":"jazz"}`, 200, "position")
 
 	dir := filepath.Join(t.TempDir(), "eu")
 	here := member("eu1")
-	here["cluster-listen"], here["data-dir"] = freeAddress(t), dir
+	here["cluster-listen"], here["data-dir"] = testport.Free(t), dir
 	begin := func() *running { return region(t, here, "eu-west", "active", settings["cluster-listen"]) }
 	end := func(r *running) {
 		t.Helper()
