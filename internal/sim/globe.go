@@ -31,6 +31,8 @@ type RegionCounts struct {
 	Twins, Compensated, Undone uint64
 	// Shipped are the bytes of packets between regions, Ranges the entries that took the place of batches.
 	Shipped, Ranges uint64
+	// Apart are ranges that were taken apart together with what lies before them, since those here begin elsewhere.
+	Apart uint64
 	// Foreign are the batches of others in all regions' logs.
 	Foreign uint64
 	// Stable are the deletes that leaders took for stable, each in each region.
@@ -51,6 +53,7 @@ func (c *RegionCounts) Add(o RegionCounts) {
 	c.Undone += o.Undone
 	c.Shipped += o.Shipped
 	c.Ranges += o.Ranges
+	c.Apart += o.Apart
 	c.Foreign += o.Foreign
 	c.Stable += o.Stable
 	c.Lost += o.Lost
@@ -209,7 +212,9 @@ func (g *globe) run() {
 func (g *globe) keeps(k *keeper, place int) {
 	switch {
 	case g.isSmall(place):
-		k.retention = retention.Policy{Retention: 3600_000, RetryHorizon: 1, SizeLimit: 4 << 10}
+		// A day, since clocks run ahead by hours: what is older and no region lacks is nobody's any more, and a range that begins
+		// inside of it is of no use then.
+		k.retention = retention.Policy{Retention: 24 * 3600_000, RetryHorizon: 1, SizeLimit: 4 << 10}
 		k.mean = 300 * milli
 	case g.forgets && !g.ranges:
 		k.retention = retention.Policy{Retention: 1000, RetryHorizon: 1, SizeLimit: 8 << 10}

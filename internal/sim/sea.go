@@ -185,6 +185,9 @@ func (p *resident) fetched() {
 	p.errandsAt = p.errandsAt[1:]
 	p.enter()
 	r := p.base.ShipWork(w)
+	if len(w.Before) > 0 && r.Err == nil {
+		p.m.f.report.Regions.Apart++
+	}
 	if len(p.errandsAt) > 0 {
 		p.within(between(p.m.rng, 0, 2*milli), p.fetched)
 	}
