@@ -4,5 +4,5 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 go list -f '{{.ImportPath}} {{.Dir}}' ./... | while read -r path dir; do
-	if grep -lEq '\bgo func\b|\bgo [A-Za-z_.]+\(|\.Go\(|t\.Parallel\(|synctest\.' "$dir"/*.go; then echo "$path"; fi
+	if grep -lEq '^[[:space:]]*go [A-Za-z_.]+[({]|^[[:space:]]*go func|\.Go\(|t\.Parallel\(|synctest\.' "$dir"/*.go; then echo "$path"; fi
 done
