@@ -30,6 +30,7 @@ func Example() {
 	for i := range 3 {
 		m, err := cluster.Start(cluster.Config{
 			Dir: filepath.Join(dir, fmt.Sprint("member-", i+1)), Schema: shop, Listen: "127.0.0.1:0", Join: join,
+			ElectionTimeout: 2 * time.Second, // here they get in each other's way
 		})
 		if err != nil {
 			panic(err)

@@ -16,7 +16,8 @@ import (
 // servedMember starts a replica as a process of its own, on addresses that stay the same when it's started again.
 func servedMember(t *testing.T, dir, listen, cluster, join string) *serverProcess {
 	t.Helper()
-	args := []string{"--listen", listen, "--cluster-listen", cluster, "--ready-free", "0"}
+	// Who leads does so until it's killed, also where the machine stands still for longer than an election usually takes.
+	args := []string{"--listen", listen, "--cluster-listen", cluster, "--ready-free", "0", "--cluster-election-timeout", "2s"}
 	if join != "" {
 		args = append(args, "--cluster-join", join)
 	}
@@ -141,7 +142,7 @@ func TestThreeNodesFromNothing(t *testing.T) {
 	line = line[1 : 1+strings.Index(line[1:], "\n")]
 	block = strings.Replace(block, status, "\nuntil "+line+" | grep '3  follower' > /dev/null; do :; done"+status, 1)
 	block = strings.ReplaceAll(block, "curl http", "curl --silent --show-error --fail http")
-	script := "set -e\nexport PATH=\"$PWD:$PATH\" TIDAL_READY_FREE=0\ntrap 'kill $(jobs -p); wait' EXIT\n" + block
+	script := "set -e\nexport PATH=\"$PWD:$PATH\" TIDAL_READY_FREE=0 TIDAL_CLUSTER_ELECTION_TIMEOUT=2s\ntrap 'kill $(jobs -p); wait' EXIT\n" + block
 	cmd := exec.CommandContext(t.Context(), "bash", "-c", script)
 	cmd.Dir, cmd.Env = dir, cleanEnviron()
 	out, err := cmd.CombinedOutput()
