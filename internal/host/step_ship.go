@@ -198,7 +198,7 @@ func (s *Stepper) regions() []ship.Region {
 	}
 	out := make([]ship.Region, 0, len(table))
 	for i := range table {
-		x := ship.Region{Number: table[i].Number, Removed: table[i].Removed}
+		x := ship.Region{Number: table[i].Number, Name: table[i].Name, Removed: table[i].Removed}
 		if x.Number == b.identity.Region {
 			for _, m := range s.Core.Members().List() {
 				x.Replicas = append(x.Replicas, m.Number)

@@ -41,7 +41,9 @@ func (p *Packet) Append(dst []byte) []byte {
 	dst = p.Pulse.append(dst)
 	switch p.Kind {
 	case PacketSubscribe:
-		dst = p.Subscribe.append(dst)
+		dst = p.appendName(p.Subscribe.append(dst))
+	case PacketAccept:
+		dst = p.appendName(dst)
 	case PacketRefuse:
 		dst = append(dst, byte(p.Reason))
 		dst = appendBytes(dst, p.Text[:min(len(p.Text), maxText)])
@@ -52,9 +54,17 @@ func (p *Packet) Append(dst []byte) []byte {
 	case PacketAck:
 		dst = binary.AppendUvarint(dst, p.Number)
 		dst = binary.AppendUvarint(dst, p.Taken)
-	case PacketAccept, PacketLeave, PacketNews:
+	case PacketLeave, PacketNews:
 	}
 	return dst
+}
+
+// appendName ends a packet with a region's name; one that isn't known is left out.
+func (p *Packet) appendName(dst []byte) []byte {
+	if p.Name == "" {
+		return dst
+	}
+	return appendBytes(dst, p.Name[:min(len(p.Name), maxName)])
 }
 
 func appendBytes[T string | []byte](dst []byte, b T) []byte {
@@ -160,6 +170,9 @@ func DecodePacket(b []byte) (Packet, error) {
 	switch p.Kind {
 	case PacketSubscribe:
 		p.Subscribe = r.subscription()
+		p.Name = r.name()
+	case PacketAccept:
+		p.Name = r.name()
 	case PacketRefuse:
 		p.Reason = Reason(r.u8())
 		if p.Reason == ReasonNone || p.Reason >= reasons {
@@ -172,7 +185,7 @@ func DecodePacket(b []byte) (Packet, error) {
 		p.Items = r.items()
 	case PacketAck:
 		p.Number, p.Taken = r.uvarint(), r.uvarint()
-	case PacketAccept, PacketLeave, PacketNews:
+	case PacketLeave, PacketNews:
 	}
 	if r.err == nil && len(r.b) > 0 {
 		r.fail("bytes behind the end")
@@ -252,6 +265,18 @@ func (r *reader) flags(known byte) byte {
 }
 
 func (r *reader) bytes(limit uint64) []byte { return r.take(int(r.atMost(limit, "length"))) }
+
+// name reads a region's name at the end of a packet, which may be left out.
+func (r *reader) name() string {
+	if len(r.b) == 0 {
+		return ""
+	}
+	s := string(r.bytes(maxName))
+	if s == "" {
+		r.fail("a region's name is empty")
+	}
+	return s
+}
 
 func (r *reader) peer() Peer {
 	p := Peer{Region: id.Region(r.atMost(1<<16-1, "region")), Replica: r.atMost(1<<47-1, "replica")}

@@ -64,6 +64,8 @@ func golden() []Packet {
 		ends(PacketAck, Packet{Number: 8, Taken: 1 << 33}),
 		ends(PacketLeave, Packet{}),
 		ends(PacketNews, Packet{Pulse: full}),
+		ends(PacketSubscribe, Packet{Name: "eu-west", Subscribe: &Subscription{Cluster: [16]byte{1, 2, 3}, Origin: a, Window: 1}}),
+		ends(PacketAccept, Packet{Name: "eu-west"}),
 	}
 }
 

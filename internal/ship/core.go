@@ -137,7 +137,8 @@ type Core struct {
 	leader  uint64
 	vector  id.VersionVector
 	tabled  bool      // somebody has said which regions there are
-	table   []*region // by number, with the own region
+	table   []*region // by number, without the own region, with guests
+	name    string    // the own region's, empty if it isn't known
 	mates   []uint64  // the other replicas of the own region
 	hot     hot
 	own     ownHistory
@@ -209,6 +210,7 @@ func (c *Core) Tick(now Now) {
 	c.now = now
 	c.tick++
 	c.own.note(c.now.Mono, c.vector.Get(c.cfg.Origin))
+	c.partWith()
 	c.expire()
 	for _, s := range c.subscribers {
 		if c.tick-s.beat >= c.cfg.Ticks.Heartbeat {
@@ -240,6 +242,12 @@ func (c *Core) Receive(now Now, p *Packet) {
 	r := c.region(p.From.Region)
 	if r == nil && p.Kind != PacketSubscribe {
 		c.strays++
+		return
+	}
+	if r == nil && c.sameDatabase(p.Subscribe) {
+		r = c.welcome(p)
+	}
+	if r != nil && c.refuseTwice(r, p) {
 		return
 	}
 	if r != nil && (p.Kind != PacketSubscribe || c.sameDatabase(p.Subscribe)) {

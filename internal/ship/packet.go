@@ -73,12 +73,14 @@ const (
 	ReasonSession
 	// ReasonBusy: the source has as many subscribers as it takes.
 	ReasonBusy
+	// ReasonTwice: the source knows another region under the subscriber's number.
+	ReasonTwice
 	reasons
 )
 
 // String returns the reason as a word.
 func (r Reason) String() string {
-	names := [reasons]string{"none", "cluster", "region", "session", "busy"}
+	names := [reasons]string{"none", "cluster", "region", "session", "busy", "twice"}
 	if r < reasons {
 		return names[r]
 	}
@@ -94,6 +96,8 @@ type Packet struct {
 	Session uint64
 	Pulse   Pulse
 
+	// Name is what the sender's region is called, in packets that subscribe or accept; empty if it doesn't know.
+	Name string
 	// Subscribe is set in packets of that kind alone.
 	Subscribe *Subscription
 	// Reason and Text say why, in a refusal.
@@ -162,11 +166,13 @@ type Report struct {
 const (
 	// MaxPacket is how many bytes the items of a packet have at most, 18 MiB: one of them may be as large as an entry of the log.
 	MaxPacket = 18 << 20
-	// maxItems bounds the items of a packet, maxReports the reports, maxOrigins the origins of a list, and maxText a reason.
+	// maxItems bounds the items of a packet, maxReports the reports, maxOrigins the origins of a list, maxText a reason, and
+	// maxName a region's name.
 	maxItems   = 4096
 	maxReports = 256
 	maxOrigins = 4096
 	maxText    = 512
+	maxName    = record.MaxRegionName
 	maxTenant  = id.MaxLen
 )
 

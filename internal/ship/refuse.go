@@ -11,7 +11,7 @@ const (
 	CauseDamaged
 	// CauseForked: a position is here with other contents, or within another batch.
 	CauseForked
-	// CauseForeign: the sender belongs to another database, or to a region that isn't in the table.
+	// CauseForeign: the sender belongs to another database, or to a region that was removed.
 	CauseForeign
 	// CauseOrigin: a batch is of an origin that wasn't asked for, or that nobody knows.
 	CauseOrigin
@@ -23,12 +23,14 @@ const (
 	CauseTooNew
 	// CauseGone: what is wanted isn't held any more.
 	CauseGone
+	// CauseTwice: the sender's number belongs to a region of another name.
+	CauseTwice
 	causes
 )
 
 // String returns the cause as a word for logs and metrics.
 func (c Cause) String() string {
-	names := [causes]string{"gap", "damaged", "forked", "foreign", "origin", "future", "protocol", "too_new", "gone"}
+	names := [causes]string{"gap", "damaged", "forked", "foreign", "origin", "future", "protocol", "too_new", "gone", "twice"}
 	if c < causes {
 		return names[c]
 	}

@@ -179,13 +179,13 @@ func TestAnotherDatabaseIsServedNothing(t *testing.T) {
 	if got := c.core.Status().Regions[0].Refused[CauseForeign]; got != 2 {
 		t.Errorf("counted %d times", got)
 	}
-	// Nor is a region that isn't in the table.
-	p := Packet{To: self, From: Peer{7, 1}, Kind: PacketSubscribe, Session: 78, Subscribe: &Subscription{Cluster: [16]byte{1}}}
+	// Nor is a region of it that isn't in the table.
+	p := Packet{To: self, From: Peer{7, 1}, Kind: PacketSubscribe, Session: 78, Subscribe: &Subscription{Cluster: [16]byte{2}}}
 	c.out = Output{}
 	c.core.Receive(c.clock(), &p)
 	c.take()
-	if len(c.out.Send) != 1 || c.out.Send[0].Reason != ReasonRegion {
-		t.Errorf("a region that nobody knows is answered by %+v", c.out.Send)
+	if len(c.out.Send) != 1 || c.out.Send[0].Reason != ReasonCluster || len(c.core.Guests()) > 0 {
+		t.Errorf("a region of another database that nobody knows is answered by %+v", c.out.Send)
 	}
 }
 

@@ -47,7 +47,7 @@ func (c *Core) subscribed(r *region, p *Packet) {
 	case !c.sameDatabase(p.Subscribe):
 		reason, text = ReasonCluster, "it belongs to another database or tenant space"
 	case r == nil:
-		reason, text = ReasonRegion, "its region isn't known here yet"
+		reason, text = ReasonBusy, "too many regions that aren't in the table subscribe here"
 	case r.Removed:
 		reason, text = ReasonRegion, "its region was removed"
 	case c.subscriber(p.From) == nil && len(c.subscribers) >= maxSubscribers:
@@ -73,7 +73,7 @@ func (c *Core) subscribed(r *region, p *Packet) {
 		slices.SortFunc(c.subscribers, func(a, b *subscriber) int { return a.peer.compare(b.peer) })
 	}
 	s.heardAt, s.beat = c.tick, c.tick
-	c.send(s.peer, Packet{Kind: PacketAccept, Session: s.session}, true)
+	c.send(s.peer, Packet{Kind: PacketAccept, Session: s.session, Name: c.name}, true)
 	c.pump()
 }
 

@@ -202,7 +202,7 @@ func (c *Core) ask(r *region) {
 	s.next, s.early, s.earlyBytes, s.holeAt = 1, nil, 0, 0
 	s.got, s.taken, s.ackDue = 0, 0, false
 	s.relay = c.relayed(r.Number)
-	c.send(s.peer, Packet{Kind: PacketSubscribe, Session: s.session, Subscribe: &Subscription{
+	c.send(s.peer, Packet{Kind: PacketSubscribe, Session: s.session, Name: c.name, Subscribe: &Subscription{
 		Cluster: c.cfg.Cluster, Tenant: c.cfg.Tenant, Origin: c.cfg.Origin,
 		Own: true, Relay: s.relay, After: c.after(),
 		Window: max(c.cfg.Window-int64(s.queued), c.cfg.Window/8, 1),
@@ -256,6 +256,8 @@ func (c *Core) refusedBy(r *region, p *Packet) {
 		}
 	case ReasonCluster:
 		c.refuse(r, p.From, CauseForeign, "it refuses: "+p.Text)
+	case ReasonTwice:
+		c.refuse(r, p.From, CauseTwice, "it refuses: "+p.Text)
 	}
 	s.turn++
 	s.state = waiting // there is nothing to leave

@@ -9,6 +9,8 @@ import (
 // Region is a row of the region table, as far as shipping is concerned.
 type Region struct {
 	Number id.Region
+	// Name is what it's called, empty if nobody has said.
+	Name string
 	// Replicas are the numbers of its replicas; they may be none.
 	Replicas []uint64
 	// Removed says that it is no more: nobody subscribes there, and others relay what it stamped.
@@ -18,6 +20,7 @@ type Region struct {
 // region is what a core knows of a region.
 type region struct {
 	Region
+	guest bool // it isn't in the table that the driver gave
 	// known says that something was reported of it: vector, as of asOf. direct says that it said so itself.
 	known  bool
 	direct bool
@@ -55,9 +58,10 @@ func (c *Core) Regions(now Now, list []Region) {
 	list = slices.Clone(list)
 	slices.SortFunc(list, func(a, b Region) int { return int(a.Number) - int(b.Number) })
 	table := make([]*region, 0, len(list))
-	c.mates = nil
+	c.mates, c.name = nil, ""
 	for _, x := range list {
 		if x.Number == c.cfg.Self.Region {
+			c.name = x.Name
 			for _, n := range x.Replicas {
 				if n != c.cfg.Self.Replica {
 					c.mates = append(c.mates, n)
@@ -72,14 +76,19 @@ func (c *Core) Regions(now Now, list []Region) {
 		if !slices.Equal(r.Replicas, x.Replicas) {
 			r.met = slices.DeleteFunc(r.met, func(n uint64) bool { return slices.Contains(x.Replicas, n) })
 		}
-		r.Region = x
+		r.Region, r.guest = x, false
 		table = append(table, r)
 	}
 	for _, r := range c.table {
-		if !slices.Contains(table, r) {
+		switch {
+		case slices.Contains(table, r):
+		case r.guest:
+			table = append(table, r)
+		default:
 			c.leave(r)
 		}
 	}
+	slices.SortFunc(table, func(a, b *region) int { return byNumber(a, b.Number) })
 	c.table = table
 	for _, r := range c.table {
 		if r.Removed {
@@ -93,7 +102,7 @@ func (c *Core) Regions(now Now, list []Region) {
 
 // region finds another region's row.
 func (c *Core) region(n id.Region) *region {
-	i, ok := slices.BinarySearchFunc(c.table, n, func(r *region, n id.Region) int { return int(r.Number) - int(n) })
+	i, ok := slices.BinarySearchFunc(c.table, n, byNumber)
 	if !ok {
 		return nil
 	}
