@@ -242,6 +242,9 @@ func (c *Core) Receive(now Now, p *Packet) {
 	r := c.region(p.From.Region)
 	if r == nil && p.Kind != PacketSubscribe {
 		c.strays++
+		if p.Kind == PacketAck {
+			c.unknownSession(p) // so that it subscribes anew, by which it's heard of
+		}
 		return
 	}
 	if r == nil && c.sameDatabase(p.Subscribe) {

@@ -66,8 +66,8 @@ func TestWhoSubscribesAndIsntInTheTableIsServedAndAsked(t *testing.T) {
 // TestAGuestSaysThatSomethingIsLost: what was stamped here and is elsewhere alone is heard of with the first word.
 func TestAGuestSaysThatSomethingIsLost(t *testing.T) {
 	x := old(t)
-	if !x.core.Heard() || !x.core.Complete(id.Origin{}) {
-		t.Error("who knows of nobody waits for somebody")
+	if !x.core.Heard() {
+		t.Error("who knows of nobody waits for somebody before it stamps")
 	}
 	x.visit(other, "eu", id.VersionVector{}.With(id.Origin{}, 9))
 	if len(x.out.Ahead) != 1 || x.out.Ahead[0] != (id.Origin{}).At(9) {
@@ -127,5 +127,48 @@ func TestANumberThatWasGivenTwiceIsRefused(t *testing.T) {
 	x.visit(other, "ap", id.VersionVector{})
 	if len(x.sent(other, PacketAccept)) != 1 {
 		t.Errorf("whose the number is gets %+v", x.out.Send)
+	}
+}
+
+// TestWhoWasSubscribedBeforeSubscribesAnew: it's told that its subscription is no more, without waiting for silence.
+func TestWhoWasSubscribedBeforeSubscribesAnew(t *testing.T) {
+	x := old(t)
+	p := Packet{To: self, From: other, Kind: PacketAck, Session: 4, Pulse: Pulse{Leads: true, Vector: id.VersionVector{}.With(id.Origin{}, 9)}}
+	x.core.Receive(x.clock(), &p)
+	x.take()
+	no := x.sent(other, PacketRefuse)
+	if len(no) != 1 || no[0].Reason != ReasonSession || no[0].Session != 4 {
+		t.Errorf("it's answered by %+v", no)
+	}
+	if len(x.core.Guests()) > 0 || len(x.out.Ahead) > 0 {
+		t.Errorf("what doesn't say whose database it's of counts: guests %v, told %v", x.core.Guests(), x.out.Ahead)
+	}
+}
+
+// TestNothingIsCompleteBeforeItIsKnownWhoThereIs: of an earlier incarnation somebody may have more who isn't in the table.
+func TestNothingIsCompleteBeforeItIsKnownWhoThereIs(t *testing.T) {
+	x := old(t)
+	past := id.Origin{Incarnation: 0}
+	if x.core.Complete(past) {
+		t.Error("it's complete at once, without anybody")
+	}
+	for range (lonely + 1) * 80 {
+		x.tick()
+	}
+	if !x.core.Complete(past) {
+		t.Error("a region alone waits for ever")
+	}
+	x.core.Regions(x.clock(), []Region{{Number: 0}, {Number: 1, Replicas: []uint64{1}}})
+	x.subscribe()
+	v := id.VersionVector{}.With(id.Origin{}, 5)
+	if x.give(Packet{Kind: PacketData, Pulse: Pulse{Vector: v}}); !x.core.Complete(past) {
+		t.Error("the only other one has answered")
+	}
+	if x.give(Packet{Kind: PacketData, Pulse: Pulse{Vector: v.With(id.Origin{Region: 2}, 1)}}); x.core.Complete(past) {
+		t.Error("there's a region 2, of which nothing is known")
+	}
+	x.core.Regions(x.clock(), []Region{{Number: 0}, {Number: 1, Replicas: []uint64{1}}, {Number: 2, Removed: true}})
+	if !x.core.Complete(past) {
+		t.Error("it was removed")
 	}
 }

@@ -67,7 +67,7 @@ const (
 	ReasonNone Reason = iota
 	// ReasonCluster: the subscriber belongs to another database, or to another tenant space.
 	ReasonCluster
-	// ReasonRegion: its region isn't in the source's table.
+	// ReasonRegion: its region was removed.
 	ReasonRegion
 	// ReasonSession: the source doesn't know the subscription, perhaps because it was started anew.
 	ReasonSession

@@ -94,9 +94,7 @@ func (c *Core) unsubscribe(p Peer) {
 func (c *Core) acknowledged(r *region, p *Packet) {
 	s := c.subscriber(p.From)
 	if s == nil || s.session != p.Session {
-		c.send(p.From, Packet{
-			Kind: PacketRefuse, Session: p.Session, Reason: ReasonSession, Text: "the subscription isn't known here",
-		}, false)
+		c.unknownSession(p)
 		return
 	}
 	if p.Number > s.number || p.Taken > s.sent {
@@ -107,6 +105,13 @@ func (c *Core) acknowledged(r *region, p *Packet) {
 	s.heardAt = c.tick
 	s.taken = max(s.taken, p.Taken)
 	c.pump()
+}
+
+// unknownSession has whoever sent a packet begin anew.
+func (c *Core) unknownSession(p *Packet) {
+	c.send(p.From, Packet{
+		Kind: PacketRefuse, Session: p.Session, Reason: ReasonSession, Text: "the subscription isn't known here",
+	}, false)
 }
 
 // left ends a subscription.

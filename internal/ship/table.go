@@ -196,29 +196,6 @@ func (c *Core) report(r *region, vector id.VersionVector, asOf int64, direct boo
 	}
 }
 
-// Complete reports whether everything is here that any other region has of what an origin's region has stamped in any
-// incarnation: each has answered a subscription of this replica. An earlier incarnation's last events may be at others
-// alone, and so may be those of a region that was removed; who answers for them mustn't write for them before.
-func (c *Core) Complete(of id.Origin) bool {
-	if !c.tabled {
-		return false // who there is isn't known yet
-	}
-	for _, r := range c.table {
-		if r.Removed {
-			continue
-		}
-		if !r.answered {
-			return false
-		}
-		for o, seq := range r.answer.Merge(r.vector).Merge(r.inhand).All {
-			if o.Region == of.Region && o.Shard == of.Shard && o != c.cfg.Origin && seq > c.vector.Get(o) {
-				return false
-			}
-		}
-	}
-	return true
-}
-
 // Heard reports whether each other region's leader has answered a subscription of this replica, and so has said since this
 // replica was started what it has, and what it is about to have.
 func (c *Core) Heard() bool {
