@@ -77,6 +77,8 @@ type globe struct {
 	// there. small says whose, a bit each: one region's, two, or all.
 	ranges bool
 	small  uint64
+	// begins says when the first regions do.
+	begins []int64
 	// follows: the last of the first regions takes no writes, unless it is made home.
 	follows bool
 }
@@ -125,6 +127,10 @@ func newGlobe(seed uint64, o ClusterOptions, r *Room) *globe {
 	g.regions[o.Regions-1].province.follower = g.follows
 	g.sea = newSea(g, rand.New(rand.NewPCG(seed, 0x736561)))
 	c.plan = newGlobePlan(rand.New(rand.NewPCG(seed, 0x706c616e)), o, len(g.regions), g.ranges)
+	g.begins = make([]int64, o.Regions)
+	if o.Nodes == 1 && !g.ranges {
+		g.early(rand.New(rand.NewPCG(seed, 0x6561726c79)))
+	}
 	for _, x := range c.plan.faults {
 		g.loses = g.loses || x.kind == takenBack
 	}
@@ -180,13 +186,25 @@ func (g *globe) region(number id.Region) *fleet {
 	return nil
 }
 
+// begun is how many regions have begun.
+func (g *globe) begun() (n int) {
+	for _, f := range g.regions {
+		if f.province.begun {
+			n++
+		}
+	}
+	return n
+}
+
 // run does what is to be done until the run ends or a promise is broken.
 func (g *globe) run() {
 	f := g.regions[0]
 	f.after(0, func() { f.province.begin(f) })
 	for i, r := range g.regions {
 		at := int64(0)
-		if i >= g.options.Regions {
+		if i < g.options.Regions {
+			at = g.begins[i]
+		} else {
 			at = f.between(g.end/4, g.end*3/4) // a newcomer, under load
 			g.report.Faults.Regions.Newcomer++
 		}

@@ -17,6 +17,7 @@ type RegionFaults struct {
 	Slow     uint64 `json:"regions_slow"`      //
 	Back     uint64 `json:"region_taken_back"` // a region's disk holds what it held once
 	Ahead    uint64 `json:"taken_back_found"`  // of these, those who were told by others that they had more
+	Fewer    uint64 `json:"taken_back_fewer"`  // of these, those whose region table lacked others, or had none
 	Promoted uint64 `json:"home_promoted"`     //
 	FarClock uint64 `json:"clock_far_ahead"`   //
 	Newcomer uint64 `json:"region_added"`      // while others write
@@ -32,6 +33,7 @@ func (f *RegionFaults) Add(g RegionFaults) {
 	f.Slow += g.Slow
 	f.Back += g.Back
 	f.Ahead += g.Ahead
+	f.Fewer += g.Fewer
 	f.Promoted += g.Promoted
 	f.FarClock += g.FarClock
 	f.Newcomer += g.Newcomer
@@ -117,6 +119,9 @@ func (g *globe) takeBack(f *fleet, x *mishap) {
 		}
 	default:
 		g.report.Faults.Regions.Back++
+		if v.image.regions < g.begun() {
+			g.report.Faults.Regions.Fewer++
+		}
 		f.tell(m, "back", uint64(len(v.image.agreed.entries)), 0, "")
 		v.shut, v.back = true, &comeback{}
 		if m.process != nil {

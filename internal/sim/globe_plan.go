@@ -43,6 +43,20 @@ func newGlobePlan(rng *rand.Rand, o ClusterOptions, regions int, ranges bool) pl
 	return p
 }
 
+// early has home's disk, in some runs, taken back to an image from the time in which the others begin, one after the other: to
+// before it heard of any of them, or of some.
+func (g *globe) early(rng *rand.Rand) {
+	if rng.IntN(6) != 0 {
+		return
+	}
+	for i := 1; i < len(g.begins); i++ {
+		g.begins[i] = between(rng, 0, 6*second)
+	}
+	g.plan.faults = append(g.plan.faults, mishap{
+		at: between(rng, 300*milli, 6*second), kind: takenBack, regions: true, n: rng.Uint64N(2), time: second,
+	})
+}
+
 func drawRegionMishap(rng *rand.Rand, at int64, nodes, regions int, kinds *[mishapKinds]int) mishap {
 	x := mishap{at: at, regions: true, region: rng.IntN(regions), a: rng.IntN(nodes)}
 	x.other = (x.region + 1 + rng.IntN(regions-1)) % regions

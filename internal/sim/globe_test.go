@@ -52,12 +52,28 @@ func TestRegionsKeepTheirPromises(t *testing.T) {
 // TestWhatNobodyElseHadIsStampedAnew: in this seed a region's disk is taken back, its last events are nobody's, and what it takes
 // back by itself gets their positions.
 func TestWhatNobodyElseHadIsStampedAnew(t *testing.T) {
-	r, err := sim.Cluster(355, sim.ClusterOptions{Regions: 3, Seconds: 20})
+	r, err := sim.Cluster(832, sim.ClusterOptions{Regions: 3, Seconds: 20})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if r.Faults.Regions.Back == 0 || r.Regions.Restamped == 0 {
 		t.Errorf("nothing of the kind happens: %+v, %+v", r.Faults.Regions, r.Regions)
+	}
+}
+
+// TestHomeForgetsWhoThereIs: in these seeds home's disk is taken back to before it heard of all others, or of some. It's told by them,
+// or goes on as a new incarnation at once; in 531 it is to take back what its lost tail has taken back.
+func TestHomeForgetsWhoThereIs(t *testing.T) {
+	var total sim.ClusterTotals
+	for _, seed := range []uint64{219, 328, 531} {
+		r, err := sim.Cluster(seed, sim.ClusterOptions{Regions: 3, Seconds: 20})
+		if err != nil {
+			t.Fatal(err)
+		}
+		total.Count(r)
+	}
+	if f := total.Faults.Regions; f.Fewer < 2 || f.Ahead == 0 {
+		t.Errorf("nothing of the kind happens: %+v", f)
 	}
 }
 

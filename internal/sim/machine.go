@@ -480,7 +480,7 @@ func (p *resident) stop() {
 	}
 	f.tell(m, "closed", 0, 0, "")
 	if v := m.f.province; v != nil && v.takesImage && err == nil {
-		m.keepImage()
+		m.keepImage(len(p.base.Engine.Regions()))
 	}
 	if m.rots > 0 && err == nil {
 		m.process = nil

@@ -41,6 +41,8 @@ type image struct {
 	mirror mirror
 	agreed agreement
 	vector id.VersionVector
+	// regions is how many there were in its region table.
+	regions int
 }
 
 // digestOf is a digest, and who had it first.
@@ -102,13 +104,14 @@ func (f *fleet) who(replica uint64) newregion.Who {
 	}
 }
 
-// keepImage takes an image of a machine's disk, after an orderly end.
-func (m *machine) keepImage() {
+// keepImage takes an image of a machine's disk, after an orderly end, in whose table there are so many regions.
+func (m *machine) keepImage(regions int) {
 	f := m.f
 	v := f.province
 	v.takesImage = false
 	v.image = &image{
-		disk: m.disk.Copy(rand.New(rand.NewPCG(0, 0))), store: m.keeper.memory.Copy(), made: m.keeper.made,
+		regions: regions,
+		disk:    m.disk.Copy(rand.New(rand.NewPCG(0, 0))), store: m.keeper.memory.Copy(), made: m.keeper.made,
 		mirror: mirror{m.mirror.before, slices.Clone(m.mirror.entries), m.mirror.synced},
 		agreed: f.agreed.copy(), vector: v.globe.books.held(f),
 	}

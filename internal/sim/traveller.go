@@ -132,7 +132,13 @@ func (t *traveller) begin() {
 	o.only = f
 	o.told = func() {
 		t.now = nil
-		if !o.acked || t.life != life {
+		if t.life != life {
+			return
+		}
+		if !o.acked {
+			if o.attempts > 1 {
+				t.reborn() // it was refused now; before it may have been accepted
+			}
 			return
 		}
 		last := o.receipt.First
