@@ -12,12 +12,15 @@ import (
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/state"
 	"github.com/tidaldb/tidal/internal/store"
+	"github.com/tidaldb/tidal/internal/wal"
 )
 
 // BackupOptions say what a backup holds.
 type BackupOptions struct {
 	// WithoutLog leaves out what the log holds from before the checkpoint.
 	WithoutLog bool
+	// LogBytes is how much of that is in it at most, the newest whole files; 0 is no limit.
+	LogBytes int64
 }
 
 // Backup writes a copy of what is there now, as package backup describes it, and returns its manifest and its size. Writes
@@ -88,8 +91,11 @@ func (c *copier) prepare(opts BackupOptions) (err error) {
 	}
 	c.manifest.At = b.opts.Now()
 	c.head.After = first - 1
-	if opts.WithoutLog {
+	switch {
+	case opts.WithoutLog:
 		c.head.After = c.head.Stored
+	case opts.LogBytes > 0:
+		c.head.After = max(c.head.After, min(c.head.Stored, behindNewest(b.Log.Files(), opts.LogBytes)))
 	}
 	switch {
 	case b.opts.ReadOnly:
@@ -108,6 +114,16 @@ func (c *copier) prepare(opts BackupOptions) (err error) {
 		return fmt.Errorf("copy the log behind entry %d: %w", c.head.After, err)
 	}
 	return nil
+}
+
+// behindNewest is the entry behind which a log's newest files begin that have so many bytes together, or fewer.
+func behindNewest(files []wal.File, limit int64) uint64 {
+	for i := len(files) - 1; i >= 0; i-- {
+		if limit -= files[i].Bytes; limit < 0 {
+			return files[i].Last
+		}
+	}
+	return 0
 }
 
 // pinStore takes a snapshot of the checkpoint. One that was made and never flushed, because the database was closed just

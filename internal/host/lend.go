@@ -47,6 +47,9 @@ const (
 	pieceBytes = 2 << 20
 	// pieceWait is how long who asks is kept waiting for a piece; then it's told to ask again.
 	pieceWait = 5 * time.Second
+	// lendLog is how much of the log from before the copy goes along: who begins holds it as the others do, and gives it to a
+	// region that is taken back to before it.
+	lendLog = 1 << 30
 	// lendIdle is how long a copy is held that nobody asks for.
 	lendIdle = 30 * time.Second
 )
@@ -158,7 +161,7 @@ func startLending(r *Replica, region id.Region, size int) (*lending, error) {
 
 func (l *lending) run(ctx context.Context, r *Replica, w *pieces) {
 	defer close(l.done)
-	_, _, l.err = r.Backup(ctx, w, BackupOptions{WithoutLog: true})
+	_, _, l.err = r.Backup(ctx, w, BackupOptions{LogBytes: lendLog})
 	if l.err == nil {
 		l.err = w.flush()
 	}

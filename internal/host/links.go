@@ -217,13 +217,17 @@ func (n *links) Answer(ctx context.Context, from uint64, request []byte) ([]byte
 			fault.ErrForeign))
 		return a.encode(), nil
 	}
-	if region, replica, far := transport.Near(from); far && q.Kind == questionRegions && q.Address != "" {
-		n.moved(id.Region(region), []RegionMember{{Number: replica, Address: q.Address}})
-	}
 	r := n.asked.Load()
 	if r == nil {
 		a := answer{Code: answerNoLeader, Text: "this member is about to open its directory"}
 		return a.encode(), nil
+	}
+	if region, replica, far := transport.Near(from); far && q.Kind == questionRegions && q.Address != "" {
+		if err := r.sameName(id.Region(region), q.Name); err != nil {
+			a := answer{}.with(err)
+			return a.encode(), nil
+		}
+		n.moved(id.Region(region), []RegionMember{{Number: replica, Address: q.Address}})
 	}
 	a := r.answer(ctx, &q)
 	return a.encode(), nil

@@ -122,10 +122,11 @@ func (l *loop) confirm() {
 
 // tickRegions notes how the regions are, for those who ask.
 func (l *loop) tickRegions() {
-	if len(l.regional.table) == 0 {
+	ships := l.step.Ship()
+	if ships == nil || len(l.regional.table) == 0 && l.regions.Load() == nil && len(ships.Guests()) == 0 {
 		return
 	}
-	seen := &seenRegions{Status: l.step.Ship().Status(), at: l.mono()}
+	seen := &seenRegions{Status: ships.Status(), at: l.mono()}
 	for i := range l.regional.table {
 		x := &l.regional.table[i]
 		if x.Removed || x.Number == l.step.base.identity.Region {
@@ -233,8 +234,9 @@ func (n *links) event(e *ship.Event) {
 // knowRegions tells the transport where members of other regions are, and forgets those of regions that are no more.
 func (n *links) knowRegions(table []engine.Region) {
 	own := n.who.Load().Region
-	here, gone := map[uint64]string{}, map[id.Region]bool{}
+	here, gone, known := map[uint64]string{}, map[id.Region]bool{}, map[id.Region]bool{}
 	for _, x := range table {
+		known[x.Number] = true
 		if x.Removed {
 			gone[x.Number] = true
 		}
@@ -254,7 +256,8 @@ func (n *links) knowRegions(table []engine.Region) {
 		n.knowFar(number, address)
 	}
 	for number := range n.far {
-		if here[number] == "" {
+		// Of a region that isn't in the table, which is yet to be learned, it's as that one said.
+		if region, _, _ := transport.Near(number); known[id.Region(region)] && here[number] == "" {
 			delete(n.far, number)
 			n.tr.RemovePeer(number)
 		}

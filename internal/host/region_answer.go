@@ -144,7 +144,10 @@ func (r *Replica) nameRegion(ctx context.Context, q *question, a *answer, all []
 	if err != nil {
 		return err
 	}
-	number := id.Region(0)
+	number, err := r.highestNumber()
+	if err != nil {
+		return err
+	}
 	for _, x := range known {
 		number = max(number, x.Number)
 		if x.Name != q.Name || x.Removed {

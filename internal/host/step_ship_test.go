@@ -41,7 +41,10 @@ type seas struct {
 	sent   map[ship.PacketKind]int
 }
 
-func newSeas(t *testing.T, n int) *seas {
+func newSeas(t *testing.T, n int) *seas { return foundSeas(t, n, func(int, *shore) {}) }
+
+// foundSeas is newSeas; it calls a function whenever home has so many regions in its table.
+func foundSeas(t *testing.T, n int, known func(int, *shore)) *seas {
 	s := &seas{t: t, now: 1, cut: map[[2]id.Region]bool{}, sent: map[ship.PacketKind]int{}}
 	for i := range n {
 		x := &shore{
@@ -52,7 +55,7 @@ func newSeas(t *testing.T, n int) *seas {
 			FS: pebblevfs.NewMem(), Dir: "db", Regions: true, RangeBytes: -1,
 			Now: func() time.Time { return time.Unix(1_700_000_000, s.now) },
 		}
-		if err := host.RegionDir(x.opts.FS, x.opts.Dir, [16]byte{7}, x.number); err != nil {
+		if err := host.RegionDir(x.opts.FS, x.opts.Dir, [16]byte{7}, id.Origin{Region: x.number}); err != nil {
 			t.Fatal(err)
 		}
 		x.open()
@@ -67,8 +70,9 @@ func newSeas(t *testing.T, n int) *seas {
 	})
 	s.run(3)
 	home := s.shores[0]
-	for _, records := range founding(n) {
+	for i, records := range founding(n) {
 		home.mustWrite(records)
+		known(i, home)
 	}
 	home.mustWrite(endpoints(0))
 	for _, x := range s.shores[1:] { // they begin with what home has
@@ -83,16 +87,16 @@ func newSeas(t *testing.T, n int) *seas {
 	return s
 }
 
-// founding are the requests that a database of some regions begins with at home.
+// founding are the requests that a database of some regions begins with at home: the schema, and a row for each.
 func founding(regions int) [][]record.Proposed {
 	out := [][]record.Proposed{{
 		{Kind: record.KindFormatLevel, Level: record.FormatLevel{Level: record.Level}},
 		{Kind: record.KindSchemaVersion, Schema: record.SchemaVersion{Encoded: testSchema().Encode()}},
-	}, {}}
+	}}
 	for i := range regions {
-		out[1] = append(out[1], record.Proposed{Kind: record.KindRegion, Region: record.RegionInfo{
+		out = append(out, []record.Proposed{{Kind: record.KindRegion, Region: record.RegionInfo{
 			Number: id.Region(i), Name: fmt.Sprintf("region-%d", i),
-		}})
+		}}})
 	}
 	return out
 }

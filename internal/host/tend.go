@@ -26,6 +26,7 @@ type tending struct {
 	// When the addresses of other regions were asked last, and which.
 	sought   int64
 	askedFar int
+	warned   string
 }
 
 // tendEvery is how often the goroutine looks.

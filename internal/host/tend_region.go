@@ -2,9 +2,12 @@ package host
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"slices"
 	"time"
 
+	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/record"
 )
 
@@ -36,25 +39,31 @@ const (
 	seekBound = 500 * time.Millisecond // for an answer: the goroutine has more to do
 )
 
-// seekRegions asks the members of other regions that the group was told of, one a time, who and where they are, while a region
-// isn't heard of: it may have moved. And it says where this member is, in case that is who has.
+// seekRegions asks members of other regions, one a time, who and where they are, while a region isn't heard of: it may have moved,
+// or been taken back to before it heard of this one. And it says where this member is, in case that is who has moved.
 func (t *tending) seekRegions(ctx context.Context, mono int64) {
 	r := t.r
-	g := r.links.group
-	if g.Region == nil || len(g.Region.Join) == 0 || t.sought != 0 && mono-t.sought < int64(seekEvery) {
-		return
-	}
-	if !slices.ContainsFunc(r.Regions(), func(s RegionStatus) bool { return s.Unreachable }) {
+	if t.sought != 0 && mono-t.sought < int64(seekEvery) {
 		return
 	}
 	t.sought = mono
-	t.askedFar = (t.askedFar + 1) % len(g.Region.Join)
+	addresses, name := r.whereToSeek()
+	if len(addresses) == 0 {
+		return
+	}
+	t.askedFar = (t.askedFar + 1) % len(addresses)
 	ctx, cancel := context.WithTimeout(ctx, seekBound)
 	defer cancel()
-	a, err := r.links.ask(ctx, g.Region.Join[t.askedFar], question{
-		Kind: questionRegions, Wall: r.loop.now().Wall / 1e6, Address: r.links.address(), URL: g.URL,
+	a, err := r.links.ask(ctx, addresses[t.askedFar], question{
+		Kind: questionRegions, Wall: r.loop.now().Wall / 1e6, Name: name, Address: r.links.address(), URL: r.links.group.URL,
 	})
-	if err != nil || a.err() != nil || a.Region == r.base.identity.Region {
+	if err == nil {
+		err = a.err()
+	}
+	if errors.Is(err, fault.ErrForeign) {
+		t.warn(addresses[t.askedFar], err)
+	}
+	if err != nil || a.Region == r.base.identity.Region {
 		return // another one is asked next time
 	}
 	members := make([]RegionMember, len(a.Members))
@@ -62,4 +71,38 @@ func (t *tending) seekRegions(ctx context.Context, mono int64) {
 		members[i] = RegionMember{Number: m.Number, Address: m.Address, URL: m.URL}
 	}
 	r.links.moved(a.Region, members)
+}
+
+// warn says, once, that somebody takes this region for another one.
+func (t *tending) warn(address string, err error) {
+	if log := t.r.links.group.Log; log != nil && t.warned != err.Error() {
+		t.warned = err.Error()
+		log.Warn("refused by another region", slog.String("address", address), slog.String("why", err.Error()))
+	}
+}
+
+// whereToSeek are the addresses of regions that aren't heard of, with those that the group was told, and what the own region is
+// called; none while all are heard of. A table without anybody may be an old one.
+func (r *Replica) whereToSeek() (addresses []string, name string) {
+	all := r.Regions()
+	lost := len(all) == 0
+	for i := range all {
+		s := &all[i]
+		if s.Own {
+			name = s.Name
+		}
+		if !s.Unreachable {
+			continue
+		}
+		lost = true
+		for _, m := range s.Members {
+			if m.Address != "" {
+				addresses = append(addresses, m.Address)
+			}
+		}
+	}
+	if g := r.links.group; lost && g.Region != nil {
+		addresses = append(addresses, g.Region.Join...)
+	}
+	return addresses, name
 }
