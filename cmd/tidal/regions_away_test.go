@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,10 +42,13 @@ type ages struct {
 	*testing.T
 	ctx   context.Context
 	w     *fleet.World
-	clock string
+	clock string // of all but ap-south, which has one of its own
 	lanes map[string]*client.Client
 	own   []string
 }
+
+// apart is what is added to the name of the file of ap-south's clock.
+const apart = "-" + apSouth
 
 const (
 	usEast  = "us-east"
@@ -62,14 +66,19 @@ func newAges(t *testing.T) *ages {
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	t.Cleanup(cancel)
 	a := &ages{T: t, ctx: ctx, clock: filepath.Join(t.TempDir(), "clock"), lanes: map[string]*client.Client{}}
-	a.pass(0)
+	a.pass("", 0)
+	a.pass(apart, 0)
 	exe, err := os.Executable()
 	a.must(err)
 	o := fleet.WorldOptions{Options: fleet.Options{
 		Dir: t.TempDir(), Nodes: 1, Say: t.Logf, Plain: true, // certificates would grow old, too
 		Program: func(ctx context.Context, args ...string) (*exec.Cmd, error) {
 			c := exec.CommandContext(ctx, exe, args...)
-			c.Env = append(os.Environ(), clockFile+"="+a.clock)
+			clock := a.clock
+			if slices.Contains(args, apSouth) {
+				clock += apart
+			}
+			c.Env = append(os.Environ(), clockFile+"="+clock)
 			return c, nil
 		},
 		Settings: []string{"--log-limit", "16KiB", "--checkpoint-bytes", "1MiB"},
@@ -94,12 +103,12 @@ func (a *ages) must(err error) {
 	}
 }
 
-// pass lets all clocks be that far ahead from now on.
-func (a *ages) pass(by time.Duration) {
+// pass lets clocks be that far ahead from now on.
+func (a *ages) pass(whose string, by time.Duration) {
 	a.Helper()
 	next := a.clock + ".next"
 	a.must(os.WriteFile(next, []byte(by.String()), 0o600))
-	a.must(os.Rename(next, a.clock))
+	a.must(os.Rename(next, a.clock+whose))
 }
 
 func (a *ages) node(region string) *fleet.Node { return a.w.Region(region).Nodes[0] }
@@ -163,7 +172,8 @@ func (a *ages) counts(requests int, regions ...string) {
 // their logs goes, and what others may lack of it is kept in pieces.
 func (a *ages) age(by time.Duration, regions ...string) {
 	a.Helper()
-	a.pass(by)
+	a.pass("", by)
+	a.pass(apart, by)
 	for _, region := range regions {
 		a.must(a.node(region).Stop(a.ctx))
 		a.must(a.node(region).Start(a.ctx))
@@ -327,4 +337,53 @@ func TestARegionIsRestoredFromABackupOfTheDayBefore(t *testing.T) {
 	a.w.Region(apSouth).Ranged()
 	a.agree(loads...)
 	a.hidden("song", "play")
+}
+
+// TestAClockThatIsAnHourAheadStallsNobody: what a region stamps by a wrong clock is taken, nobody's own clock goes along, whoever runs
+// another region is told, and what was stamped in an hour from now is overridden now.
+func TestAClockThatIsAnHourAheadStallsNobody(t *testing.T) {
+	a := newAges(t)
+	a.begin()
+	a.pass(apart, time.Hour)
+	a.write(apSouth, 10)
+	a.do(apSouth, client.Patch{Kind: client.Item, ID: "film", Fields: client.Fields{"title": "of an hour from now"}})
+	a.counts(40, usEast, euWest, apSouth)
+	a.titled("of an hour from now")
+	a.write(usEast, 1)
+	a.do(usEast, client.Patch{Kind: client.Item, ID: "film", Fields: client.Fields{"title": "of now"}})
+	a.counts(41, usEast, euWest, apSouth)
+	a.titled("of now")
+	for _, region := range []string{usEast, euWest} {
+		a.must(fleet.Until(a.ctx, region+" says so", func(context.Context) error {
+			if log := a.node(region).Log(); strings.Count(log, "clock is ahead") != 1 {
+				return fmt.Errorf("it says %s", log)
+			}
+			return nil
+		}))
+	}
+	for _, region := range []string{usEast, euWest} {
+		c := a.lanes[region]
+		film, err := c.Get(a.ctx, client.Item, "film")
+		a.must(err)
+		if ahead := time.Until(film.Touched); ahead < 50*time.Minute {
+			t.Errorf("%s has a stamp that isn't ahead: %v", region, ahead)
+		}
+	}
+}
+
+// titled waits until all regions call the film so.
+func (a *ages) titled(title string) {
+	a.Helper()
+	for _, f := range a.w.Regions {
+		c, err := client.New(client.Options{Addrs: []string{f.Nodes[0].URL}, Timeout: -1})
+		a.must(err)
+		defer c.Close()
+		a.must(fleet.Until(a.ctx, f.Name()+" calls it "+title, func(ctx context.Context) error {
+			film, err := c.Get(ctx, client.Item, "film")
+			if err == nil && film.Fields["title"] != title {
+				err = fmt.Errorf("it's called %v", film.Fields["title"])
+			}
+			return err
+		}))
+	}
 }

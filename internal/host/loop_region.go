@@ -9,6 +9,7 @@ import (
 	"github.com/tidaldb/tidal/internal/engine"
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/replica"
 	"github.com/tidaldb/tidal/internal/ship"
 	"github.com/tidaldb/tidal/internal/transport"
 )
@@ -25,6 +26,7 @@ type regional struct {
 	table    []engine.Region // as the transport was told
 	waiting  []*geoWait
 	reported bool // something came that may end waiting
+	wild     wildClock
 }
 
 // geoWait waits until another region has a position.
@@ -140,6 +142,9 @@ func (l *loop) tickRegions() {
 		seen.lag = max(seen.lag, s.WeLack.Time)
 	}
 	l.regions.Store(seen)
+	if x := l.step.Core.Excess(); l.regional.wild.due(x, seen.at) {
+		l.links.ahead(x)
+	}
 	if len(l.regional.waiting) > 0 {
 		l.confirm()
 	}
@@ -229,6 +234,33 @@ func (n *links) event(e *ship.Event) {
 	n.group.Log.Warn("refused from another region", slog.Uint64("region", uint64(e.Peer.Region)),
 		slog.Uint64("replica", e.Peer.Replica), slog.String("cause", e.Cause.String()), slog.String("why", e.Text),
 		slog.Uint64("count", e.Count))
+}
+
+// wildClock is what was said of stamps that other regions made too far ahead.
+type wildClock struct {
+	times uint64
+	at    int64 // of the monotonic clock
+}
+
+// wildAgain is after how long it's said again, if there are further ones.
+const wildAgain = 10 * time.Minute
+
+// due reports whether it is to be said now.
+func (w *wildClock) due(x replica.ClockExcess, mono int64) bool {
+	if x.Times == w.times || w.times != 0 && time.Duration(mono-w.at) < wildAgain {
+		return false
+	}
+	w.times, w.at = x.Times, mono
+	return true
+}
+
+// ahead logs that a clock elsewhere is wrong. What it stamped is taken all the same: else its stream would stand still.
+func (n *links) ahead(x replica.ClockExcess) {
+	if n.group.Log == nil {
+		return
+	}
+	n.group.Log.Warn("another region's clock is ahead, or was: its stamps are taken, and this clock follows by its bound at most",
+		slog.Duration("beyond_the_bound", time.Duration(x.Largest)*time.Millisecond), slog.Uint64("times", x.Times))
 }
 
 // knowRegions tells the transport where members of other regions are, and forgets those of regions that are no more.

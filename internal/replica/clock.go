@@ -13,6 +13,9 @@ type ClockExcess struct {
 	highest hlc.Timestamp
 }
 
+// Excess is what is known of stamps that others made too far ahead.
+func (c *Core) Excess() ClockExcess { return c.excess }
+
 // observe lets the clock learn of what was applied.
 func (c *Core) observe() {
 	highest := c.engine.Highest()

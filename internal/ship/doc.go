@@ -11,6 +11,6 @@
 // log. Whatever the network loses, repeats or reorders is mended by asking again: sequence numbers say what is missing, and
 // vectors what is there.
 //
-// Decision 47 says why so. The package neither applies anything nor knows what a record means; whether a gap is closed by
+// Decision 47 says why so, and testdata/scripts shows what is done about what, in stories that can be read. The package neither applies anything nor knows what a record means; whether a gap is closed by
 // batches or by a compacted range is for package reconcile to say.
 package ship

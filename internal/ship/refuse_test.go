@@ -72,6 +72,11 @@ func (x *lone) give(p Packet) {
 		p.Session = x.session
 	}
 	p.Pulse.Leads = true
+	for i := range p.Items { // it has what it sends
+		if it := &p.Items[i]; it.Origin.Region == other.Region && it.Last > p.Pulse.Vector.Get(it.Origin) {
+			p.Pulse.Vector = p.Pulse.Vector.With(it.Origin, it.Last)
+		}
+	}
 	x.core.Receive(x.clock(), &p)
 	x.take()
 }
@@ -143,6 +148,21 @@ func TestWhatCantBeIsRefusedCountedAndToldOnce(t *testing.T) {
 				t.Errorf("%d of 3 batches were proposed", len(c.out.Propose))
 			}
 		})
+	}
+}
+
+func TestMoreThanItsSourceHasIsRefused(t *testing.T) {
+	w := newWorld(t, 1, 2, 1)
+	first, far := w.towns[1].batch(2, 10), &town{w: w, origin: id.Origin{Region: 1, Incarnation: 7}}
+	c := newLone(t)
+	c.data(item(first))
+	c.out = Output{}
+	p := Packet{To: self, From: other, Kind: PacketData, Session: c.session, Number: 2, Items: []Item{item(far.batch(1, 10))}}
+	p.Pulse = Pulse{Leads: true, Vector: id.VersionVector{}.With(first.Origin, 2)}
+	c.core.Receive(c.clock(), &p)
+	c.take()
+	if got := c.core.Status().Regions[0].Refused[CauseOrigin]; got != 1 || len(c.out.Propose) > 0 || len(c.out.Events) != 1 {
+		t.Errorf("an incarnation that its source doesn't know is refused %d times, proposed %d times, told of %v", got, len(c.out.Propose), c.out.Events)
 	}
 }
 

@@ -339,7 +339,7 @@ func (c *Core) inOrder(r *region, s *source, p *Packet) {
 	session := s.session
 	for p != nil {
 		s.next++
-		if !c.take(r, s, p.Items) || s.session != session || s.state != open {
+		if !c.take(r, s, p) || s.session != session || s.state != open {
 			return
 		}
 		p = s.early[s.next]

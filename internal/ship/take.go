@@ -63,15 +63,15 @@ func (it *Item) check() error {
 	return nil
 }
 
-// take puts items into the queue, and reports whether the subscription goes on.
-func (c *Core) take(r *region, s *source, items []Item) bool {
-	for i := range items {
-		it := &items[i]
+// take puts a packet's items into the queue, and reports whether the subscription goes on.
+func (c *Core) take(r *region, s *source, p *Packet) bool {
+	for i := range p.Items {
+		it := &p.Items[i]
 		s.got += uint64(len(it.Data))
 		if s.got-s.taken > uint64(c.cfg.Window)+MaxPacket {
 			return c.bad(r, s, CauseProtocol, "it sends more than the window takes")
 		}
-		switch cause, text := c.judge(r, s, it); {
+		switch cause, text := c.judge(r, s, it, p.Pulse.Vector); {
 		case text != "":
 			if cause == CauseForked || cause == CauseDamaged || cause == CauseTooNew {
 				c.block(it.Origin)
@@ -111,8 +111,8 @@ func (c *Core) beside(r *region, s *source, it *Item) bool {
 	return c.bad(r, s, CauseGone, fmt.Sprintf("more than %d MiB of %v would be needed to take its ranges apart", maxApart>>20, it.Origin))
 }
 
-// judge returns what is wrong with an item.
-func (c *Core) judge(r *region, s *source, it *Item) (Cause, string) {
+// judge returns what is wrong with an item of a source that says of itself what it has.
+func (c *Core) judge(r *region, s *source, it *Item, itsOwn id.VersionVector) (Cause, string) {
 	o := it.Origin
 	_, relayed := slices.BinarySearchFunc(s.relay, o, id.Origin.Compare)
 	have := c.expected(o)
@@ -121,6 +121,9 @@ func (c *Core) judge(r *region, s *source, it *Item) (Cause, string) {
 		return CauseOrigin, "it sends what wasn't asked for, of origin " + o.String()
 	case !c.inTable(o):
 		return CauseOrigin, "it sends what is of an unknown region, of origin " + o.String()
+	case it.Last > itsOwn.Get(o):
+		// Of an incarnation that it doesn't know nobody else may know either.
+		return CauseOrigin, fmt.Sprintf("it sends %v, and says that it has %v itself", o.At(it.Last), o.At(itsOwn.Get(o)))
 	case it.Last <= have:
 		return 0, ""
 	case it.First > have+1 && !planted.SkipGap:
