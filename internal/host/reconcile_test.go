@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -173,9 +175,25 @@ func (x *shore) reopen() {
 	x.open()
 }
 
-// TestTenThousandEventsOnEachSideOfAPartition prints how long it takes to close the gap. The original's limit is 100 ms; here
-// it stands for work that grows out of proportion, and is generous to machines that are busy.
+// TestTenThousandEventsOnEachSideOfAPartition prints how long it takes to close the gap, with users, in memory. The original's limit
+// is 100 ms. A machine that does other things, too, exceeds any limit now and then, so the best of some attempts counts, and of an
+// attempt its processor time, which includes all that this process does meanwhile, where that is less than the time that went by.
 func TestTenThousandEventsOnEachSideOfAPartition(t *testing.T) {
+	const limit, attempts = 100 * time.Millisecond, 6
+	best := time.Hour
+	for n := 1; best >= limit && n <= attempts; n++ {
+		wall, processor := tenThousandEach(t)
+		t.Logf("reconciliation of 10,000 + 10,000 with users: %v, %v of processor time; attempt %d", wall, processor, n)
+		best = min(best, wall, processor)
+	}
+	if best >= limit && !testing.Short() { // as under the race detector, which takes ten times as long
+		t.Errorf("the best of %d attempts is %v", attempts, best)
+	}
+}
+
+// tenThousandEach has two regions write so many events each while they are cut off, and says how long they take to agree then.
+func tenThousandEach(t *testing.T) (wall, processor time.Duration) {
+	t.Helper()
 	s := newSeas(t, 2)
 	for i := range 10_000 / 64 {
 		for k, x := range s.shores {
@@ -187,7 +205,8 @@ func TestTenThousandEventsOnEachSideOfAPartition(t *testing.T) {
 		}
 		s.wire = nil
 	}
-	began := time.Now()
+	runtime.GC() // what was left by others isn't collected meanwhile
+	began, used := time.Now(), processorTime(t)
 	for _, x := range s.shores {
 		x.step.Connected(ship.Peer{Region: 1 - x.number, Replica: 1})
 		x.settle()
@@ -196,10 +215,17 @@ func TestTenThousandEventsOnEachSideOfAPartition(t *testing.T) {
 	for i := 0; i < 400 && !s.same(); i++ {
 		s.run(1)
 	}
-	took := time.Since(began)
+	wall, processor = time.Since(began), processorTime(t)-used
 	s.agree(0)
-	t.Logf("10,000 + 10,000 events: %v", took)
-	if took > 20*time.Second {
-		t.Errorf("10,000 + 10,000 events took %v", took)
+	return wall, processor
+}
+
+// processorTime is what this process has used of processors.
+func processorTime(t *testing.T) time.Duration {
+	t.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
 	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
