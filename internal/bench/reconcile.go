@@ -138,7 +138,7 @@ func (o *ReconcileOptions) run(ctx context.Context, dir string) (*ReconcileResul
 	before, _ := processorTime()
 	began = time.Now()
 	regions.heal()
-	if err := regions.agree(ctx); err != nil {
+	if err := regions.agree(ctx, patience+time.Duration(o.PerSide)*time.Millisecond); err != nil {
 		return nil, err
 	}
 	took := time.Since(began)

@@ -96,7 +96,7 @@ func (o *ReplicateOptions) run(ctx context.Context, dir string) (_ *ReplicateRes
 			}
 		}
 	}
-	if err := regions.agree(ctx); err != nil {
+	if err := regions.agree(ctx, patience); err != nil {
 		return nil, err
 	}
 	us := func(h *hdrhistogram.Histogram, q float64) float64 { return float64(h.ValueAtQuantile(q)) }

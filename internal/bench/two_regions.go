@@ -76,7 +76,7 @@ func openTwoRegions(ctx context.Context, dir string, s *schema.Schema, rtt time.
 			return r, err
 		}
 	}
-	return r, r.agree(ctx)
+	return r, r.agree(ctx, patience)
 }
 
 // first writes a signal, as soon as the region has a leader.
@@ -143,9 +143,9 @@ func (r *twoRegions) heal() {
 	}
 }
 
-// agree waits until both have the same.
-func (r *twoRegions) agree(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// agree waits until both have the same, so long at most.
+func (r *twoRegions) agree(ctx context.Context, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	look := time.NewTicker(200 * time.Microsecond)
 	defer look.Stop()
