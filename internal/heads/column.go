@@ -15,8 +15,13 @@ const (
 )
 
 // piece holds the words of 4,096 items: columns grow without copying what is there, and a stretch of items that have no
-// event of a type takes no memory for it.
+// event of a type takes no memory for it. Each word is kept as its difference to none, so that a new piece says none of all items,
+// and needn't be written before it is used.
 type piece [pieceItems]int64
+
+func (p *piece) word(n state.Ord) int64 { return p[n%pieceItems] ^ none }
+
+func (p *piece) put(n state.Ord, word int64) { p[n%pieceItems] = word ^ none }
 
 // column is a word for each item and the head over their values.
 type column struct {
@@ -45,7 +50,7 @@ func (col *column) none() int64 { return int64(none) >> col.shift }
 func (col *column) word(n state.Ord) int64 {
 	if i := int(n >> pieceBits); i < len(col.pieces) {
 		if p := col.pieces[i]; p != nil {
-			return p[n%pieceItems]
+			return p.word(n)
 		}
 	}
 	return none
@@ -60,11 +65,7 @@ func (col *column) grow(n state.Ord) *piece {
 		col.pieces = append(col.pieces, make([]*piece, i+1-len(col.pieces))...)
 	}
 	if col.pieces[i] == nil {
-		p := new(piece)
-		for k := range p {
-			p[k] = none
-		}
-		col.pieces[i] = p
+		col.pieces[i] = new(piece)
 		col.held++
 	}
 	return col.pieces[i]
@@ -79,9 +80,8 @@ func (c *Columns) set(col *column, n state.Ord, word int64) {
 	if p == nil {
 		p = col.grow(n)
 	}
-	at := &p[n%pieceItems]
-	old, v := *at>>col.shift, word>>col.shift
-	*at = word
+	old, v := p.word(n)>>col.shift, word>>col.shift
+	p.put(n, word)
 	if old == v {
 		return
 	}

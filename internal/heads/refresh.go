@@ -81,7 +81,7 @@ func (r *rebuild) walkColumn(c *Columns, limit int) int {
 		end = min(end, r.cursor+state.Ord(min(limit, pieceItems)))
 		limit -= int(end - r.cursor)
 		for ; r.cursor < end; r.cursor++ {
-			if v := col.pieces[i][r.cursor%pieceItems] >> col.shift; v > r.next.bar {
+			if v := col.pieces[i].word(r.cursor) >> col.shift; v > r.next.bar {
 				r.next.add(r.cursor, v, &c.scratch)
 			}
 		}

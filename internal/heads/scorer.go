@@ -50,7 +50,7 @@ func (s Scorer) Scores(items []state.Ord, out []float64) []float64 {
 func (s Scorer) word(n state.Ord) int64 {
 	if i := int(n >> pieceBits); i < len(s.pieces) {
 		if p := s.pieces[i]; p != nil {
-			return p[n%pieceItems]
+			return p.word(n)
 		}
 	}
 	return none

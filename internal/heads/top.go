@@ -99,8 +99,8 @@ func (c Column) Scan(k int, accept func(state.Ord) bool, out []Ranked) []Ranked 
 		if p == nil {
 			continue
 		}
-		for k1, word := range p {
-			v := word >> col.shift
+		for k1, kept := range p {
+			v := (kept ^ none) >> col.shift
 			if v < bound {
 				continue
 			}
@@ -131,7 +131,8 @@ func (c *Columns) MostOf(typ Type, k int, accept func(state.Ord) bool, out []Ran
 		if p == nil {
 			continue
 		}
-		for k1, word := range p {
+		for k1, kept := range p {
+			word := kept ^ none
 			v := int64(int32(word))
 			if v < bound || word == none {
 				continue
