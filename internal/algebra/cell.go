@@ -348,6 +348,9 @@ func indexes(t int64) [levelCount]int64 {
 
 // floorDiv returns ⌊a/b⌋ for b > 0.
 func floorDiv(a, b int64) int64 {
+	if a >= 0 {
+		return int64(uint64(a) / uint64(b)) // which is less to compute for a constant b
+	}
 	q := a / b
 	if a%b < 0 {
 		q--

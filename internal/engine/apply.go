@@ -124,19 +124,20 @@ func (e *Engine) applyRecords(origin id.Origin, b *record.Batch) (news bool, hig
 	version := e.versions[b.Ext.Schema]
 	e.fallen.spans = e.fallen.spans[:0]
 	e.pending.events, e.pending.itemIDs, e.pending.userIDs = e.pending.events[:0], e.pending.itemIDs[:0], e.pending.userIDs[:0]
-	for rec, err := range b.Records() {
+	rec, ev := &e.reading.rec, &e.reading.event
+	for err := range b.RecordsIn(rec) {
 		if err != nil {
 			return false, 0, err
 		}
 		// A record that changes nothing still has a stamp, and may begin a request.
-		ev := event{
+		*ev = event{
 			position: origin.At(rec.Seq),
 			meta:     &rec.Meta,
 			stamp:    algebra.Stamp{HLC: rec.Meta.RegisterStamp(), Origin: origin},
 			order:    algebra.Order{Time: rec.Meta.Time, HLC: rec.Meta.HLC, Origin: origin, Seq: rec.Seq},
 		}
 		highest = max(highest, rec.Meta.HLC)
-		e.accept(&ev)
+		e.accept(ev)
 		if rec.Kind.Stateless() {
 			continue
 		}
@@ -145,9 +146,9 @@ func (e *Engine) applyRecords(origin id.Origin, b *record.Batch) (news bool, hig
 			if len(e.fallen.spans) > 0 {
 				e.fell(ev.position)
 			}
-			err = e.postpone(&ev, version, &rec)
+			err = e.postpone(ev, version, rec)
 		} else if err = e.perform(); err == nil {
-			err = e.applyRecord(&ev, version, &rec)
+			err = e.applyRecord(ev, version, rec)
 		}
 		if err != nil {
 			return false, 0, fmt.Errorf("%s at %v: %w", rec.Kind, ev.position, err)

@@ -7,6 +7,7 @@ import (
 	"github.com/tidaldb/tidal/internal/hlc"
 	"github.com/tidaldb/tidal/internal/id"
 	"github.com/tidaldb/tidal/internal/lane"
+	"github.com/tidaldb/tidal/internal/record"
 	"github.com/tidaldb/tidal/internal/state"
 	"github.com/tidaldb/tidal/schema"
 )
@@ -60,6 +61,11 @@ type Engine struct {
 
 	items, users half
 	pending      pending
+	// reading is the record that is being applied: one memory for all of them.
+	reading struct {
+		rec   record.Record
+		event event
+	}
 }
 
 // half is one of the two sides of an effect: what hangs on items, or what hangs on users. Neither reads or changes

@@ -101,15 +101,27 @@ func (b *Batch) Head() Head {
 // Bodies are not looked into: what is wrong with one, its decoder says.
 func (b *Batch) Records() iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		s := scanner{batch: b, c: cursor{b: b.data, off: b.records}, millis: int64(b.Header.Timestamp / nanosPerMilli)}
 		var rec Record
-		for s.next(&rec) {
-			if !yield(rec, s.err) || s.err != nil {
+		for err := range b.RecordsIn(&rec) {
+			if !yield(rec, err) {
+				return
+			}
+		}
+	}
+}
+
+// RecordsIn is [Batch.Records] for who reads very many: each record is read into the same one, which is good until the next.
+func (b *Batch) RecordsIn(rec *Record) iter.Seq[error] {
+	return func(yield func(error) bool) {
+		s := scanner{batch: b, c: cursor{b: b.data, off: b.records}, millis: int64(b.Header.Timestamp / nanosPerMilli)}
+		for s.next(rec) {
+			if !yield(s.err) || s.err != nil {
 				return
 			}
 		}
 		if s.err != nil {
-			yield(Record{}, s.err)
+			*rec = Record{}
+			yield(s.err)
 		}
 	}
 }
@@ -136,7 +148,8 @@ func (b *Batch) Ordinary(others ...Kind) bool {
 // of this batch. Unknown stateless records pass, an unknown stateful one is [fault.ErrFormatTooNew].
 func (b *Batch) Verify() error {
 	var into Proposed
-	for rec, err := range b.Records() {
+	var rec Record
+	for err := range b.RecordsIn(&rec) {
 		if err != nil {
 			return err
 		}
