@@ -118,7 +118,8 @@ func (b *books) enterRange(f *fleet, data []byte) error {
 		return fmt.Errorf("a range of %v ends at %d, beyond what was stamped", origin, last)
 	}
 	f.report.Regions.Ranges++
-	if have := b.vectors[f].Get(origin); first == have+1 {
+	// It takes the place of batches that wait for a schema version, which are held here as well.
+	if have := b.vectors[f].Get(origin); first <= have+1 && last > have {
 		b.vectors[f] = b.vectors[f].With(origin, last)
 	}
 	return nil

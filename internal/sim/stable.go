@@ -44,7 +44,7 @@ func (p *resident) stable() error {
 	ours, reports := p.base.Engine.Vector(), p.base.Reports()
 	var wrong error
 	u.left = slices.DeleteFunc(u.left, func(at id.Position) bool {
-		if !retention.Stable(at, ours, reports) {
+		if !retention.Stable(at, ours, reports) || slices.ContainsFunc(reports, func(r retention.Report) bool { return g.isDown(r.Region) }) {
 			return false
 		}
 		g.report.Regions.Stable++
@@ -57,4 +57,11 @@ func (p *resident) stable() error {
 		return true
 	})
 	return wrong
+}
+
+// isDown reports whether a machine of a region has no process. One that lost its power in the midst of a step may have told others of
+// what it applied in that step, and its log has that; the books learn it when it's started again.
+func (g *globe) isDown(region id.Region) bool {
+	f := g.region(region)
+	return f != nil && slices.ContainsFunc(f.machines, func(m *machine) bool { return m.process == nil })
 }
