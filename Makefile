@@ -44,7 +44,7 @@ proto: ## the code of the network interface, from the files in proto/; the first
 
 replication: ## the suites of replication between regions, with their figures; RUNS=n repeats them
 	$(GO) test -count=$(RUNS) $(REPLICATION)
-	@$(GO) test -count=1 -v -run '^Test(ASignalIsVisible|AFollowerLeads|APartitionIsReconciled|ASession|TenThousandEvents)' ./internal/sim/harness ./internal/host > $@.out; \
+	@$(GO) test -count=1 -v -run '^Test(ASignalIsVisible|AFollowerLeads|APartitionIsReconciled|ASession|TenThousandEvents)' ./internal/sim/harness ./internal/host ./internal/bench > $@.out; \
 		code=$$?; grep -E '^ +[a-z_]+\.go|^(ok|FAIL|---)' $@.out; rm -f $@.out; exit $$code
 
 sim: ## simulated clusters; SEED=n replays one, SEEDS=n runs that many

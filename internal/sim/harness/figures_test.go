@@ -10,7 +10,9 @@ import (
 )
 
 // The original's limits, in virtual time: what the protocols wait for, with packets that take 20 ms from region to region, and
-// 200 µs within one. What it takes on a real computer is measured by tidal bench replicate, failover and reconcile.
+// 200 µs within one. In real time two of them are held to in packages bench (a thousand samples of replication) and host (ten thousand
+// events on each side of a partition), which make replication runs as well; the third by real servers, in the folder test. What it
+// takes on a computer of your own is measured by tidal bench replicate, failover and reconcile.
 
 // TestASignalIsVisibleElsewhereWithinTwoSeconds measures a thousand.
 func TestASignalIsVisibleElsewhereWithinTwoSeconds(t *testing.T) {
