@@ -15,3 +15,6 @@ func (r *Replica) AskRegion(ctx context.Context, name, address string, off time.
 	a := r.answer(ctx, &q)
 	return a.Region, a.err()
 }
+
+// SameName is what a region hears that asks under a number and a name.
+func (r *Replica) SameName(number id.Region, name string) error { return r.sameName(number, name) }

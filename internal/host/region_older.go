@@ -7,6 +7,7 @@ import (
 	"github.com/tidaldb/tidal/internal/engine"
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/id"
+	"github.com/tidaldb/tidal/internal/ship"
 )
 
 // What a region looks at that may have been taken back to an older state: its table may lack what it, or home, had written in
@@ -15,31 +16,38 @@ import (
 // highestNumber is the highest number of a region that is known of in any way, beside the table: by what it stamped, or because it
 // subscribes here. While somebody does who isn't in the table, what the table lacks is on its way, and no number is given.
 func (r *Replica) highestNumber() (number id.Region, err error) {
-	var seen *seenRegions
-	if r.loop != nil {
-		seen = r.loop.regions.Load()
+	var seen ship.Status
+	if at := r.loop.regions.Load(); at != nil {
+		seen = at.Status
 	}
 	err = r.Read(func(e *engine.Engine) error {
-		for o := range e.Vector().All {
-			number = max(number, o.Region)
+		known := func(n id.Region) bool {
+			_, ok := e.Region(n)
+			return ok
 		}
-		if seen == nil {
-			return nil
-		}
-		for i := range seen.Regions {
-			x := &seen.Regions[i]
-			if _, ok := e.Region(x.Number); !ok && x.Reachable {
-				return fmt.Errorf("region %d is one of this database and not in the table here, which is older than it was: what it lacks "+
-					"is on its way, and no number is given before: %w", x.Number, fault.ErrNotLeader)
-			}
-			number = max(number, x.Number)
-			for o := range x.Vector.All {
-				number = max(number, o.Region)
-			}
-		}
-		return nil
+		number, err = highestOf(e.Vector(), &seen, known)
+		return err
 	})
 	return number, err
+}
+
+func highestOf(own id.VersionVector, seen *ship.Status, known func(id.Region) bool) (number id.Region, err error) {
+	raise := func(v id.VersionVector) {
+		for o := range v.All {
+			number = max(number, o.Region)
+		}
+	}
+	raise(own)
+	for i := range seen.Regions {
+		x := &seen.Regions[i]
+		if x.Reachable && !known(x.Number) {
+			return 0, fmt.Errorf("region %d is one of this database and not in the table here, which is older than it was: what it lacks "+
+				"is on its way, and no number is given before: %w", x.Number, fault.ErrNotLeader)
+		}
+		number = max(number, x.Number)
+		raise(x.Vector)
+	}
+	return number, nil
 }
 
 // sameName refuses a member of another region under whose number the table has a region of another name. An empty name says

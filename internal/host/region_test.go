@@ -57,6 +57,14 @@ func TestNumbersOfRegionsAreGivenOnce(t *testing.T) {
 	if n, err := ask(first, "ap-south", "ap-1"); err != nil || n != 3 {
 		t.Errorf("the name of a region that was forgotten gets %d, %v", n, err)
 	}
+	for name, want := range map[string]error{"eu-west": nil, "": nil, "eu-north": fault.ErrForeign} {
+		if err := first.SameName(1, name); !errors.Is(err, want) {
+			t.Errorf("who says that number 1 is %q hears %v", name, err)
+		}
+	}
+	if err := first.SameName(9, "eu-north"); err != nil {
+		t.Errorf("who isn't in the table hears %v", err)
+	}
 	all := first.Regions()
 	if len(all) != 4 || all[0].Name != "home" || all[0].Role != host.RegionHome || !all[0].Own || len(all[0].Members) != 2 ||
 		all[1].Role != host.RegionActive || all[1].Known || !all[1].Unreachable || all[2].Role != host.RegionRemoved {

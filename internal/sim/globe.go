@@ -201,7 +201,7 @@ func (g *globe) run() {
 	f := g.regions[0]
 	f.after(0, func() { f.province.begin(f) })
 	for i, r := range g.regions {
-		at := int64(0)
+		var at int64
 		if i < g.options.Regions {
 			at = g.begins[i]
 		} else {
