@@ -79,11 +79,12 @@ func Open(dir string, s *schema.Schema, opts *Options) (*DB, error) {
 		turns: make(chan struct{}, listsAtOnce*runtime.GOMAXPROCS(0)),
 	}
 	var leads func(bool)
-	newcomer := false
+	newcomer, ctx := false, context.Background()
 	if o.Group != nil {
+		ctx = o.Group.Opening()
 		db.reign, leads, newcomer = newReign(s), db.leads, o.Group.Joins()
 	}
-	r, err := host.Open(context.Background(), host.Options{
+	r, err := host.Open(ctx, host.Options{
 		Group: o.Group, Leads: leads,
 		Dir: dir, MustExist: s == nil && !newcomer, ReadOnly: o.ReadOnly, Now: o.Now, Tracer: o.Tracer,
 		SegmentBytes: o.SegmentBytes, MaxWaiting: o.MaxWaiting, UserMemory: o.UserMemory,

@@ -156,7 +156,7 @@ func (x *reign) failure() error {
 // opened with. What that adds is entered when this member leads.
 func (db *DB) settle(group *host.Group, s *schema.Schema) error {
 	wait := group.JoinTimeout
-	ctx, cancel := context.WithTimeout(context.Background(), wait)
+	ctx, cancel := context.WithTimeout(group.Opening(), wait)
 	defer cancel()
 	go func() {
 		select {

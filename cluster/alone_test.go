@@ -1,9 +1,11 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tidaldb/tidal"
 )
@@ -31,5 +33,25 @@ func TestAMembersDirectoryIsNotOpenedAlone(t *testing.T) {
 			t.Error(err)
 		}
 		f.start(address)
+	}
+}
+
+// Who waits for others that aren't there can be told to stop waiting.
+func TestAStartEndsWithItsContext(t *testing.T) {
+	for _, region := range []bool{false, true} {
+		c := Config{Dir: t.TempDir(), Listen: "127.0.0.1:0", JoinTimeout: time.Hour}
+		nobody := []string{"127.0.0.1:1"}
+		if c.Join = nobody; region {
+			c.Join, c.Region, c.RegionJoin = nil, "eu-west", nobody
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		m, err := StartContext(ctx, c)
+		if !errors.Is(err, context.DeadlineExceeded) || m != nil {
+			t.Errorf("%v: %v", region, err)
+		}
+		if _, err := StartContext(ctx, c); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a context that has ended begins nothing: %v", err)
+		}
+		cancel()
 	}
 }

@@ -66,7 +66,7 @@ func (f *fleet) config(address string, join ...string) Config {
 		// A slow disk, and tests beside it, make members wait for each other.
 		ElectionTimeout: 600 * time.Millisecond,
 		network: func(o transport.Options) (transport.Transport, error) {
-			return f.net.Join(address, pair.Member{Identity: o.Identity, Handler: o.Handler, Admit: o.Admit, Regions: o.Regions})
+			return f.net.Join(address, pair.Member{Identity: o.Identity, Handler: o.Handler, Admit: o.Admit, Regions: o.Regions, Refused: o.Refused})
 		},
 	}
 }

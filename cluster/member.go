@@ -27,25 +27,36 @@ type Member struct {
 // Start opens a member's directory and connects it. A new member that joins has its place when Start returns; an old one
 // answers reads of what it had, whether the others can be reached or not. See [Member.Ready] for more.
 //
+// It waits for others for Config.JoinTimeout; the first member of a new region then copies another region's database, which takes
+// as long as it takes, and ends when nothing has come for that long. [StartContext] bounds all of it.
+//
 // Errors are those of tidal.Open, and: *tidal.InputError for what is wrong in the configuration; tidal.ErrForeign when the
 // directory belongs to another cluster or group than the members that it was told to join; tidal.ErrClock when this machine's
 // clock differs too much from theirs; tidal.ErrRemoved when this member was taken out.
-func Start(c Config) (*Member, error) {
+func Start(c Config) (*Member, error) { return StartContext(context.Background(), c) }
+
+// StartContext is [Start] within a context: when it ends before the member is started, waiting and copying end, with its error. Start
+// it again to go on; what was copied in part is copied anew. A member that is started isn't bound by the context.
+func StartContext(ctx context.Context, c Config) (*Member, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, c.refused(err)
+	}
 	group, err := c.group()
 	if err != nil {
 		return nil, c.refused(err)
 	}
+	group.Within(ctx)
 	opts := c.Options
 	opts.Group = group
 	db, err := tidal.Open(c.Dir, c.Schema, &opts)
 	if err != nil {
 		return nil, err
 	}
-	ctx, stop := context.WithCancel(context.Background())
+	watch, stop := context.WithCancel(context.Background())
 	m := &Member{db: db, replica: group.Replica(), done: make(chan struct{}), stop: stop}
 	m.ended.Go(func() {
 		defer close(m.done)
-		m.replica.Ended(ctx)
+		m.replica.Ended(watch)
 	})
 	return m, nil
 }

@@ -395,6 +395,13 @@ func TestARegionIsForgotten(t *testing.T) {
 		}
 		return true
 	})
+	// Should it come back it's told, and takes no writes that nobody would ever hear of.
+	w.regions[2].start("ap-south-1")
+	if err := w.regions[2].ends("ap-south-1"); !errors.Is(err, tidal.ErrRemoved) || !strings.Contains(err.Error(), "region 2 was removed") {
+		t.Errorf("it says %v", err)
+	}
+	_ = w.regions[2].members["ap-south-1"].Close(t.Context()) // it says why it stopped
+	delete(w.regions[2].members, "ap-south-1")
 	// What it had written can be undone, by its successor.
 	w.write(0, tidal.Request{Records: []tidal.Record{tidal.Undo{Lane: "p", Number: 1}}})
 	w.regions = w.regions[:2]

@@ -64,7 +64,7 @@ func refusal(resp *http.Response) error {
 		err = json.Unmarshal(body, &problem)
 	}
 	text := strings.TrimSpace(problem.Title + ": " + problem.Detail)
-	if problem.Title != "" && strings.Contains(problem.Detail, problem.Title) {
+	if problem.Title != "" && strings.Contains(problem.Detail, problem.Title) || strings.HasPrefix(problem.Detail, "refused: ") {
 		text = problem.Detail // which says it already
 	}
 	if err != nil || text == ":" {

@@ -112,7 +112,11 @@ func (st *clusterStatus) print(w io.Writer) {
 	if st.Leader != 0 {
 		leader = fmt.Sprintf("replica %d", st.Leader)
 	}
-	fmt.Fprintf(w, "cluster %s, term %d, %s leads; told by replica %d\n", st.Cluster, st.Term, leader, st.Replica)
+	of := ""
+	if st.Incarnation > 0 {
+		of = fmt.Sprintf(", incarnation %d", st.Incarnation)
+	}
+	fmt.Fprintf(w, "cluster %s%s, term %d, %s leads; told by replica %d\n", st.Cluster, of, st.Term, leader, st.Replica)
 	if st.Changing {
 		fmt.Fprintln(w, "A change of the members is under way.")
 	}

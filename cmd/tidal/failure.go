@@ -98,7 +98,7 @@ var failings = []failing{
 	{tidal.ErrRateLimited, "rate_limited", exitRefused, "nothing was written. Wait as long as it says"},
 	{errUnhealthy, "unhealthy", exitFailure, "mend it, or pass --force"},
 	{errAlone, "not_offered", exitFailure, "a server is a replica where --cluster-listen is set"},
-	{tidal.ErrRemoved, "removed", exitFormat, "another replica may take its place: move the directory away and start with --cluster-join"},
+	{tidal.ErrRemoved, "removed", exitFormat, "move the directory away, and start with --cluster-join as another replica, or with --cluster-region-join as another region"},
 	{fault.ErrChanging, "changing", exitFailure, "wait for it, and run the command again"},
 	{fault.ErrNoSuccessor, "no_successor", exitFailure, "see `tidal cluster status`: who is to lead has to vote, and to be heard of"},
 	{

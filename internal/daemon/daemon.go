@@ -96,6 +96,7 @@ type daemon struct {
 	front    atomic.Pointer[http.Handler] // what answers now
 	served   chan error                   // what Serve returned
 	cancel   context.CancelFunc
+	failed   error // why the replica stopped by itself, which needn't be said again when it's closed
 }
 
 // Run runs the server until ctx ends, or until it fails. It returns nil when it stopped in order.
@@ -108,14 +109,15 @@ func Run(ctx context.Context, o Options) error {
 	}
 	d := &daemon{o: o, config: o.Config, dir: o.Config.Config.DataDir}
 	d.dynamic.set(&o.Config.Config)
-	if err := d.open(); err != nil {
+	if err := d.open(ctx); err != nil {
 		return errors.Join(err, d.close())
 	}
 	return errors.Join(d.run(ctx), d.close())
 }
 
-// open opens everything, the listener last: nobody is let in before the database is there.
-func (d *daemon) open() error {
+// open opens everything, the listener last: nobody is let in before the database is there. It ends with ctx while it waits for
+// others.
+func (d *daemon) open(ctx context.Context) error {
 	c := &d.config.Config
 	if err := d.openKeys(); err != nil {
 		return err
@@ -133,7 +135,7 @@ func (d *daemon) open() error {
 	if c.ClusterListen != "" {
 		o.Group, o.Expires, o.Regions = d.figures, d.expires, d.regionFigures
 		d.metrics = metrics.New(o)
-		if err := d.openGroup(c); err != nil {
+		if err := d.openGroup(ctx, c); err != nil {
 			return err
 		}
 		d.front.Store(d.handler())
@@ -172,7 +174,8 @@ func (d *daemon) run(ctx context.Context) error {
 		case <-stopped:
 			// Others do its work better: what it has grows old, and clients that asked it to write would only learn that
 			// it can't. Started again it catches up, as soon as its disk lets it.
-			return d.replica.member.Err()
+			d.failed = d.replica.member.Err()
+			return d.failed
 		case <-d.o.Hangup:
 			d.reload()
 		case <-keys.C:
@@ -237,7 +240,7 @@ func (d *daemon) close() error {
 	case d.db != nil:
 		err = d.db.Close()
 	}
-	if err != nil {
+	if err != nil && (d.failed == nil || !errors.Is(err, d.failed)) {
 		errs = append(errs, fmt.Errorf("close the database: %w", err))
 	}
 	return errors.Join(errs...)

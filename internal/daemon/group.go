@@ -42,8 +42,8 @@ const (
 )
 
 // openGroup listens, says that it isn't ready, and becomes a member: a new directory asks others for a place, for as long as
-// the settings allow.
-func (d *daemon) openGroup(c *config.Config) error {
+// the settings allow and ctx lasts.
+func (d *daemon) openGroup(ctx context.Context, c *config.Config) error {
 	r := &replica{}
 	var shown *tls.Config
 	if c.ClusterCert != "" {
@@ -68,7 +68,7 @@ func (d *daemon) openGroup(c *config.Config) error {
 	d.front.Store(d.early())
 	d.serve()
 	d.o.Log.Info("starting as a replica", "address", c.ClusterListen, "join", c.ClusterJoin, "tls", shown != nil)
-	r.member, err = cluster.Start(cluster.Config{
+	r.member, err = cluster.StartContext(ctx, cluster.Config{
 		Dir: c.DataDir, Schema: s, Listen: c.ClusterListen, Advertise: c.ClusterAdvertise, URL: d.urlForClients(c),
 		Join: c.ClusterJoin, JoinTimeout: c.ClusterJoinTimeout, TLS: shown, ElectionTimeout: c.ClusterElectionTimeout,
 		StallTimeout: c.ClusterStallTimeout, Log: d.o.Log, Leads: d.leads, Options: *opts,
@@ -84,7 +84,7 @@ func (d *daemon) openGroup(c *config.Config) error {
 	d.replica, d.db = r, r.member.DB()
 	r.catchUp()
 	d.late.Store(d.db)
-	ctx, cancel := context.WithTimeout(context.Background(), askStatus)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askStatus)
 	defer cancel()
 	st, err := r.member.Status(ctx)
 	if err != nil {
@@ -154,11 +154,14 @@ func (d *daemon) urlForClients(c *config.Config) string {
 
 // early answers while there is no database yet: that the process lives, that it isn't ready, and why.
 func (d *daemon) early() *http.Handler {
-	mux, join := http.NewServeMux(), d.config.Config.ClusterJoin
+	mux, join, regions := http.NewServeMux(), d.config.Config.ClusterJoin, d.config.Config.ClusterRegionJoin
 	mux.Handle("/", d.o.API(server.Options{Authorize: d.authorize, Now: d.o.Now}))
 	h := health.New(d.trusted, health.Check{Name: "running", Run: func() error {
 		if len(join) > 0 {
 			return fmt.Errorf("the server is starting: it may be waiting for a place in the group of %v", join)
+		}
+		if len(regions) > 0 {
+			return fmt.Errorf("the server is starting: it may be waiting for a place among the regions of %v, or copying what they have", regions)
 		}
 		return errors.New("the server is starting")
 	}})
@@ -204,12 +207,25 @@ func (d *daemon) handOver() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), handOver)
 	defer cancel()
+	if st, err := d.replica.member.Status(ctx); err == nil && alone(&st) {
+		return // there never was anybody to take over
+	}
 	if err := d.replica.member.Transfer(ctx, 0); err != nil {
 		d.o.Log.Warn("leadership wasn't handed over", "err", err)
 		return
 	}
 	number, url := d.replica.member.Leader()
 	d.o.Log.Info("handed over", "leader", number, "url", url)
+}
+
+// alone reports whether a member is the only one that votes.
+func alone(st *cluster.Status) bool {
+	for i := range st.Members {
+		if m := &st.Members[i]; m.Number != st.Number && m.Role != cluster.Learner {
+			return false
+		}
+	}
+	return true
 }
 
 // stopped receives once this replica does no work any more: it was taken out of its group, or its disk has failed. nil, which

@@ -194,6 +194,34 @@ func TestAServerThatWaitsForAPlaceSaysSo(t *testing.T) {
 	}
 }
 
+// One that waits for a place, or for other regions, ends when it's told to.
+func TestAServerThatWaitsForOthersCanBeStopped(t *testing.T) {
+	for setting, says := range map[string]string{"cluster-join": "a place in the group", "cluster-region-join": "a place among the regions"} {
+		listen, nobody := testport.Free(t), testport.Free(t)
+		dir := prepare(t, nil)
+		log := &lockedBuffer{said: make(chan struct{}, 1)}
+		r := &running{t: t, dir: dir, log: log, url: "http://" + listen, done: make(chan error, 1)}
+		flags := authority(t)("db2")
+		flags["listen"], flags["cluster-listen"], flags["cluster-join-timeout"] = listen, testport.Free(t), "1h"
+		flags[setting] = nobody
+		if setting == "cluster-region-join" {
+			flags["cluster-region"], flags["schema"] = "eu-west", ""
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		go func() {
+			r.done <- daemon.Run(ctx, daemon.Options{
+				Config: resolve(t, dir, flags), Log: slog.New(slog.NewTextHandler(log, nil)),
+				API: func(s server.Options) http.Handler { return server.New(s) },
+			})
+		}()
+		r.until("GET", "/readyz", "", 503, says)
+		stop()
+		if err := r.ended(); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: it ended with %v", setting, err)
+		}
+	}
+}
+
 func TestAReplicaNeedsWhatBelongsTogether(t *testing.T) {
 	member := authority(t)
 	for name, change := range map[string]func(map[string]string){

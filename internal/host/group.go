@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	"crypto/tls"
 	"log/slog"
 	"net"
@@ -41,6 +42,19 @@ type Group struct {
 	Network func(transport.Options) (transport.Transport, error)
 
 	replica *Replica
+	within  context.Context // see Within
+}
+
+// Within bounds the opening of the replica: when ctx ends before, waiting for others and copying what they have ends, with its error.
+// It's called before that. What is opened isn't bound by it.
+func (g *Group) Within(ctx context.Context) { g.within = ctx }
+
+// Opening is what bounds the opening of the replica.
+func (g *Group) Opening() context.Context {
+	if g.within == nil {
+		return context.Background()
+	}
+	return g.within
 }
 
 // Joins reports whether a new directory gets what there is from others.

@@ -39,6 +39,7 @@ type links struct {
 	dropped atomic.Uint64
 	pulled  atomic.Uint64                      // copies of another region that were taken whole
 	gone    atomic.Pointer[map[id.Region]bool] // regions that were removed
+	barred  atomic.Pointer[barring]            // who said last that it doesn't let this member in
 }
 
 // The kinds of frames.
@@ -70,7 +71,7 @@ func connect(g *Group) (*links, error) {
 	}
 	tr, err := network(transport.Options{
 		Listen: g.Listen, Advertise: g.Advertise, Identity: n.identity, TLS: g.TLS, Handler: n, Admit: n.admit, Log: g.Log,
-		MaxFrame: maxFrame, Regions: true, Connected: n.connected,
+		MaxFrame: maxFrame, Regions: true, Connected: n.connected, Refused: n.refused,
 	})
 	if err != nil {
 		return nil, err
@@ -79,11 +80,39 @@ func connect(g *Group) (*links, error) {
 	return n, nil
 }
 
+// barring is what somebody says who doesn't let this member in.
+type barring struct{ address, text string }
+
+// refused notes that the other end let nobody in from here. The transport waits for it, so it takes no lock.
+func (n *links) refused(address string, why *transport.Refusal) {
+	if why.Reason == transport.ReasonNotAdmitted {
+		n.barred.Store(&barring{address, why.Text})
+	}
+}
+
+// removed returns an error if a member of another region says that this one's region was removed: then it's so for good. What the
+// own group says of this member it's asked by [tending.seek].
+func (n *links) removed() error {
+	b := n.barred.Load()
+	if b == nil {
+		return nil
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, address := range n.far {
+		if address == b.address {
+			return fmt.Errorf("%s says: %s; whoever stands in for it takes back what it has to, and what it had shipped to nobody is here "+
+				"alone: move its directory away, and let it begin as another region: %w", b.address, b.text, fault.ErrRemoved)
+		}
+	}
+	return nil
+}
+
 // admit refuses who was removed, and members of regions that were.
 func (n *links) admit(who transport.Identity) error {
 	if own := n.who.Load(); own != nil && uint16(own.Region) != who.Region {
 		if gone := n.gone.Load(); gone != nil && (*gone)[id.Region(who.Region)] {
-			return fmt.Errorf("region %d was removed: %w", who.Region, fault.ErrRemoved)
+			return fmt.Errorf("region %d was removed from the database", who.Region)
 		}
 		return nil
 	}

@@ -199,6 +199,9 @@ func (s *RegionStatus) heard(seen *ship.Status, age time.Duration) {
 	}
 	x := &seen.Regions[i]
 	s.Known, s.Heard, s.Vector, s.Source = x.Heard || x.Known, x.Silent+age, x.Vector, x.Source.Region
+	if x.Source == (ship.Peer{}) { // nobody sends it now
+		s.Source = s.Number
+	}
 	if x.Known && (!x.Heard || x.Age < x.Silent) {
 		s.Heard = x.Age + age // others have heard of it
 	}

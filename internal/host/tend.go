@@ -76,6 +76,9 @@ func (t *tending) tend(ctx context.Context) error {
 		t.r.links.askClocks(mono)
 	}
 	t.seekRegions(ctx, mono)
+	if err := t.r.links.removed(); err != nil {
+		return err
+	}
 	switch {
 	case h.leader == 0 && t.lost == 0:
 		t.lost = mono

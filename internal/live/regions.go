@@ -132,7 +132,7 @@ func (f *Figures) regionLines(l look) []string {
 			name + "  " + r.reached(l), "lacked here " + r.LackedHere.text(), "there " + r.LackedThere.text(),
 			"to " + f.bytesRate(r.Sent), "from " + f.bytesRate(r.Taken),
 		}
-		if r.Held > 0 {
+		if r.Held > 0 && (!r.Reachable || r.LackedThere.Events > 0) { // else it was, an hour ago at most
 			parts = append(parts, size(r.Held)+" of the log stay")
 		}
 		if r.Refused > 0 {

@@ -57,6 +57,9 @@ func regionMessage(r *tidal.RegionStatus, now time.Time) *tidalpb.Region {
 		Name: r.Name, Number: int64(r.Number), Role: string(r.Role), Self: r.Own, Unreachable: r.Unreachable, Addresses: r.Addresses,
 		Urls: r.URLs, Successor: r.Successor,
 	}
+	if r.Own {
+		m.Vector = r.Vector.String()
+	}
 	if r.Own || r.Role == tidal.RegionRemoved {
 		return m
 	}
