@@ -47,6 +47,7 @@ func (d *daemon) checks() []health.Check {
 	if d.replica != nil {
 		all = append(all,
 			health.Check{Name: "group", Run: func() error { return d.replica.check(d.dynamic.clusterLag.Load()) }},
+			health.Check{Name: "forked", Run: func() error { return d.db.Health().Forked }},
 			health.Check{Name: "regions", Within: d.replica.regions.check, Run: func() error {
 				if most := time.Duration(d.dynamic.regionLag.Load()); most > 0 {
 					return d.replica.regions.check(most)
@@ -69,7 +70,6 @@ func (d *daemon) checksAlone() []health.Check {
 			return nil
 		}},
 		{Name: "log", Run: func() error { return d.db.Health().Failed }},
-		{Name: "forked", Run: func() error { return d.db.Health().Forked }},
 		{Name: "disk", Run: func() error {
 			free, err := d.diskFree()
 			if least := d.dynamic.readyFree.Load(); err == nil && free < uint64(least) {
