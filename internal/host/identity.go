@@ -21,7 +21,7 @@ import (
 const (
 	identityName   = "IDENTITY"
 	logDir         = "wal"
-	identityFormat = 2
+	identityFormat = 3
 )
 
 // identity is the content of the file IDENTITY, as JSON.
@@ -37,6 +37,9 @@ type identity struct {
 	// Joined says that others founded the group, and Members who was in it when this replica joined: format 2.
 	Joined  bool   `json:"joined,omitempty"`
 	Members []peer `json:"members,omitempty"`
+	// Begins is the first entry of the log that is the group's own, in the directory that a region began with: what lies before
+	// is of the region that it was copied of, is passed on to other regions, and never to members. Format 3.
+	Begins uint64 `json:"begins,omitempty"`
 	// Sum is the checksum of the file, taken with an empty Sum; files of before there was one have none.
 	Sum string `json:"sum"`
 }
@@ -139,6 +142,9 @@ func decodeIdentity(path string, b []byte) (identity, error) {
 			got.Format, got.Replica)
 	case got.Format < 2 && (got.Joined || got.Members != nil):
 		return identity{}, fault.Damaged(path, 0, "it has format 1, which knows no other members, and says that it joined some")
+	case got.Format < 3 && got.Begins > 0:
+		return identity{}, fault.Damaged(path, 0, "it has format %d, which knows no log of two groups, and says that its own begins "+
+			"with entry %d", got.Format, got.Begins)
 	}
 	return got, nil
 }

@@ -176,6 +176,9 @@ func (x *restorer) build(ctx context.Context, from io.Reader) (err error) {
 	if err != nil {
 		return err
 	}
+	if x.as != nil {
+		x.who.Format, x.who.Begins = 3, x.in.Manifest().Applied+1
+	}
 	if err := x.who.write(x.opts.FS, x.dir); err != nil {
 		return err
 	}

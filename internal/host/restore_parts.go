@@ -93,9 +93,21 @@ func (p *restoring) take(f *backup.Frame) error {
 		}
 		return p.installer.Add(f.Payload)
 	case backup.PartLog:
+		if p.as != nil {
+			otherGroup(f.Entries)
+		}
 		return p.log.Append(f.Entries, nil)
 	}
 	return nil
+}
+
+// otherGroup takes out of entries who was in the group that made them.
+func otherGroup(entries []wal.Entry) {
+	for i := range entries {
+		if e := &entries[i]; e.Kind == wal.KindConfiguration {
+			*e = wal.Entry{Kind: wal.KindEmpty, Term: e.Term, Index: e.Index}
+		}
+	}
 }
 
 // located gives damage that was found in a frame its place in the stream.

@@ -108,7 +108,7 @@ func (s *Stepper) newCore(before *replica.Core) (*replica.Core, error) {
 		Origin: b.Origin(),
 		Consensus: consensus.Config{
 			Replica: b.identity.Replica, ElectionTicks: ticks.Election, HeartbeatTicks: ticks.Heartbeat,
-			Founder: b.opts.Founder, Joining: b.opts.Joining || b.identity.Joined, Older: older{b.Log},
+			Founder: b.opts.Founder, Joining: b.opts.Joining || b.identity.Joined, Older: older{b.Log, b.identity.Begins},
 			MaxUncommitted: maxUncommitted, Restored: b.Restored,
 		},
 		StallTicks: ticks.Stall,
