@@ -82,7 +82,7 @@ func TestAnIdentityThatIsWrongIsSaidToBe(t *testing.T) {
 		"bad cluster":    {strings.Replace(good, "0001", "00zz", 1), fault.ErrCorrupt, "16 bytes"},
 		"format 0":       {strings.Replace(good, `"format":1`, `"format":0`, 1), fault.ErrCorrupt, "count from 1"},
 		"replica 0":      {strings.Replace(good, `"replica":1`, `"replica":0`, 1), fault.ErrCorrupt, "count from 1"},
-		"newer":          {strings.Replace(good, `"format":1`, `"format":3`, 1), fault.ErrFormatTooNew, "format 3"},
+		"newer":          {strings.Replace(good, `"format":1`, `"format":4`, 1), fault.ErrFormatTooNew, "format 4"},
 		"newer in shape": {`{"format":7,"cluster":{"name":"x"},"replica":"a"}`, fault.ErrFormatTooNew, "format 7"},
 		"another's":      {good, fault.ErrForeign, "000102030405060708090a0b0c0d0e0f"},
 	} {
