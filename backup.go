@@ -75,6 +75,7 @@ type RestoreOptions struct {
 //
 // What is written to the restored database is a new incarnation of it, for it can't be known what had been acknowledged
 // behind the backup: no position is given out twice, and what somebody has seen of the rest isn't taken for something else.
+// It's named after the second in which it's made, so two restores of one database have to lie a second apart.
 // Retries of what is in the backup are recognised.
 //
 // Options nil means all defaults.

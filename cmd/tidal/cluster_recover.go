@@ -61,6 +61,9 @@ func (a *app) clusterRecoverCommand() *cobra.Command {
 		if err != nil {
 			return fmt.Errorf("recover: %w", err)
 		}
+		if got.Done {
+			a.ownSecond(c.Context())
+		}
 		r := recoverResult{
 			Done: got.Done, Before: got.Before.String(), Now: got.Now.String(), Replica: got.NowNumber, WasReplica: got.BeforeNumber,
 			Lost: []clusterMember{}, Commit: got.Commit, Last: got.Last, Requests: got.Requests, Records: got.Records, Again: got.Again,

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -23,7 +25,7 @@ func (a *app) restoreCommand() *cobra.Command {
 		Short: "Make a database of a backup, or only check it",
 		Long: `Make a database of a backup, whole or not at all: every byte is checked, what comes of it is opened and compared with the
 digests in the backup, and only then gets the name of the directory, which must be missing or empty. What is written there
-later is a new incarnation of the database.
+later is a new incarnation of the database. That is named after the second in which it's made, so the command ends when that is over.
 
 --verify-only does the same and removes it again: in the directory for temporary files, or beside --dir.`,
 		Example: `  tidal restore --in backup.tidal --dir D
@@ -44,6 +46,14 @@ later is a new incarnation of the database.
 		return a.restore(c, in, dir, verify)
 	}
 	return c
+}
+
+// ownSecond waits for the end of the second in which a directory was made a new incarnation, since that is named after the second:
+// what is made next of a backup or a copy of the same database is another one. An interrupt ends the wait alone; the directory
+// is whole by now.
+func (a *app) ownSecond(ctx context.Context) {
+	now := a.now()
+	_ = wait(ctx, now.Truncate(time.Second).Add(time.Second).Sub(now))
 }
 
 func (a *app) restore(c *cobra.Command, in, dir string, verify bool) (err error) {
@@ -84,6 +94,7 @@ func (a *app) restore(c *cobra.Command, in, dir string, verify bool) (err error)
 	r.Verified = verify
 	if !verify {
 		r.Dir = dir
+		a.ownSecond(c.Context())
 	}
 	return a.answer(r, func(w io.Writer) {
 		if verify {

@@ -187,7 +187,7 @@ func (x *restorer) build(ctx context.Context, from io.Reader) (err error) {
 
 // nextLife is the incarnation of what is written to a restored directory. The next number wouldn't do: a backup may be
 // restored twice, and then both would give out the same positions. So it counts the seconds since 1970, or goes on from
-// where it was if that is more.
+// where it was if that is more. Who may do it twice within a second waits for the end of it.
 func nextLife(was id.Incarnation, now time.Time) id.Incarnation {
 	seconds := min(max(now.Unix(), 0), math.MaxUint32)
 	return max(was+1, id.Incarnation(seconds))
