@@ -9,18 +9,19 @@ import (
 
 // RegionFaults count what a run of regions was put through, beside what its machines were.
 type RegionFaults struct {
-	Down     uint64 `json:"region_down"`       // all machines of a region at once
-	Cut      uint64 `json:"region_cut"`        // from all others
-	Pair     uint64 `json:"regions_cut"`       // two, from each other: the others may relay
-	OneWay   uint64 `json:"regions_one_way"`   //
-	Weather  uint64 `json:"regions_loss"`      // packets between regions are lost, repeated and late for a while
-	Slow     uint64 `json:"regions_slow"`      //
-	Back     uint64 `json:"region_taken_back"` // a region's disk holds what it held once
-	Ahead    uint64 `json:"taken_back_found"`  // of these, those who were told by others that they had more
-	Fewer    uint64 `json:"taken_back_fewer"`  // of these, those whose region table lacked others, or had none
-	Promoted uint64 `json:"home_promoted"`     //
-	FarClock uint64 `json:"clock_far_ahead"`   //
-	Newcomer uint64 `json:"region_added"`      // while others write
+	Down     uint64 `json:"region_down"`        // all machines of a region at once
+	Cut      uint64 `json:"region_cut"`         // from all others
+	Pair     uint64 `json:"regions_cut"`        // two, from each other: the others may relay
+	OneWay   uint64 `json:"regions_one_way"`    //
+	Weather  uint64 `json:"regions_loss"`       // packets between regions are lost, repeated and late for a while
+	Slow     uint64 `json:"regions_slow"`       //
+	Back     uint64 `json:"region_taken_back"`  // a region's disk holds what it held once
+	Ahead    uint64 `json:"taken_back_found"`   // of these, those who were told by others that they had more
+	Fewer    uint64 `json:"taken_back_fewer"`   // of these, those whose region table lacked others, or had none
+	Unasked  uint64 `json:"taken_back_unasked"` // of these, those that were to find out by themselves, when nobody who could tell was reached
+	Promoted uint64 `json:"home_promoted"`      //
+	FarClock uint64 `json:"clock_far_ahead"`    //
+	Newcomer uint64 `json:"region_added"`       // while others write
 }
 
 // Add adds another run's.
@@ -34,6 +35,7 @@ func (f *RegionFaults) Add(g RegionFaults) {
 	f.Back += g.Back
 	f.Ahead += g.Ahead
 	f.Fewer += g.Fewer
+	f.Unasked += g.Unasked
 	f.Promoted += g.Promoted
 	f.FarClock += g.FarClock
 	f.Newcomer += g.Newcomer
@@ -130,7 +132,7 @@ func (g *globe) takeBack(f *fleet, x *mishap) {
 		m.takeBack(v.image)
 		v.image = nil
 		g.forget(f)
-		if x.n%2 == 0 {
+		if x.n%2 == 0 || !g.findsOut(f) {
 			g.goOn(f) // as whoever restores a backup does at once
 			return
 		}
@@ -150,6 +152,47 @@ func (g *globe) forget(f *fleet) {
 			}
 		}
 	}
+}
+
+// findingOut is how long a region may take to be started and to hear of others: it listens for a second before it stamps.
+const findingOut = 2 * second
+
+// findsOut reports whether a region whose disk was just taken back can be left to find that out: somebody who holds more of it can be
+// reached, and will be while it listens, or nobody holds more. Else it would stamp anew what others hold, if only what a
+// leader writes by itself, as decision 0047 says, and whoever puts back its disk then has to say so.
+func (g *globe) findsOut(f *fleet) bool {
+	if !g.othersHoldMoreAnywhere(f) {
+		return true
+	}
+	for _, other := range g.regions {
+		if g.holdsMore(other, f) && g.reaches(other, f) && !g.partedSoon(other, f) {
+			return true
+		}
+	}
+	g.report.Faults.Regions.Unasked++
+	return false
+}
+
+// partedSoon reports whether the plan takes down one of two regions, or parts them, while one of them listens.
+func (g *globe) partedSoon(a, b *fleet) bool {
+	is := func(n int, f *fleet) bool { return n == f.province.place }
+	for i := range g.plan.faults {
+		x := &g.plan.faults[i]
+		if g.plan.without[i] || x.at < g.now || x.at > g.now+findingOut {
+			continue
+		}
+		switch x.kind {
+		case regionDown, regionCut:
+			if is(x.region, a) || is(x.region, b) {
+				return true
+			}
+		case pairCut, seaOneWay:
+			if is(x.region, a) && is(x.other, b) || is(x.region, b) && is(x.other, a) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // awaitAhead waits until the region knows that it lost something, if others hold that.
@@ -180,29 +223,35 @@ func (g *globe) awaitAhead(f *fleet) {
 
 // othersHoldMore reports whether a region that can be reached holds more of a region than that does.
 func (g *globe) othersHoldMore(f *fleet) bool {
-	m := f.machines[0]
-	if m.process == nil {
+	if f.machines[0].process == nil {
 		return false
 	}
 	for _, other := range g.regions {
-		if other == f || g.sea.passage(other.province.place, f.province.place).cut > 0 ||
-			g.sea.passage(f.province.place, other.province.place).cut > 0 || other.leader() == nil {
-			continue
-		}
-		if g.books.held(other).Get(f.origin) > g.books.held(f).Get(f.origin) {
+		if g.holdsMore(other, f) && g.reaches(other, f) {
 			return true
 		}
 	}
 	return false
 }
 
+// reaches reports whether a region runs, and nothing is cut between it and another one.
+func (g *globe) reaches(other, f *fleet) bool {
+	there, here := other.province.place, f.province.place
+	return g.sea.passage(there, here).cut == 0 && g.sea.passage(here, there).cut == 0 && other.leader() != nil
+}
+
 func (g *globe) othersHoldMoreAnywhere(f *fleet) bool {
 	for _, other := range g.regions {
-		if g.books.held(other).Get(f.origin) > g.books.held(f).Get(f.origin) {
+		if g.holdsMore(other, f) {
 			return true
 		}
 	}
 	return false
+}
+
+// holdsMore reports whether a region holds more of another one than that does itself.
+func (g *globe) holdsMore(other, f *fleet) bool {
+	return g.books.held(other).Get(f.origin) > g.books.held(f).Get(f.origin)
 }
 
 // goOn lets a region go on under a new incarnation, as an operator does.

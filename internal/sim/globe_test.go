@@ -77,6 +77,19 @@ func TestHomeForgetsWhoThereIs(t *testing.T) {
 	}
 }
 
+// TestWhoCannotAskIsTold: in this seed a region's disk is taken back while the only other one that holds what it lost is down, for longer
+// than it would listen. It goes on as a new incarnation at once: left alone it would take back a copy in the place of an event
+// that the other one holds.
+func TestWhoCannotAskIsTold(t *testing.T) {
+	r, err := sim.Cluster(1921, sim.ClusterOptions{Regions: 3, Seconds: 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Faults.Regions.Unasked == 0 {
+		t.Errorf("nothing of the kind happens: %+v", r.Faults.Regions)
+	}
+}
+
 // TestOneSeedIsOneStoryOfRegions: the same seed takes the same steps, to the nanosecond and the byte, also when the room was
 // used before.
 func TestOneSeedIsOneStoryOfRegions(t *testing.T) {
