@@ -30,8 +30,11 @@ func twoMore(seconds float64) string {
 		name   string
 		eu, ap float64
 	}{
-		{"tidal_region_reachable", 1, 0}, {"tidal_region_known", 1, 1}, {"tidal_region_heard_seconds", 0.1, 12},
-		{"tidal_region_held_bytes", 0, 3e7}, {"tidal_region_stranded", 0, 0},
+		{"tidal_region_reachable", 1, 0},
+		{"tidal_region_known", 1, 1},
+		{"tidal_region_heard_seconds", 0.1, 12},
+		{"tidal_region_held_bytes", 0, 3e7},
+		{"tidal_region_stranded", 0, 0},
 	} {
 		kind(g.name, "gauge")
 		each(g.name, "", g.eu, g.ap)
