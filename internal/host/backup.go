@@ -94,7 +94,9 @@ func (c *copier) prepare(opts BackupOptions) (err error) {
 	switch {
 	case opts.WithoutLog:
 		c.head.After = c.head.Stored
-	case opts.LogBytes > 0:
+	case opts.LogBytes == 0: // whoever joins what is restored would be sent what isn't their group's
+		c.head.After = max(c.head.After, min(c.head.Stored, max(b.identity.Begins, 1)-1))
+	default:
 		c.head.After = max(c.head.After, min(c.head.Stored, behindNewest(b.Log.Files(), opts.LogBytes)))
 	}
 	switch {

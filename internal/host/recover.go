@@ -230,7 +230,7 @@ func (x *recovery) decide(log *wal.Log, members consensus.Members, commit, highe
 		x.note.New.Incarnation = nextLife(old.Incarnation, x.now())
 	}
 	x.note.New.Joined, x.note.New.Members = true, nil // its log is never founded
-	x.note.New.Format = 2
+	x.note.New.Format = max(old.Format, 2)
 	x.note.Aside = fmt.Sprintf("%s.before-%d", logDir, x.note.New.Incarnation)
 	for _, m := range members.List() {
 		if m.Number != old.Replica {
