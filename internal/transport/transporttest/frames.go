@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/tidaldb/tidal/internal/transport"
@@ -163,6 +164,16 @@ func many(t *testing.T, w World) {
 			}
 		}
 	}
+	// Whoever was connected to before its address was set is dialled again, and what was on the way is lost. What comes through
+	// from here on comes by the address that was set.
+	hello := []byte("hello")
+	for i := range n {
+		for j := range n {
+			if i != j {
+				w.Until("a connection", func() bool { _ = ends[i].Send(uint64(j+1), hello); return boxes[j].count(uint64(i+1)) > 0 })
+			}
+		}
+	}
 	for k := range each {
 		for i := range n {
 			for j := range n {
@@ -172,13 +183,16 @@ func many(t *testing.T, w World) {
 			}
 		}
 	}
+	numbered := func(j, i int) [][]byte {
+		return slices.DeleteFunc(slices.Clone(boxes[j].from(uint64(i+1))), func(frame []byte) bool { return bytes.Equal(frame, hello) })
+	}
 	for j := range n {
 		for i := range n {
 			if i == j {
 				continue
 			}
-			w.Until("all of everybody", func() bool { return boxes[j].count(uint64(i+1)) == each })
-			for k, frame := range boxes[j].from(uint64(i + 1)) {
+			w.Until("all of everybody", func() bool { return len(numbered(j, i)) == each })
+			for k, frame := range numbered(j, i) {
 				if !bytes.Equal(frame, []byte{byte(i), byte(j), byte(k)}) {
 					t.Fatalf("%d got %v from %d as its frame %d", j+1, frame, i+1, k)
 				}
