@@ -19,7 +19,7 @@ import (
 // the oracle does, which knows nothing of that, and takes retries and undos of what was written before.
 func TestARestoredDatabaseAnswersAsTheOneThatWasBackedUp(t *testing.T) {
 	s := seed(t)
-	for run := range uint64(6) {
+	for run := range uint64(fewer(6, 3)) {
 		w := newWriter(t, s+run)
 		opts := w.clock.options()
 		opts.SegmentBytes, opts.UserMemory, opts.Retention = 1<<12, []int64{0, 1, 4000}[run%3], 8*24*time.Hour

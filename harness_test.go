@@ -78,3 +78,12 @@ func total(t testing.TB, db *tidal.DB, item, kind string) int64 {
 	}
 	return c.Total
 }
+
+// fewer is how often something is tried: less often with -short, as the race detector runs, under which everything takes ten times
+// as long.
+func fewer(often, short int) int {
+	if testing.Short() {
+		return short
+	}
+	return often
+}

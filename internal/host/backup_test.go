@@ -207,7 +207,7 @@ func TestAWrongBitAnywhereLeavesNoDirectory(t *testing.T) {
 	mustClose(t, r)
 	tries := 90
 	if testing.Short() {
-		tries = 12
+		tries = 6
 	}
 	for i := range tries {
 		bad := bytes.Clone(b.bytes)

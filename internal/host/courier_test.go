@@ -201,7 +201,7 @@ func (p *parcels) installed() bool {
 func TestASnapshotArrivesWhateverHappens(t *testing.T) {
 	runs := 24
 	if testing.Short() {
-		runs = 8
+		runs = 4
 	}
 	s := newSource(t, 0)
 	defer func() { mustClose(t, s.r) }()

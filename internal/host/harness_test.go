@@ -245,3 +245,12 @@ func write0(r *host.Replica, records []record.Proposed) (host.Receipt, error) {
 		Records: records, Schema: hash, Content: record.ContentHash(records),
 	})
 }
+
+// fewer is how often something is tried: less often with -short, as the race detector runs, under which everything takes ten times
+// as long.
+func fewer(often, short int) int {
+	if testing.Short() {
+		return short
+	}
+	return often
+}

@@ -43,7 +43,7 @@ func TestARecoveryGoesOnAfterAPowerLoss(t *testing.T) {
 	whole := pebblevfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rng}
 	step := 6 // in six runs, about, each of them
 	if testing.Short() {
-		step = 60
+		step = 120
 	}
 	for at := 1 + rng.IntN(step); ; at += step {
 		disk := mem.CrashClone(whole)

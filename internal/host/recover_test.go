@@ -116,7 +116,11 @@ func TestAMembersBackupIsADatabaseOfItsOwn(t *testing.T) {
 	g := three(t)
 	g.write("p", 1, "x")
 	g.same()
+	left := fewer(3, 1)
 	for _, m := range g.members { // the leader's and the others'
+		if left--; left < 0 {
+			break
+		}
 		var b bytes.Buffer
 		if _, _, err := m.Backup(t.Context(), &b, host.BackupOptions{}); err != nil {
 			t.Fatal(err)

@@ -62,7 +62,7 @@ func (x *shore) numbers() (out []id.Region) {
 // TestHomeIsRestoredFromBeforeItHeardOfOthers: as whoever restores a backup does, it is a new incarnation, whose table has nobody,
 // or not everybody. The others' subscribing suffices.
 func TestHomeIsRestoredFromBeforeItHeardOfOthers(t *testing.T) {
-	for known := range 4 {
+	for _, known := range []int{1, 0, 2, 3}[:fewer(4, 1)] {
 		t.Run(fmt.Sprintf("%d known", known), func(t *testing.T) {
 			s, home := aged(t, known)
 			home.renew(5)
