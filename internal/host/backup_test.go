@@ -167,7 +167,7 @@ func checkRestored(t *testing.T, b taken, memory int64, what string) {
 	mem := pebblevfs.NewMem()
 	opts := host.Options{FS: mem, Dir: "db", UserMemory: memory}
 	_, n, origin, err := host.Restore(context.Background(), bytes.NewReader(b.bytes), "db",
-		host.RestoreOptions{FS: mem, UserMemory: memory})
+		host.RestoreOptions{FS: mem, SegmentBytes: smallSegment, UserMemory: memory})
 	if err != nil || n != int64(len(b.bytes)) {
 		t.Fatalf("%s: restored %d of %d bytes: %v", what, n, len(b.bytes), err)
 	}
@@ -218,7 +218,7 @@ func TestAWrongBitAnywhereLeavesNoDirectory(t *testing.T) {
 			bad[at] ^= 1 << rng.IntN(8)
 		}
 		mem := pebblevfs.NewMem()
-		_, _, _, err := host.Restore(context.Background(), bytes.NewReader(bad), "db", host.RestoreOptions{FS: mem})
+		_, _, _, err := host.Restore(context.Background(), bytes.NewReader(bad), "db", host.RestoreOptions{FS: mem, SegmentBytes: smallSegment})
 		var damage *fault.Corrupt
 		if !errors.As(err, &damage) || !strings.HasPrefix(damage.File, "backup") || damage.Offset > int64(at)+17 {
 			t.Fatalf("byte %d of %d, cut short: %v: %v", at, len(b.bytes), len(bad) == at, err)
@@ -246,7 +246,7 @@ func TestWhatAmountsToSomethingElseIsRefused(t *testing.T) {
 	} {
 		mem := pebblevfs.NewMem()
 		_, _, _, err := host.Restore(context.Background(), bytes.NewReader(rewritten(t, b.bytes, change)), "db",
-			host.RestoreOptions{FS: mem})
+			host.RestoreOptions{FS: mem, SegmentBytes: smallSegment})
 		if name == "nothing" {
 			if err != nil {
 				t.Errorf("written again as it was: %v", err)

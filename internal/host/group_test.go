@@ -49,7 +49,7 @@ func (g *group) options(address string, join ...string) host.Options {
 		g.disks[address] = disk
 	}
 	o := host.Options{
-		Dir: "db", FS: disk,
+		Dir: "db", FS: disk, SegmentBytes: smallSegment,
 		Group: &host.Group{
 			Listen: address, URL: "http://" + address, Join: join, JoinTimeout: patience,
 			// Twice as long as usual, for where other tests take the processors.

@@ -60,8 +60,15 @@ func open(opts host.Options) (*host.Replica, error) {
 	return r, err
 }
 
+// smallSegment is the size of a log file where a test doesn't say another one: new files are filled with zeros, and in memory 16 MiB of
+// them take longer than all the rest.
+const smallSegment = 1 << 20
+
 func mustOpen(t *testing.T, opts host.Options) *host.Replica {
 	t.Helper()
+	if opts.SegmentBytes == 0 && opts.FS != nil {
+		opts.SegmentBytes = smallSegment
+	}
 	r, err := open(opts)
 	if err != nil {
 		t.Fatal(err)

@@ -126,7 +126,7 @@ func TestAMembersBackupIsADatabaseOfItsOwn(t *testing.T) {
 			t.Fatal(err)
 		}
 		disk := pebblevfs.NewMem()
-		if _, _, _, err := host.Restore(t.Context(), &b, "copy", host.RestoreOptions{FS: disk}); err != nil {
+		if _, _, _, err := host.Restore(t.Context(), &b, "copy", host.RestoreOptions{FS: disk, SegmentBytes: smallSegment}); err != nil {
 			t.Fatal(err)
 		}
 		r, err := host.Open(t.Context(), host.Options{FS: disk, Dir: "copy"})

@@ -27,6 +27,8 @@ type RestoreOptions struct {
 	VerifyOnly bool
 	// UserMemory is as in [Options], for the check.
 	UserMemory int64
+	// SegmentBytes is the size of the log's files; 0 is the log's default.
+	SegmentBytes int64
 }
 
 // besides is what the name of the directory that a restore works in has at its end.
@@ -59,7 +61,7 @@ func Restore(ctx context.Context, from io.Reader, dir string, opts RestoreOption
 	if err != nil {
 		return m, 0, now, err
 	}
-	x := &restorer{opts: opts, dir: work}
+	x := &restorer{opts: opts, dir: work, segment: opts.SegmentBytes}
 	if err = x.empty(); err == nil {
 		err = x.build(ctx, from)
 	}

@@ -78,7 +78,7 @@ func TestACrashInARestoreLeavesNothingOrAll(t *testing.T) {
 
 func restore(t *testing.T, fsys pebblevfs.FS, dir string, b taken, want error) {
 	t.Helper()
-	_, _, _, err := host.Restore(context.Background(), bytes.NewReader(b.bytes), dir, host.RestoreOptions{FS: fsys})
+	_, _, _, err := host.Restore(context.Background(), bytes.NewReader(b.bytes), dir, host.RestoreOptions{FS: fsys, SegmentBytes: smallSegment})
 	if !errors.Is(err, want) {
 		t.Fatalf("restore: %v, want %v", err, want)
 	}
@@ -113,7 +113,7 @@ func TestARestoreOnADiskThatFailsLeavesNothing(t *testing.T) {
 	}
 	for at := int64(1); at <= all; at += step {
 		fsys, mem, _ := failing(at)
-		_, _, _, err := host.Restore(context.Background(), bytes.NewReader(b.bytes), "db", host.RestoreOptions{FS: fsys})
+		_, _, _, err := host.Restore(context.Background(), bytes.NewReader(b.bytes), "db", host.RestoreOptions{FS: fsys, SegmentBytes: smallSegment})
 		if err == nil {
 			continue // it was of no consequence
 		}
@@ -144,7 +144,7 @@ func TestTwoRestoresOfOneDirectoryDoNotMeet(t *testing.T) {
 	held := &holdingReader{Reader: bytes.NewReader(b.bytes), began: make(chan struct{}), proceed: make(chan struct{})}
 	done := make(chan error, 1)
 	go func() {
-		_, _, _, err := host.Restore(context.Background(), held, "db", host.RestoreOptions{FS: mem})
+		_, _, _, err := host.Restore(context.Background(), held, "db", host.RestoreOptions{FS: mem, SegmentBytes: smallSegment})
 		done <- err
 	}()
 	<-held.began
@@ -181,19 +181,19 @@ func TestARestoreThatIsGivenUpLeavesNothing(t *testing.T) {
 	mem := pebblevfs.NewMem()
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	_, _, _, err := host.Restore(ctx, bytes.NewReader(b.bytes), "db", host.RestoreOptions{FS: mem})
+	_, _, _, err := host.Restore(ctx, bytes.NewReader(b.bytes), "db", host.RestoreOptions{FS: mem, SegmentBytes: smallSegment})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("a restore whose context ended: %v", err)
 	}
 	nothing(t, mem)
 	away := errors.New("went away")
-	_, _, _, err = host.Restore(context.Background(), iotest.ErrReader(away), "db", host.RestoreOptions{FS: mem})
+	_, _, _, err = host.Restore(context.Background(), iotest.ErrReader(away), "db", host.RestoreOptions{FS: mem, SegmentBytes: smallSegment})
 	if !errors.Is(err, away) || errors.Is(err, fault.ErrCorrupt) {
 		t.Errorf("a restore from what fails: %v", err)
 	}
 	nothing(t, mem)
 	if _, _, _, err := host.Restore(context.Background(), bytes.NewReader(b.bytes), "db",
-		host.RestoreOptions{FS: mem, VerifyOnly: true}); err != nil {
+		host.RestoreOptions{FS: mem, SegmentBytes: smallSegment, VerifyOnly: true}); err != nil {
 		t.Errorf("only verified: %v", err)
 	}
 	nothing(t, mem)

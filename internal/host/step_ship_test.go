@@ -52,7 +52,7 @@ func foundSeas(t *testing.T, n int, known func(int, *shore)) *seas {
 			foreign: map[uint64]replica.ForeignReply{},
 		}
 		x.opts = host.Options{
-			FS: pebblevfs.NewMem(), Dir: "db", Regions: true, RangeBytes: -1,
+			FS: pebblevfs.NewMem(), Dir: "db", Regions: true, RangeBytes: -1, SegmentBytes: smallSegment,
 			Now: func() time.Time { return time.Unix(1_700_000_000, s.now) },
 		}
 		if err := host.RegionDir(x.opts.FS, x.opts.Dir, [16]byte{7}, id.Origin{Region: x.number}); err != nil {
