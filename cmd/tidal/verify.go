@@ -164,6 +164,9 @@ func verifyBytes(dir string) (*verifyResult, error) {
 	if err == nil {
 		r.Pieces, err = host.VerifyPieces(vfs.Default, dir)
 	}
+	if err == nil {
+		err = host.VerifyReports(vfs.Default, dir)
+	}
 	return r, err
 }
 

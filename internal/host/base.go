@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/tidaldb/tidal/internal/consensus"
 	"github.com/tidaldb/tidal/internal/engine"
@@ -53,9 +54,18 @@ type Base struct {
 	segments  map[string]retention.Segment // what sealed files of the log hold, as far as it was looked at
 	pins      pins
 	streams   Streams
-	reported  atomic.Pointer[[]Reported] // what other regions said that they hold
+	reported  atomic.Pointer[noted] // what other regions said that they hold
 	logHeld   atomic.Pointer[LogHeld]
 	compacted uint64 // entry up to which pieces hold all that is needed; whoever lets the log go knows it
+	// recalled is what other regions had reported before this replica was started, and opened the log's term then. caughtUp says
+	// that everything is here that the others had when they were first heard of. What the file has, who lets the log go knows.
+	recalled    []storedReport
+	opened      uint64
+	caughtUp    atomic.Bool
+	openedAt    time.Time
+	putOff      bool // the log is too large, and it's waited until the others are heard of
+	keptReports []storedReport
+	keptAt      time.Time
 	// shipped are the batches that were applied since shipping last looked; guarded as the engine is.
 	shipped []ship.Batch
 	// place is where the engine is in the log: Applied, AppliedTerm and Members; guarded as the engine is.
@@ -111,6 +121,9 @@ func (b *Base) open() error {
 		}
 	}
 	if err != nil {
+		return err
+	}
+	if err := b.recallReports(); err != nil {
 		return err
 	}
 	if b.checkpointed, err = b.checkpoint(); err != nil {

@@ -31,7 +31,7 @@ const (
 )
 
 // compactTo makes a piece, or finds that all is made, up to an entry of the log. It reports whether there is more to do.
-func (b *Base) compactTo(to uint64, regions []id.VersionVector) (more bool, err error) {
+func (b *Base) compactTo(to uint64, regions []standing) (more bool, err error) {
 	for _, f := range b.sealed() {
 		if f.Last > to {
 			break
@@ -55,12 +55,12 @@ func (b *Base) compactTo(to uint64, regions []id.VersionVector) (more bool, err 
 }
 
 // compactSpan makes the next piece of what a file holds of an origin, if one is needed.
-func (b *Base) compactSpan(s *retention.Segment, x retention.Span, regions []id.VersionVector) (made bool, err error) {
+func (b *Base) compactSpan(s *retention.Segment, x retention.Span, regions []standing) (made bool, err error) {
 	from := x.First
 	if !b.opts.Retention.Young(s.Newest, b.opts.Now().UnixMilli()) {
 		lowest := x.Last
-		for _, v := range regions {
-			lowest = min(lowest, v.Get(x.Origin))
+		for i := range regions {
+			lowest = min(lowest, regions[i].has.Get(x.Origin))
 		}
 		from = max(from, lowest+1)
 	}
@@ -71,18 +71,25 @@ func (b *Base) compactSpan(s *retention.Segment, x retention.Span, regions []id.
 		return false, fmt.Errorf("compact %v to %d: %d is visible: %w", x.Origin.At(from), x.Last, visible, fault.ErrNotFound)
 	}
 	p := piecing{base: b, origin: x.Origin, from: from, last: x.Last, newest: s.Newest, verbatim: b.anywhere(s, regions)}
-	for _, v := range regions { // a range that ends where a region stands needs no subtraction there
-		p.stops = append(p.stops, v.Get(x.Origin))
+	for i := range regions { // a range that ends where a region stands needs no subtraction there
+		p.stops = append(p.stops, regions[i].at.Get(x.Origin))
 	}
 	return true, p.make()
 }
 
 // anywhere reports whether a region may come to stand amidst what a file of the log holds, without the batches in front of that: one
-// that wasn't heard of since this replica was started, or one that's restored from a backup. It could be given no range, but only
-// batches. A backup that is older than the retention lacks what nobody keeps.
-func (b *Base) anywhere(s *retention.Segment, regions []id.VersionVector) bool {
-	unknown := func(v id.VersionVector) bool { return v.Len() == 0 }
-	return !b.opts.RangesAlone && (b.opts.Retention.Young(s.Newest, b.opts.Now().UnixMilli()) || slices.ContainsFunc(regions, unknown))
+// that was never heard of, one that's restored from a backup, or one that this replica sent more before it was started than it could
+// write down. It could be given no range, but only batches. A backup that is older than the retention lacks what nobody keeps.
+func (b *Base) anywhere(s *retention.Segment, regions []standing) bool {
+	if b.opts.RangesAlone {
+		return false
+	}
+	if b.opts.Retention.Young(s.Newest, b.opts.Now().UnixMilli()) {
+		return true
+	}
+	term, err := b.Log.Term(s.First)
+	before := err != nil || term <= b.opened
+	return slices.ContainsFunc(regions, func(r standing) bool { return r.at.Len() == 0 || r.loose && before })
 }
 
 // piecing makes one piece.

@@ -89,6 +89,11 @@ func (c *crowded) logBytes() (bytes int64) {
 	return bytes
 }
 
+// heardOf are the reports of regions 3 and 7, just now.
+func heardOf(far, away id.VersionVector) []Reported {
+	return []Reported{{Region: 3, Vector: far}, {Region: 7, Vector: away}}
+}
+
 // receiver is an engine that holds what a vector says, and its own log, from which it folds what it has.
 func (c *crowded) receiver(t *testing.T, batches [][]byte, at id.VersionVector) *engine.Engine {
 	t.Helper()
@@ -184,7 +189,7 @@ func TestARegionThatWasAwayForLongGetsWhatTheLogLetGo(t *testing.T) {
 		for range 4 {
 			c := crowd(t, pebblevfs.NewMem(), ranges)
 			stood := c.somewhere(rng, 3)
-			c.RegionsReport([]Reported{{3, c.Engine.Vector()}, {7, stood}})
+			c.RegionsReport(heardOf(c.Engine.Vector(), stood))
 			before := c.logBytes()
 			c.let(t)
 			if after := c.logBytes(); after > before/2 {
@@ -210,7 +215,7 @@ func TestARegionThatWasAwayForLongGetsWhatTheLogLetGo(t *testing.T) {
 			if sound, err := VerifyPieces(c.opts.FS, "db"); err != nil || sound != n {
 				t.Fatalf("%d of %d pieces are sound: %v", sound, n, err)
 			}
-			c.RegionsReport([]Reported{{3, c.Engine.Vector()}, {7, c.Engine.Vector()}})
+			c.RegionsReport(heardOf(c.Engine.Vector(), c.Engine.Vector()))
 			c.let(t)
 			if _, n := c.Streams().pieceBytes(); n > 0 {
 				t.Fatalf("%d pieces are left, and nobody needs them", n)
@@ -261,7 +266,7 @@ func TestRangesAreForWhoseEveryPlaceIsKnown(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := crowdIn(t, pebblevfs.NewMem(), false, 32<<10) // in short ones ranges don't pay
 			defer c.close()
-			said := []Reported{{3, c.Engine.Vector()}, {7, c.somewhere(rand.New(rand.NewPCG(testseed.Of(t), 1)), 3)}}
+			said := heardOf(c.Engine.Vector(), c.somewhere(rand.New(rand.NewPCG(testseed.Of(t), 1)), 3))
 			if x.silent {
 				said = said[:1]
 			}
@@ -386,7 +391,7 @@ func TestCompactionGoesOnAfterAPowerLoss(t *testing.T) {
 	c := crowd(t, first, true)
 	c.follow()
 	stood := c.somewhere(rng, 3)
-	said := []Reported{{3, stood}, {7, stood}}
+	said := heardOf(stood, stood)
 	want, all := c.Engine.Digest(), c.all
 	c.close()
 	step := 9
@@ -407,6 +412,11 @@ func TestCompactionGoesOnAfterAPowerLoss(t *testing.T) {
 		}
 		c.opts.FS = p.image
 		c.open()
+		for _, x := range c.standings() { // what they had said is known, or nothing yet
+			if x.at.Len() > 0 && !x.at.Equal(stood) {
+				t.Fatalf("%s: region %d stands at %v, not at %v", p.when, x.region, x.at, stood)
+			}
+		}
 		e := c.receiver(t, all, stood)
 		c.catchUp(t, e, all)
 		if e.Digest() != want {

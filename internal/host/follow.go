@@ -45,6 +45,9 @@ type pause struct {
 // old of its log goes.
 const upkeepInterval = time.Hour
 
+// reportsInterval is how often it's looked whether what other regions reported is to be written down.
+const reportsInterval = 5 * time.Second
+
 func startFollower(b *Base, d *disk) *follower {
 	f := &follower{
 		m: b.Materialiser(), base: b, disk: d, rangeBytes: b.opts.RangeBytes, lagBytes: b.opts.LagBytes,
@@ -58,6 +61,8 @@ func (f *follower) run() {
 	defer close(f.ended)
 	ticker := time.NewTicker(upkeepInterval)
 	defer ticker.Stop()
+	reports := time.NewTicker(reportsInterval)
+	defer reports.Stop()
 	if err := f.begin(); err != nil {
 		f.failed <- err
 		return
@@ -73,6 +78,16 @@ func (f *follower) run() {
 		case w := <-f.asked:
 			err := f.follow(func() bool { return f.m.committed < w.entry }, false, f.quit)
 			w.done <- err
+			if err != nil {
+				f.failed <- err
+				return
+			}
+			continue
+		case <-reports.C:
+			err := f.base.keepReports(false)
+			if err == nil && f.base.putOff {
+				err = f.release()
+			}
 			if err != nil {
 				f.failed <- err
 				return
@@ -254,6 +269,9 @@ func (f *follower) finish() error {
 			return err
 		}
 	default:
+	}
+	if err := f.base.keepReports(true); err != nil {
+		return err
 	}
 	if behind := f.m.Behind(); behind < f.finalBytes || behind > f.rangeBytes {
 		return nil

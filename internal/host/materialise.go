@@ -165,11 +165,14 @@ func (m *Materialiser) Flush() error {
 // Releasable returns the entry below which the log may go now. If it's larger than it may be, a piece of what regions lack is made
 // ([Replica.LogHeld] says how it is), and more reports that there is more to do, which isn't urgent.
 func (m *Materialiser) Releasable() (below uint64, more bool, err error) {
+	if err := m.base.keepReports(false); err != nil {
+		return 0, false, err
+	}
 	below, compact, err := m.base.releasable(m.flushed)
-	if err != nil || compact == 0 {
+	if m.base.putOff = compact != 0 && m.base.unheard(); err != nil || compact == 0 || m.base.putOff {
 		return below, false, err
 	}
-	if more, err = m.base.compactTo(compact, vectorsOf(m.base.lacking())); err != nil || more {
+	if more, err = m.base.compactTo(compact, m.base.standings()); err != nil || more {
 		return below, more, err
 	}
 	below, _, err = m.base.releasable(m.flushed)

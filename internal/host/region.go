@@ -62,8 +62,10 @@ type RegionStatus struct {
 	// Heard is how long ago it was last heard of, by the leader of this region; Known is false if it never was.
 	Heard time.Duration
 	Known bool
-	// Unreachable says that it wasn't heard of for Group.Silence, or that something that was written there longer ago than
-	// that isn't here yet.
+	// Recalled says that all that is known of it is of before this member was opened.
+	Recalled bool
+	// Unreachable says that it wasn't heard of for Group.Silence, or not since this member was opened, or that something that was
+	// written there longer ago than that isn't here yet.
 	Unreachable bool
 	// TheyLack is what it lacks of what was written here, and WeLack the other way round.
 	TheyLack, WeLack Lag
@@ -87,12 +89,12 @@ type RegionStatus struct {
 // Flow is what went from one region to another: batches, ranges that take the place of many, and the bytes of both.
 type Flow = ship.Flow
 
-// missed reports whether a region wasn't heard of for as long as bound, or wrote something longer ago that isn't here yet.
+// missed reports whether a region wasn't heard of for as long as bound, or not since this member was opened, or wrote something longer ago that isn't here yet.
 func (s *RegionStatus) missed(bound time.Duration) bool {
 	switch {
 	case s.Own || s.Role == RegionRemoved:
 		return false
-	case !s.Known || s.Heard > bound:
+	case !s.Known || s.Recalled || s.Heard > bound: // a clock may say that what was long ago is new
 		return true
 	}
 	return s.WeLack.Time > bound
@@ -198,6 +200,7 @@ func (s *RegionStatus) heard(seen *ship.Status, age time.Duration) {
 		return
 	}
 	x := &seen.Regions[i]
+	s.Recalled = x.Recalled
 	s.Known, s.Heard, s.Vector, s.Source = x.Heard || x.Known, x.Silent+age, x.Vector, x.Source.Region
 	if x.Source == (ship.Peer{}) { // nobody sends it now
 		s.Source = s.Number

@@ -14,7 +14,7 @@ import (
 // releasable returns the entry below which the log may go, now that the store holds flushed durably, and the entry up to which it's
 // to be compacted first, 0 for nothing.
 func (b *Base) releasable(flushed uint64) (below, compact uint64, err error) {
-	regions := b.lacking()
+	regions := b.standings()
 	if err := b.streams.dropPieces(func(h *remnant.Head) bool { return b.pieceNeeded(h, regions) }); err != nil {
 		return 0, 0, err
 	}
@@ -23,7 +23,7 @@ func (b *Base) releasable(flushed uint64) (below, compact uint64, err error) {
 	defer func() { b.pins.going = max(b.pins.going, below) }()
 	facts := retention.Facts{
 		Now: b.opts.Now().UnixMilli(), Flushed: flushed, Needed: b.pins.first(b.kept(flushed + 1)), Compacted: b.compacted,
-		Regions: vectorsOf(regions),
+		Regions: hold(regions),
 	}
 	if len(regions) > 0 {
 		facts.Regions = append(facts.Regions, b.streams.shows()) // what waits here can't be given to others yet
@@ -53,11 +53,11 @@ func (b *Base) releasable(flushed uint64) (below, compact uint64, err error) {
 	return d.Release + 1, d.Compact, nil
 }
 
-// vectorsOf are the vectors alone.
-func vectorsOf(list []Reported) []id.VersionVector {
+// hold are the vectors of what needn't be given any more.
+func hold(list []standing) []id.VersionVector {
 	var out []id.VersionVector
-	for _, r := range list {
-		out = append(out, r.Vector)
+	for i := range list {
+		out = append(out, list[i].has)
 	}
 	return out
 }
@@ -69,7 +69,7 @@ func (b *Base) sealed() []wal.File {
 }
 
 // noteLog keeps what a decision says of the log's size.
-func (b *Base) noteLog(d *retention.Decision, facts *retention.Facts, regions []Reported) {
+func (b *Base) noteLog(d *retention.Decision, facts *retention.Facts, regions []standing) {
 	h := LogHeld{Limit: b.opts.Retention.SizeLimit, Over: d.Over, Alarm: d.Alarm, Lacking: d.Lacking}
 	h.Pieces, h.PieceFiles = b.streams.pieceBytes()
 	for _, s := range facts.Segments {
@@ -77,8 +77,8 @@ func (b *Base) noteLog(d *retention.Decision, facts *retention.Facts, regions []
 			h.Bytes += s.Bytes
 		}
 	}
-	for _, r := range regions {
-		h.Regions = append(h.Regions, RegionHeld{r.Region, b.streams.lacks(r.Vector)})
+	for i := range regions {
+		h.Regions = append(h.Regions, RegionHeld{regions[i].region, b.streams.lacks(regions[i].has)})
 	}
 	b.logHeld.Store(&h)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/tidaldb/tidal/internal/engine"
 	"github.com/tidaldb/tidal/internal/fault"
@@ -41,7 +42,12 @@ func (s *Stepper) newShipping() (*shipping, error) {
 	}
 	now := s.edge.Now()
 	cfg.Seed ^= uint64(now.Wall) ^ uint64(now.Mono)<<32 // also if what is drawn is always the same
-	return &shipping{core: ship.New(cfg)}, nil
+	core := ship.New(cfg)
+	for i := range s.base.recalled {
+		x := &s.base.recalled[i]
+		core.Recall(ship.Now(now), ship.Report{Region: x.region, Vector: x.vector, Age: uint64(max(0, now.Wall/1e6-x.at))})
+	}
+	return &shipping{core: core}, nil
 }
 
 // Ship is the core that ships, nil if Options.Regions isn't set. It is stepped by the stepper; others only ask it.
@@ -111,11 +117,19 @@ func (s *Stepper) ships(out *replica.Output) (proposed bool, err error) {
 	return proposed, err
 }
 
+// settled is after how long what a silent region said last is firm: nobody sends it anything any more by then.
+const settled = 4 * time.Second
+
 // report tells who lets the log go what other regions hold.
 func (s *Stepper) report() {
 	var list []Reported
-	s.shipping.core.Reported(func(r id.Region, v id.VersionVector) { list = append(list, Reported{r, v}) })
+	for w := range s.shipping.core.Words {
+		list = append(list, Reported{Region: w.Region, Vector: w.Vector, Age: w.Age, Firm: w.Silent && w.Age >= settled})
+	}
 	s.base.RegionsReport(list)
+	if s.shipping.core.CaughtUp() {
+		s.base.caughtUp.Store(true)
+	}
 }
 
 // deliver does what the core that ships wants done, until it wants nothing more.

@@ -34,7 +34,7 @@ var (
 		of         func(r *tidal.RegionStatus) float64
 	}{
 		{"tidal_region_reachable", "1 if another region was heard of lately and nothing old of it is missing here, else 0.", func(r *tidal.RegionStatus) float64 { return truth(!r.Unreachable) }},
-		{"tidal_region_known", "1 if another region was ever heard of since this replica started, else 0.", func(r *tidal.RegionStatus) float64 { return truth(r.Known) }},
+		{"tidal_region_known", "1 if it is known when another region was last heard of, also from before this replica started, else 0.", func(r *tidal.RegionStatus) float64 { return truth(r.Known) }},
 		{"tidal_region_heard_seconds", "How long ago another region was heard of, and told what it has; 0 if it never was.", func(r *tidal.RegionStatus) float64 { return r.Heard.Seconds() }},
 		{"tidal_region_reconcile_done_events", "How many events of a gap to another region have come.", func(r *tidal.RegionStatus) float64 { return float64(r.Done) }},
 		{"tidal_region_reconcile_total_events", "How many events a gap to another region has that is being closed; 0 if there is none.", func(r *tidal.RegionStatus) float64 { return float64(r.Total) }},

@@ -133,15 +133,17 @@ type Core struct {
 	now    Now
 	tick   int
 
-	leading bool
-	leader  uint64
-	vector  id.VersionVector
-	tabled  bool      // somebody has said which regions there are
-	table   []*region // by number, without the own region, with guests
-	name    string    // the own region's, empty if it isn't known
-	mates   []uint64  // the other replicas of the own region
-	hot     hot
-	own     ownHistory
+	leading    bool
+	leader     uint64
+	vector     id.VersionVector
+	recalls    []Report  // of before this replica was started, of regions that aren't in the table yet
+	recalledAt int64     // of the monotonic clock
+	tabled     bool      // somebody has said which regions there are
+	table      []*region // by number, without the own region, with guests
+	name       string    // the own region's, empty if it isn't known
+	mates      []uint64  // the other replicas of the own region
+	hot        hot
+	own        ownHistory
 
 	// As a source: who has subscribed, by peer; and whose turn it is.
 	subscribers []*subscriber

@@ -20,10 +20,12 @@ type Status struct {
 // RegionStatus is one of the others.
 type RegionStatus struct {
 	Number id.Region
-	// Known says that something is known of what it has: Vector, as of Age ago.
-	Known  bool
-	Vector id.VersionVector
-	Age    time.Duration
+	// Known says that something is known of what it has: Vector, as of Age ago. Recalled says that it was known before this replica
+	// was started, and that nothing was heard since.
+	Known    bool
+	Recalled bool
+	Vector   id.VersionVector
+	Age      time.Duration
 	// Heard says that it was ever heard of by this replica itself, Silent how long ago last, and Reachable that this isn't long.
 	Heard     bool
 	Silent    time.Duration
@@ -82,7 +84,7 @@ func (c *Core) Status() Status {
 
 func (c *Core) regionStatus(r *region) RegionStatus {
 	x := RegionStatus{
-		Number: r.Number, Known: r.known, Vector: r.vector, Heard: r.heard, Reachable: c.alive(r), Refused: r.refused,
+		Number: r.Number, Known: r.known, Recalled: r.recalled, Vector: r.vector, Heard: r.heard, Reachable: c.alive(r), Refused: r.refused,
 		Sent: r.sent, Taken: r.took,
 	}
 	if r.known {
@@ -121,10 +123,11 @@ func (c *Core) lacks(r *region) Lag {
 	return x
 }
 
-// Covered is how many other regions have reported a vector that covers a position: what they have, a quorum of them has.
+// Covered is how many other regions have reported, since this replica was started, a vector that covers a position: what they have,
+// a quorum of them has.
 func (c *Core) Covered(p id.Position) (regions int) {
 	for _, r := range c.table {
-		if r.known && !r.Removed && r.vector.Covers(p) {
+		if r.known && !r.recalled && !r.Removed && r.vector.Covers(p) {
 			regions++
 		}
 	}
@@ -143,11 +146,22 @@ func (c *Core) Vectors() map[id.Region]id.VersionVector {
 	return out
 }
 
-// Reported calls f with every other region of which it is known what it holds, and with that.
-func (c *Core) Reported(f func(id.Region, id.VersionVector)) {
+// Word is what another region was heard to hold, since this replica was started.
+type Word struct {
+	Region id.Region
+	Vector id.VersionVector
+	// Age is how long ago it was so, and Silent says that this replica hasn't heard from it lately.
+	Age    time.Duration
+	Silent bool
+}
+
+// Words calls yield for every other region of the table of which there is one; it is a range-over-func iterator.
+func (c *Core) Words(yield func(Word) bool) {
 	for _, r := range c.table {
-		if r.known && !r.Removed {
-			f(r.Number, r.vector)
+		if r.known && !r.recalled && !r.Removed && !yield(Word{
+			Region: r.Number, Vector: r.vector, Age: time.Duration(max(0, c.now.Mono-r.asOf)), Silent: c.tick-r.heardAt > c.cfg.Ticks.Silence,
+		}) {
+			return
 		}
 	}
 }

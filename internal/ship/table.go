@@ -24,6 +24,11 @@ type region struct {
 	// known says that something was reported of it: vector, as of asOf. direct says that it said so itself.
 	known  bool
 	direct bool
+	// recalled says that it was reported before this replica was started: nobody has said anything since.
+	recalled bool
+	// greeted says that it was heard of since then, and greeting what it had the first time.
+	greeted  bool
+	greeting id.VersionVector
 	// answered says that its leader answered a subscription of this replica, and answer what it had then: what was on its way since
 	// before this replica was started doesn't count as that, nor what another replica there says, which may be behind. inhand is what
 	// it has of this region beside, on its way into its log.
@@ -72,6 +77,7 @@ func (c *Core) Regions(now Now, list []Region) {
 		r := c.region(x.Number)
 		if r == nil {
 			r = &region{heardAt: c.tick}
+			c.recall(x.Number, r)
 		}
 		if !slices.Equal(r.Replicas, x.Replicas) {
 			r.met = slices.DeleteFunc(r.met, func(n uint64) bool { return slices.Contains(x.Replicas, n) })
@@ -139,6 +145,7 @@ func (c *Core) heard(r *region, p *Packet) {
 		vector = r.vector.Merge(vector)
 	}
 	c.report(r, vector, c.now.Mono, true)
+	r.greet()
 	if pulse.Leads && p.tellsAll() {
 		r.inhand = id.VersionVector{}
 	}
@@ -189,7 +196,7 @@ func (r *region) has(n uint64) bool {
 func (c *Core) report(r *region, vector id.VersionVector, asOf int64, direct bool) {
 	vector = c.plausible(r, vector)
 	changed := !r.known || !r.vector.Equal(vector)
-	r.known, r.vector, r.asOf, r.direct = true, vector, asOf, direct
+	r.known, r.vector, r.asOf, r.direct, r.recalled = true, vector, asOf, direct, false
 	r.behind.saw(part(vector, r.Number), asOf, c.vector)
 	if changed && c.leading {
 		c.assign()
@@ -298,7 +305,7 @@ func (c *Core) knows(but id.Region) []Report {
 			if v := c.inHand(but); v.Len() > 0 {
 				out = append(out, Report{Region: but, Vector: v})
 			}
-		case r.known:
+		case r.known && !r.recalled: // else it's older than any other's word, or they know it by themselves
 			out = append(out, Report{r.Number, r.vector, uint64(max(0, c.now.Mono-r.asOf)) / 1e6})
 		}
 	}
@@ -327,6 +334,9 @@ func (c *Core) told(p *Packet) {
 		age := int64(min(k.Age, uint64(1)<<40)) * 1e6
 		if asOf := c.now.Mono - age; !r.known || asOf > r.asOf {
 			c.report(r, k.Vector, asOf, false)
+			if k.Age < late {
+				r.greet()
+			}
 		}
 	}
 }
