@@ -14,7 +14,7 @@ trap 'rm -rf "$bin"' EXIT
 group=" planted_ack_stalled planted_forget_vote planted_keep_conflict planted_snapshot_without_lanes planted_stale_read planted_stamp_early planted_wall_unhide "
 
 # What takes regions.
-regions=" planted_drop_returning_tail planted_hide_by_intersection planted_ignore_tie_break planted_keep_both planted_overlap_as_is planted_skip_gap planted_subtract_twice planted_tombstone_early "
+regions=" planted_drop_returning_tail planted_hide_by_intersection planted_ignore_marks planted_ignore_tie_break planted_keep_both planted_overlap_as_is planted_skip_gap planted_subtract_twice planted_tombstone_early "
 missed=0
 
 # find runs seeds with flags that say what runs, and leaves the first that finds the mistake in seed, and why in why.

@@ -21,6 +21,7 @@ const squeezeFrom = 512
 // The flags of a pulse, of a subscription and of an item, and how data is packed.
 const (
 	pulseLeads = 1 << 0
+	pulseMarks = 1 << 1
 
 	wantsOwn = 1 << 0
 
@@ -88,6 +89,9 @@ func (p *Pulse) append(dst []byte) []byte {
 	if p.Leads {
 		flags |= pulseLeads
 	}
+	if len(p.Marks) > 0 {
+		flags |= pulseMarks
+	}
 	dst = append(dst, flags)
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(p.Wall))
 	dst = binary.AppendUvarint(dst, p.Leader)
@@ -98,6 +102,20 @@ func (p *Pulse) append(dst []byte) []byte {
 		dst = binary.AppendUvarint(dst, uint64(r.Region))
 		dst = binary.AppendUvarint(dst, r.Age)
 		dst = r.Vector.AppendBinary(dst)
+	}
+	if len(p.Marks) > 0 {
+		dst = appendMarks(dst, p.Marks)
+	}
+	return dst
+}
+
+func appendMarks(dst []byte, list []Mark) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(list)))
+	for _, m := range list {
+		dst = appendOrigin(binary.AppendUvarint(dst, uint64(m.Region)), m.Origin)
+		dst = binary.AppendUvarint(dst, uint64(m.First))
+		dst = binary.AppendUvarint(dst, uint64(m.Last-m.First))
+		dst = binary.LittleEndian.AppendUint64(dst, m.Sum)
 	}
 	return dst
 }
@@ -323,7 +341,8 @@ func (r *reader) vector() id.VersionVector {
 }
 
 func (r *reader) pulse(p *Pulse) {
-	p.Leads = r.flags(pulseLeads) != 0
+	flags := r.flags(pulseLeads | pulseMarks)
+	p.Leads = flags&pulseLeads != 0
 	p.Wall = int64(r.u64())
 	p.Leader = r.atMost(1<<47-1, "replica")
 	p.Vector = r.vector()
@@ -338,6 +357,31 @@ func (r *reader) pulse(p *Pulse) {
 		}
 		p.Knows = append(p.Knows, x)
 	}
+	if flags&pulseMarks != 0 {
+		p.Marks = r.marks()
+	}
+}
+
+// marks reads one mark or more.
+func (r *reader) marks() []Mark {
+	n := r.atMost(min(maxEnds, uint64(len(r.b)/19)), "number of marks") // each has 19 bytes at least
+	if n == 0 {
+		r.fail("marks without one")
+	}
+	var out []Mark
+	for range n {
+		m := Mark{Region: id.Region(r.atMost(1<<16-1, "region")), Origin: r.origin(), First: id.Seq(r.uvarint())}
+		m.Last = m.First + id.Seq(r.uvarint())
+		m.Sum = r.u64()
+		if r.err == nil && (m.First == 0 || m.Last < m.First) {
+			r.fail("a mark is empty or out of range")
+		}
+		if r.err != nil {
+			return nil
+		}
+		out = append(out, m)
+	}
+	return out
 }
 
 func (r *reader) subscription() *Subscription {

@@ -43,6 +43,8 @@ func golden() []Packet {
 	pulse := Pulse{Wall: 1_700_000_000_123, Leader: 4, Vector: v}
 	full := pulse
 	full.Leads, full.Knows = true, []Report{{Region: 2, Vector: v, Age: 40}, {Region: 7, Age: 70_000}}
+	marked := pulse
+	marked.Marks = []Mark{{Region: 1, Origin: a, First: 9, Last: 9, Sum: 0x1122334455667788}, {Region: 2, Origin: b, First: 200, Last: 300, Sum: 1}}
 	ends := func(k PacketKind, p Packet) Packet {
 		p.To, p.From, p.Kind, p.Session = Peer{2, 1}, Peer{1, 300}, k, 0x0102030405060708
 		if p.Pulse.Wall == 0 {
@@ -66,6 +68,7 @@ func golden() []Packet {
 		ends(PacketNews, Packet{Pulse: full}),
 		ends(PacketSubscribe, Packet{Name: "eu-west", Subscribe: &Subscription{Cluster: [16]byte{1, 2, 3}, Origin: a, Window: 1}}),
 		ends(PacketAccept, Packet{Name: "eu-west"}),
+		ends(PacketNews, Packet{Pulse: marked}),
 	}
 }
 
@@ -170,6 +173,13 @@ func drawPacket(t *rapid.T) Packet {
 	}
 	for i := range rapid.IntRange(0, 3).Draw(t, "reports") {
 		p.Pulse.Knows = append(p.Pulse.Knows, Report{id.Region(i * 7), vector.Draw(t, "known"), number.Draw(t, "age")})
+	}
+	for range rapid.IntRange(0, 3).Draw(t, "marks") {
+		first := id.Seq(number.Draw(t, "first"))
+		p.Pulse.Marks = append(p.Pulse.Marks, Mark{
+			Region: id.Region(rapid.Uint16().Draw(t, "holder")), Origin: origin.Draw(t, "marked"), First: first,
+			Last: first + id.Seq(rapid.Uint64Range(0, 1000).Draw(t, "more")), Sum: rapid.Uint64().Draw(t, "sum"),
+		})
 	}
 	switch p.Kind {
 	case PacketSubscribe:

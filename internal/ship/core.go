@@ -122,6 +122,8 @@ type Output struct {
 	Work []Work
 	// Ahead are positions of the own origin that other regions say they have, and that aren't here.
 	Ahead []id.Position
+	// Forked are forks of the own origin: others hold other events in its places.
+	Forked []Fork
 	// Events are for the log that people read.
 	Events []Event
 }
@@ -143,6 +145,7 @@ type Core struct {
 	name       string    // the own region's, empty if it isn't known
 	mates      []uint64  // the other replicas of the own region
 	hot        hot
+	marks      marks
 	own        ownHistory
 
 	// As a source: who has subscribed, by peer; and whose turn it is.
@@ -161,6 +164,7 @@ type Core struct {
 	newsAt  int
 	ahead   id.Seq // what was said of claimed
 	claimed id.Seq // the highest number of the own origin that others have said they have, at any time
+	ownFork *Fork  // of the own origin, the first that was found
 
 	process uint32 // names this start of the replica, in the sessions' numbers
 	strays  uint64
@@ -174,7 +178,9 @@ func New(cfg Config) *Core {
 		cfg:    cfg,
 		random: rand.New(rand.NewPCG(cfg.Seed, uint64(cfg.Self.Region)<<48|cfg.Self.Replica)),
 		hot:    hot{limit: cfg.Keep},
+		marks:  marks{last: map[id.Origin]Mark{}, looked: map[id.Origin]id.Seq{}},
 	}
+	c.hot.lost = func(b *Batch) { c.keep(markOf(cfg.Self.Region, b)) }
 	c.process = rand.New(rand.NewPCG(^cfg.Seed, uint64(cfg.Self.Region)<<48|cfg.Self.Replica)).Uint32()
 	c.forget()
 	return c
@@ -204,6 +210,7 @@ func (c *Core) Lead(now Now, leading bool, leader uint64) {
 	}
 	c.forget()
 	c.tellAhead()
+	c.tellForked()
 	c.assign()
 }
 
@@ -256,6 +263,9 @@ func (c *Core) Receive(now Now, p *Packet) {
 		return
 	}
 	if r != nil && (p.Kind != PacketSubscribe || c.sameDatabase(p.Subscribe)) {
+		if p.Kind == PacketSubscribe {
+			r.renewed(p)
+		}
 		c.heard(r, p)
 	}
 	switch p.Kind {
@@ -270,8 +280,7 @@ func (c *Core) Receive(now Now, p *Packet) {
 		c.given(r, p)
 	case PacketRefuse:
 		c.refusedBy(r, p)
-	case PacketNews: // of another region: it isn't meant for us
-		c.strays++
+	case PacketNews: // of another region it tells of a fork alone, which was heard
 	}
 }
 
@@ -312,7 +321,7 @@ func (c *Core) send(to Peer, p Packet, full bool) {
 	p.To, p.From = to, c.cfg.Self
 	p.Pulse = Pulse{Wall: c.now.Wall / 1e6, Leads: c.leading, Leader: c.leader, Vector: c.vector}
 	if full {
-		p.Pulse.Knows = c.knows(to.Region)
+		p.Pulse.Knows, p.Pulse.Marks = c.knows(to.Region), c.marksFor(to.Region)
 	}
 	c.out.Send = append(c.out.Send, p)
 }

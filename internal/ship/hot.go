@@ -12,6 +12,8 @@ type hot struct {
 	bytes  int64
 	order  []Batch // by when they were applied
 	origin map[id.Origin][]Batch
+	// lost is told of an origin's last batch when that goes.
+	lost func(*Batch)
 }
 
 // add takes a batch. One that doesn't follow what is here of its origin makes that begin anew.
@@ -35,6 +37,9 @@ func (h *hot) add(b *Batch) {
 		h.order = h.order[1:]
 		list := h.origin[oldest.Origin]
 		if len(list) > 0 && list[0].First == oldest.First {
+			if len(list) == 1 {
+				h.lost(&oldest)
+			}
 			h.origin[oldest.Origin] = list[1:]
 			h.bytes -= int64(len(oldest.Data))
 		}
@@ -66,6 +71,21 @@ func (h *hot) after(o id.Origin, seq id.Seq) []Batch {
 		return nil
 	}
 	return list[i:]
+}
+
+// holding returns the batch that holds an event, if it's here.
+func (h *hot) holding(o id.Origin, seq id.Seq) (Batch, bool) {
+	list := h.origin[o]
+	i, _ := slices.BinarySearchFunc(list, seq, func(b Batch, seq id.Seq) int {
+		if b.Last < seq {
+			return -1
+		}
+		return 1
+	})
+	if i == len(list) || list[i].First > seq {
+		return Batch{}, false
+	}
+	return list[i], true
 }
 
 // count is how many batches of an origin end behind a number, as far as they are here.

@@ -45,7 +45,7 @@ const (
 	PacketAck
 	// PacketLeave ends a subscription.
 	PacketLeave
-	// PacketNews tells the other replicas of the own region what its leader knows of all regions.
+	// PacketNews tells the other replicas of the own region what its leader knows of all regions, and anybody of a fork.
 	PacketNews
 )
 
@@ -152,6 +152,9 @@ type Pulse struct {
 	// Knows is what it knows of the other regions, in heartbeats alone. Under the receiver's own region a leader says what of that
 	// region's events has come to it and isn't applied yet; without such a report there is none.
 	Knows []Report
+	// Marks say by what batches origins end here, as far as it's known, where Knows is told as well; and of a fork what both sides hold:
+	// to those who are of it, and to the region that stamped it. Those of another region than the sender's are hearsay.
+	Marks []Mark
 }
 
 // Report is what somebody knows of a region's state.
@@ -166,11 +169,12 @@ type Report struct {
 const (
 	// MaxPacket is how many bytes the items of a packet have at most, 18 MiB: one of them may be as large as an entry of the log.
 	MaxPacket = 18 << 20
-	// maxItems bounds the items of a packet, maxReports the reports, maxOrigins the origins of a list, maxText a reason, and
-	// maxName a region's name.
+	// maxItems bounds the items of a packet, maxReports the reports, maxOrigins the origins of a list, maxEnds the marks, maxText a
+	// reason, and maxName a region's name.
 	maxItems   = 4096
 	maxReports = 256
 	maxOrigins = 4096
+	maxEnds    = 2 * maxOrigins
 	maxText    = 512
 	maxName    = record.MaxRegionName
 	maxTenant  = id.MaxLen

@@ -44,7 +44,14 @@ func (x *lone) take() {
 	x.out.Propose = append(x.out.Propose, out.Propose...)
 	x.out.Events = append(x.out.Events, out.Events...)
 	x.out.Ahead = append(x.out.Ahead, out.Ahead...)
-	x.work = append(x.work, out.Work...)
+	for _, w := range out.Work {
+		if w.Kind != WorkMarks {
+			x.work = append(x.work, w)
+			continue
+		}
+		x.core.Done(x.clock(), WorkResult{Work: w}) // its log has no batches
+		x.take()
+	}
 }
 
 // subscribe waits for the next wish, and accepts it.
@@ -52,8 +59,10 @@ func (x *lone) subscribe() *Subscription {
 	x.t.Helper()
 	for range 400 {
 		x.tick()
-		i := slices.IndexFunc(x.out.Send, func(p Packet) bool { return p.Kind == PacketSubscribe })
-		if i >= 0 {
+		for i := len(x.out.Send) - 1; i >= 0; i-- { // the last one: what isn't known of the log at first is asked for behind that
+			if x.out.Send[i].Kind != PacketSubscribe {
+				continue
+			}
 			p := x.out.Send[i]
 			x.out.Send = nil
 			x.session, x.number = p.Session, 0

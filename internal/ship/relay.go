@@ -55,7 +55,7 @@ func (c *Core) choose(o id.Origin) {
 	now := c.relays[o]
 	best := c.furthest(o)
 	ahead := best != nil && best.vector.Get(o) > c.expected(o)
-	if !c.homeless(o, ahead, &now) {
+	if c.isForked(o) || !c.homeless(o, ahead, &now) {
 		now.has = false
 		c.relays[o] = now
 		return

@@ -18,20 +18,25 @@ import (
 // say to it. Below each command stands what the replica does about it. -rewrite writes that anew.
 //
 //	core [regions=3] [replicas=1] [window=BYTES] [keep=BYTES]   begins anew, with regions 0, 1, …
-//	stamp origin=1:0 n=2 [pad=BYTES]               a batch of two events of an origin comes to be; nobody has it yet
-//	applied origin=0:0 upto=4 [cold]               its batches up to there are in 0.1's log and applied; without cold also in memory
+//	stamp origin=1:0 n=2 [pad=BYTES] [anew]        a batch of two events of an origin comes to be; nobody has it yet. With anew it's of
+//	        [after=2]                              another history of the origin, which begins behind the batch that ends there
+//	applied origin=0:0 upto=4 [cold] [anew]        its batches up to there are in 0.1's log and applied; without cold also in memory
 //	tick [n=1] [alive=1]                           25 ms pass; alive is a region whose subscription gives signs of life meanwhile
 //	await from=1                                   time passes until 0.1 has subscribed there again; what it does elsewhere isn't shown
-//	subscribe|accept|refuse|data|ack|leave|pulse from=1   a packet from that region, of replica 1, which leads it, or from=1.2
+//	subscribe|accept|refuse|data|ack|leave|news|pulse from=1   a packet from that region, of replica 1, which leads it, or from=1.2
 //	        [has=(1:0:4,0:0:2)]                    what it says that it has; else what it said last
-//	        subscribe: [after=(0:0:2)] [window=BYTES] [relay=2:0] [cluster=another] [tenant=another]
+//	        [ends=(0:0:2)] [ends-anew=(0:0:2)]     by which batches its origins end, in the first history or in the other one
+//	        [hearsay=2]                            it says so of that region
+//	        subscribe: [after=(0:0:2)] [window=BYTES] [relay=2:0] [cluster=another] [tenant=another] [process=2]
 //	        refuse: reason=busy|session|region|cluster
 //	        data: [origin=1:0 batch=2] [to=3]      batches 2 to 3 of the origin, in one packet; without any it's a sign of life
-//	              [damaged] [shifted] [oversized] [skipped]
+//	              [anew] [damaged] [shifted] [oversized] [skipped]
 //	        ack: [taken=BYTES]                     else all that was sent to it
 //	proposed taken|missing|full|forked|lost        what became of the first proposal
 //	read                                           does the work that is asked for, with 0.1's log
 //	status region=1
+//	heard                                          whether all other regions have answered, and nothing waits to be compared
+//	leads [no]                                     whether 0.1 leads its region; else 0.2 does
 //
 // Sessions are called A, B, … in the order of which they come up.
 func TestScripts(t *testing.T) {
@@ -47,6 +52,7 @@ type script struct {
 	core     *Core
 	now      int64
 	world    *world // it makes batches
+	anew     *world // it makes those of another history
 	log      []Batch
 	vector   id.VersionVector
 	proposed []uint64
@@ -57,10 +63,12 @@ type script struct {
 	theirs   map[id.Region]uint64 // under which a region has subscribed here
 	sent     map[id.Region]uint64
 	seen     map[id.Region]uint64 // the last packet with data that it got
-	done     map[id.Region]uint64 // bytes of which 0.1 has said that it's done with them
-	has      map[id.Region]id.VersionVector
-	peer     Peer // whom a command is about
-	out      strings.Builder
+	// subscriptions at 0.1 there have been.
+	subscriptions uint64
+	done          map[id.Region]uint64 // bytes of which 0.1 has said that it's done with them
+	has           map[id.Region]id.VersionVector
+	peer          Peer // whom a command is about
+	out           strings.Builder
 }
 
 func (s *script) command(t *testing.T, d *datadriven.TestData) string {
@@ -99,6 +107,14 @@ func (s *script) command(t *testing.T, d *datadriven.TestData) string {
 		for _, w := range work {
 			s.core.Done(s.clock(), Do(s, placeToy, w))
 		}
+	case "heard":
+		return fmt.Sprintf("%v\n", s.core.Heard())
+	case "leads":
+		leader := uint64(1)
+		if d.HasArg("no") {
+			leader = 2
+		}
+		s.core.Lead(s.clock(), leader == 1, leader)
 	case "status":
 		return s.status(id.Region(number(t, d, "region", 1)))
 	default:
@@ -155,6 +171,7 @@ func (s *script) begin(d *datadriven.TestData) {
 		theirs: map[id.Region]uint64{}, sent: map[id.Region]uint64{}, seen: map[id.Region]uint64{}, done: map[id.Region]uint64{},
 		has: map[id.Region]id.VersionVector{},
 	}
+	s.anew = newWorld(s.t, 1, n, 1)
 	s.core = New(Config{
 		Self: Peer{0, 1}, Cluster: [16]byte{1}, Seed: 1, Window: int64(number(s.t, d, "window", 0)), Keep: int64(number(s.t, d, "keep", 0)),
 	})
@@ -165,15 +182,48 @@ func (s *script) begin(d *datadriven.TestData) {
 // stamp makes a batch.
 func (s *script) stamp(d *datadriven.TestData) {
 	o := origin(s.t, d, "origin")
-	x := &town{w: s.world, origin: o}
-	b := x.batch(number(s.t, d, "n", 1), number(s.t, d, "pad", 0))
-	fmt.Fprintf(&s.out, "batch %d of %v: %d…%d\n", len(s.world.truth[o]), o, b.First, b.Last)
+	w, pad := s.world, number(s.t, d, "pad", 0)
+	if d.HasArg("anew") {
+		w, pad = s.anew, pad+1
+		for _, b := range s.world.truth[o] {
+			if d.HasArg("after") && b.Last <= id.Seq(number(s.t, d, "after", 0)) {
+				w.truth[o] = append(w.truth[o], b)
+			}
+		}
+	}
+	x := &town{w: w, origin: o}
+	b := x.batch(number(s.t, d, "n", 1), pad)
+	fmt.Fprintf(&s.out, "batch %d of %v: %d…%d\n", len(w.truth[o]), o, b.First, b.Last)
+}
+
+// truth are the batches of an origin, of the history that a command is about.
+func (s *script) truth(d *datadriven.TestData, o id.Origin) []Batch {
+	if d.HasArg("anew") {
+		return s.anew.truth[o]
+	}
+	return s.world.truth[o]
+}
+
+// ends are the marks that a packet brings.
+func (s *script) ends(d *datadriven.TestData, from id.Region) (out []Mark) {
+	from = id.Region(number(s.t, d, "hearsay", int(from)))
+	for key, w := range map[string]*world{"ends": s.world, "ends-anew": s.anew} {
+		v, _ := vector(s.t, d, key)
+		for o, seq := range v.All {
+			for _, b := range w.truth[o] {
+				if b.Last == seq {
+					out = append(out, markOf(from, &b))
+				}
+			}
+		}
+	}
+	return out
 }
 
 func (s *script) applied(d *datadriven.TestData) {
 	o, upto := origin(s.t, d, "origin"), id.Seq(number(s.t, d, "upto", 0))
 	var news []Batch
-	for _, b := range s.world.truth[o] {
+	for _, b := range s.truth(d, o) {
 		if b.First > s.vector.Get(o) && b.Last <= upto {
 			s.log = append(s.log, b)
 			news = append(news, b)
@@ -194,10 +244,12 @@ func (s *script) packet(d *datadriven.TestData) {
 		s.has[from] = list
 	}
 	p := Packet{To: Peer{0, 1}, From: s.peer, Session: s.mine[from]}
-	p.Pulse = Pulse{Leads: s.peer.Replica == 1, Leader: 1, Vector: s.has[from]}
+	p.Pulse = Pulse{Leads: s.peer.Replica == 1, Leader: 1, Vector: s.has[from], Marks: s.ends(d, from)}
 	switch d.Cmd {
 	case "subscribe":
-		s.theirs[from], s.sent[from], s.seen[from] = 1<<32+uint64(len(s.sessions)), 0, 0
+		s.subscriptions++
+		s.theirs[from] = uint64(number(s.t, d, "process", 1))<<32 + s.subscriptions
+		s.sent[from], s.seen[from] = 0, 0
 		p.Kind, p.Session, p.Subscribe = PacketSubscribe, s.theirs[from], s.wish(d, from)
 	case "accept":
 		p.Kind = PacketAccept
@@ -219,6 +271,8 @@ func (s *script) packet(d *datadriven.TestData) {
 		p.Taken = uint64(number(s.t, d, "taken", int(s.sent[from])))
 	case "leave":
 		p.Kind, p.Session = PacketLeave, s.theirs[from]
+	case "news":
+		p.Kind, p.Session = PacketNews, 0
 	case "pulse": // of a subscription that is there or not
 		p.Kind, p.Session = PacketAck, 1
 	default:
@@ -250,7 +304,7 @@ func (s *script) items(d *datadriven.TestData) (out []Item) {
 	o := origin(s.t, d, "origin")
 	from := number(s.t, d, "batch", 1)
 	for n := from; n <= number(s.t, d, "to", from); n++ {
-		it := item(s.world.truth[o][n-1])
+		it := item(s.truth(d, o)[n-1])
 		it.Data = slices.Clone(it.Data)
 		switch {
 		case d.HasArg("damaged"):
@@ -278,10 +332,17 @@ func (s *script) take() {
 	}
 	for _, w := range out.Work {
 		s.work = append(s.work, w)
+		if w.Kind == WorkMarks {
+			fmt.Fprintf(&s.out, "wants to know what its log has at %s, for %v\n", places(w.Marks), name(w.Peer))
+			continue
+		}
 		fmt.Fprintf(&s.out, "wants to read %v behind %d, for %v\n", w.Origin, w.After, name(w.Peer))
 	}
 	for _, p := range out.Ahead {
 		fmt.Fprintf(&s.out, "lacks %v of its own\n", p)
+	}
+	for _, f := range out.Forked {
+		fmt.Fprintf(&s.out, "is forked at %v, where region %d holds something else\n", f.Position, f.Region)
 	}
 	for _, e := range out.Events {
 		fmt.Fprintf(&s.out, "logs: %s from %v: %s (%d so far)\n", e.Cause, name(e.Peer), e.Text, e.Count)
@@ -297,6 +358,15 @@ func (s *script) send(p *Packet) {
 		fmt.Fprintf(&s.out, "to %v: done with %d bytes\n", name(p.To), p.Taken)
 		return
 	case p.Kind == PacketRefuse && p.Reason == ReasonSession: // who only says something has none
+		return
+	case p.Kind == PacketNews && len(p.Pulse.Knows) == 0:
+		fmt.Fprintf(&s.out, "to %v: tells of", name(p.To))
+		for _, m := range p.Pulse.Marks {
+			if s.core.isForked(m.Origin) {
+				fmt.Fprintf(&s.out, " %v", m)
+			}
+		}
+		s.out.WriteByte('\n')
 		return
 	case p.Kind == PacketAck || p.Kind == PacketNews || p.Kind == PacketData && len(p.Items)+len(p.Gone) == 0:
 		return
@@ -337,10 +407,12 @@ func (s *script) session(n uint64) string {
 
 // stamped says which batch some bytes are.
 func (s *script) stamped(data []byte) string {
-	for _, list := range s.world.truth {
-		for _, b := range list {
-			if string(b.Data) == string(data) {
-				return stretch(b)
+	for _, w := range []*world{s.world, s.anew} {
+		for _, list := range w.truth {
+			for _, b := range list {
+				if string(b.Data) == string(data) {
+					return stretch(b)
+				}
 			}
 		}
 	}
@@ -369,6 +441,9 @@ func (s *script) status(n id.Region) string {
 		if r.TooFarBehind {
 			b.WriteString(", can't give all")
 		}
+		if len(r.Forked) > 0 {
+			fmt.Fprintf(&b, ", is forked at %v", r.Forked)
+		}
 		for c, times := range r.Refused {
 			if times > 0 {
 				fmt.Fprintf(&b, ", %s %d", Cause(c), times)
@@ -395,7 +470,7 @@ func (s *script) Bytes(id.Origin, id.Seq) int64 { return 0 }
 func (s *script) Read(o id.Origin, after id.Seq, maxBytes int) (out [][]byte, err error) {
 	size := 0
 	for _, b := range s.log {
-		if b.Origin == o && b.First > after && (size == 0 || size+len(b.Data) <= maxBytes) {
+		if b.Origin == o && b.Last > after && (size == 0 || size+len(b.Data) <= maxBytes) {
 			out, size = append(out, b.Data), size+len(b.Data)
 		}
 	}
@@ -450,6 +525,15 @@ func vector(t *testing.T, d *datadriven.TestData, key string) (v id.VersionVecto
 func name(p Peer) string { return fmt.Sprintf("%d.%d", p.Region, p.Replica) }
 
 func stretch(b Batch) string { return fmt.Sprintf("%v…%d", b.Origin.At(b.First), b.Last) }
+
+// places are where batches end.
+func places(list []Mark) string {
+	var words []string
+	for _, m := range list {
+		words = append(words, m.position().String())
+	}
+	return strings.Join(words, ", ")
+}
 
 // printed is a vector; of an origin of which nothing is wanted it has the highest number.
 func printed(v id.VersionVector) string {

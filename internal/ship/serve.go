@@ -25,6 +25,9 @@ type subscriber struct {
 	gone    map[id.Origin]bool   // what can't be given, and was said
 	plain   map[id.Origin]id.Seq // up to where batches were found to be the cheaper way
 	turn    int
+	// unproven are its last batches that haven't been held against what is here in their places, and proving says that the log is read for it.
+	unproven map[id.Origin]Mark
+	proving  bool
 }
 
 const (
@@ -66,7 +69,7 @@ func (c *Core) subscribed(r *region, p *Packet) {
 		c.unsubscribe(p.From)
 		s = &subscriber{
 			peer: p.From, session: p.Session, want: *p.Subscribe, cursor: map[id.Origin]id.Seq{}, gone: map[id.Origin]bool{},
-			plain: map[id.Origin]id.Seq{},
+			plain: map[id.Origin]id.Seq{}, unproven: unproven(p),
 		}
 		s.want.Window = min(max(s.want.Window, 1), 1<<30)
 		c.subscribers = append(c.subscribers, s)
@@ -104,6 +107,11 @@ func (c *Core) acknowledged(r *region, p *Packet) {
 	}
 	s.heardAt = c.tick
 	s.taken = max(s.taken, p.Taken)
+	for o, m := range unproven(p) {
+		if c.vector.Get(o) < m.First { // else it has been compared, if it's in memory
+			s.unproven[o] = m
+		}
+	}
 	c.pump()
 }
 
@@ -168,11 +176,12 @@ func (s *subscriber) full() bool { return s.sent-s.taken >= uint64(s.want.Window
 
 // feed sends a subscriber what is in memory, and has the rest read.
 func (c *Core) feed(s *subscriber) {
+	c.prove(s)
 	var items []Item
 	size := 0
 	for o, end := range c.vector.All {
 		at := s.at(o)
-		if at >= end || !s.wants(o, c.cfg.Self.Region) {
+		if at >= end || !s.wants(o, c.cfg.Self.Region) || !c.gives(s, o) {
 			continue
 		}
 		for _, b := range c.hot.after(o, at) {
@@ -214,7 +223,7 @@ func (c *Core) read(s *subscriber) {
 	}
 	var lacking []id.Origin
 	for o, end := range c.vector.All {
-		if at := s.at(o); at < end && s.wants(o, c.cfg.Self.Region) && !s.gone[o] && len(c.hot.after(o, at)) == 0 &&
+		if at := s.at(o); at < end && s.wants(o, c.cfg.Self.Region) && !s.gone[o] && c.gives(s, o) && len(c.hot.after(o, at)) == 0 &&
 			!(planted.DropReturningTail && o == c.cfg.Origin) {
 			lacking = append(lacking, o)
 		}

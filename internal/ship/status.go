@@ -41,6 +41,8 @@ type RegionStatus struct {
 	TooFarBehind bool
 	// Reconciling is how far the closing of a large gap has come.
 	Reconciling Progress
+	// Forked are positions at which it holds something else than this region, one of each origin, which neither takes from the other any more.
+	Forked []id.Position
 	// Refused counts what was refused, by cause.
 	Refused [causes]uint64
 	// Sent counts what this replica gave to it, and Taken what this replica's group took from it, since the replica was started.
@@ -99,6 +101,9 @@ func (c *Core) regionStatus(r *region) RegionStatus {
 	if s := r.source; s != nil && s.state != waiting {
 		x.Source, x.Open, x.Relays = s.peer, s.state == open, s.relay
 		x.Reconciling = r.behind.progress(c.vector)
+	}
+	for _, f := range r.forksInOrder() {
+		x.Forked = append(x.Forked, f.theirs.position())
 	}
 	for o := range r.tooFar {
 		if r.vector.Get(o) > c.expected(o) && !c.relays[o].has {

@@ -34,6 +34,7 @@ type source struct {
 	turn       int // of the region's replicas
 	movedAt    int // when it was last given up because it doesn't lead, or lacks something
 	moved      bool
+	unasked    bool // something wasn't asked for, since the log is to say first how it ends here
 	// unreached leads the region, and didn't answer; it isn't tried again before it's heard of, as long as another one answers.
 	unreached uint64
 }
@@ -171,6 +172,14 @@ func (c *Core) begun(r *region, p *Packet) {
 	}
 }
 
+// renewed forgets what was known of forks with a region if a replica of it was started anew that subscribes: it may have been given
+// another disk. If it wasn't, they are found again before anything of these origins goes on.
+func (r *region) renewed(p *Packet) {
+	if had, ok := r.processes[p.From.Replica]; ok && had != uint32(p.Session>>32) {
+		r.forks = nil
+	}
+}
+
 // risen takes it from a region's subscribing that it's there, whatever it was before: it is asked without waiting any longer. It
 // may just have begun.
 func (c *Core) risen(r *region) {
@@ -202,9 +211,16 @@ func (c *Core) ask(r *region) {
 	s.next, s.early, s.earlyBytes, s.holeAt = 1, nil, 0, 0
 	s.got, s.taken, s.ackDue = 0, 0, false
 	s.relay = c.relayed(r.Number)
+	after := c.after()
+	unmarked := c.unmarked()
+	for _, m := range unmarked {
+		after = after.With(m.Origin, math.MaxUint64)
+	}
+	s.unasked = len(unmarked) > 0
+	c.readMarks(unmarked)
 	c.send(s.peer, Packet{Kind: PacketSubscribe, Session: s.session, Name: c.name, Subscribe: &Subscription{
 		Cluster: c.cfg.Cluster, Tenant: c.cfg.Tenant, Origin: c.cfg.Origin,
-		Own: true, Relay: s.relay, After: c.after(),
+		Own: true, Relay: s.relay, After: after,
 		Window: max(c.cfg.Window-int64(s.queued), c.cfg.Window/8, 1),
 	}}, true)
 }

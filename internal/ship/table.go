@@ -51,6 +51,7 @@ type region struct {
 	took    Flow // from it
 	told    [causes]told
 	tooFar  map[id.Origin]bool // what it couldn't give us from where we stand
+	forks   map[id.Origin]fork // of which it holds something else
 	future  map[id.Origin]int  // since which tick it claims more than there is
 	// processes are those of its replicas that subscribed here last.
 	processes map[uint64]uint32
@@ -99,6 +100,7 @@ func (c *Core) Regions(now Now, list []Region) {
 	for _, r := range c.table {
 		if r.Removed {
 			c.leave(r)
+			r.forks = nil
 		}
 	}
 	if c.leading {
@@ -164,6 +166,7 @@ func (c *Core) heard(r *region, p *Packet) {
 			c.report(x, k.Vector, asOf, false)
 		}
 	}
+	c.compare(p)
 }
 
 // maxMet bounds the replicas of a region that aren't in the table.
@@ -204,9 +207,9 @@ func (c *Core) report(r *region, vector id.VersionVector, asOf int64, direct boo
 }
 
 // Heard reports whether each other region's leader has answered a subscription of this replica, and so has said since this
-// replica was started what it has, and what it is about to have.
+// replica was started what it has, and what it is about to have; and nobody's batch of the own origin waits to be compared.
 func (c *Core) Heard() bool {
-	if !c.tabled {
+	if !c.tabled || c.proves() {
 		return false // who there is isn't known yet
 	}
 	for _, r := range c.table {
@@ -323,8 +326,9 @@ func (c *Core) news() {
 	}
 }
 
-// told takes news from the own region's leader.
+// told takes news from the own region's leader, or, of a fork, from another replica of it.
 func (c *Core) told(p *Packet) {
+	c.compare(p)
 	for i := range p.Pulse.Knows {
 		k := &p.Pulse.Knows[i]
 		r := c.region(k.Region)

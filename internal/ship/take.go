@@ -65,6 +65,7 @@ func (it *Item) check() error {
 
 // take puts a packet's items into the queue, and reports whether the subscription goes on.
 func (c *Core) take(r *region, s *source, p *Packet) bool {
+	session := s.session
 	for i := range p.Items {
 		it := &p.Items[i]
 		s.got += uint64(len(it.Data))
@@ -73,14 +74,16 @@ func (c *Core) take(r *region, s *source, p *Packet) bool {
 		}
 		switch cause, text := c.judge(r, s, it, p.Pulse.Vector); {
 		case text != "":
+			c.compareItem(r, s.peer, it)
 			if cause == CauseForked || cause == CauseDamaged || cause == CauseTooNew {
 				c.block(it.Origin)
 			}
 			return c.bad(r, s, cause, text)
-		case it.Last <= c.expected(it.Origin) || c.tick < c.blocked[it.Origin]:
+		case it.Last <= c.expected(it.Origin) || c.tick < c.blocked[it.Origin] || c.isForked(it.Origin):
 			s.taken += uint64(len(it.Data)) // it came by another way
 			s.ackDue = true
-			if !c.beside(r, s, it) {
+			c.compareItem(r, s.peer, it)
+			if s.session != session || !c.beside(r, s, it) {
 				return false
 			}
 			continue

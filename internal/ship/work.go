@@ -26,6 +26,8 @@ const (
 	// WorkFold is to verify a range and to take out of it what is here: its events up to After, of which the own log has the
 	// batches. The result's Entry is what is left of it.
 	WorkFold
+	// WorkMarks is to find the batches that hold the last events of some marks: [Do].
+	WorkMarks
 )
 
 // Work is something to be done with the replica's log, beside everything else.
@@ -45,6 +47,8 @@ type Work struct {
 	// of one that the own log has can't be taken apart by itself, which is what [Earlier] says.
 	Item   Item
 	Before []Item
+	// Marks are what is looked for, for [WorkMarks].
+	Marks []Mark
 }
 
 // WorkResult is what came of work.
@@ -55,13 +59,18 @@ type WorkResult struct {
 	Batches bool
 	// Entry is what is left of the range.
 	Entry []byte
+	// Found are marks of the batches that were looked for, without who holds them; of those that aren't there any more there is none.
+	Found []Mark
 	// Err is why there is nothing.
 	Err error
 }
 
-// Do reads, for work of kind [WorkRead]: batches, or a range where the log has none any more, or where that is fewer bytes.
-// place reads the head of range entries.
+// Do reads, for work of kind [WorkRead]: batches, or a range where the log has none any more, or where that is fewer bytes; or looks for
+// batches, for [WorkMarks]. place reads the head of range entries.
 func Do(log Log, place Place, w Work) WorkResult {
+	if w.Kind == WorkMarks {
+		return doMarks(log, w)
+	}
 	r := WorkResult{Work: w}
 	if w.Choose {
 		s, entry := reconcile.Look(log, place, w.Origin, w.After, w.Last)
@@ -119,5 +128,7 @@ func (c *Core) Done(now Now, r WorkResult) {
 		c.readDone(&r)
 	case WorkFold:
 		c.folded(&r)
+	case WorkMarks:
+		c.lookedUp(&r)
 	}
 }
