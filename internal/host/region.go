@@ -84,6 +84,9 @@ type RegionStatus struct {
 	Held int64
 	// TooFarBehind says that something it has written is missing here which neither it nor anybody else can give.
 	TooFarBehind bool
+	// Forked are positions at which it holds other events than this region, one of each origin of which the two have different histories:
+	// neither takes that origin from the other.
+	Forked []id.Position
 }
 
 // Flow is what went from one region to another: batches, ranges that take the place of many, and the bytes of both.
@@ -211,7 +214,7 @@ func (s *RegionStatus) heard(seen *ship.Status, age time.Duration) {
 	s.TheyLack = Lag{Batches: uint64(x.Lacks.Batches), Events: x.Lacks.Events, Time: x.Lacks.Time}
 	s.WeLack = Lag{Batches: uint64(x.Behind.Batches), Events: x.Behind.Events, Time: x.Behind.Time}
 	s.Done, s.Total = int64(x.Reconciling.Done), int64(x.Reconciling.Total)
-	s.Sent, s.Taken, s.TooFarBehind = x.Sent, x.Taken, x.TooFarBehind
+	s.Sent, s.Taken, s.TooFarBehind, s.Forked = x.Sent, x.Taken, x.TooFarBehind, x.Forked
 	for cause, n := range x.Refused {
 		if n == 0 {
 			continue

@@ -149,6 +149,9 @@ func (s *Stepper) deliver(now ship.Now) (proposed bool, err error) {
 		for _, p := range out.Ahead {
 			s.Core.Ahead(replica.Now(now), p)
 		}
+		for _, f := range out.Forked {
+			s.Core.Forked(replica.Now(now), f.Position, f.Region)
+		}
 		if len(out.Propose) > 0 {
 			s.proposeForeign(replica.Now(now), out.Propose)
 			proposed = true

@@ -102,14 +102,31 @@ func (c *Core) newer(o id.Origin) bool {
 	return o.Region == own.Region && o.Shard == own.Shard && o.Incarnation > own.Incarnation
 }
 
-// ahead stops the core from stamping. What waits was not written.
+// Forked tells of an event that this leader has stamped, and in whose place another region holds another one: the group stamped it
+// twice, the second time on an older copy of its disk. It stops stamping until it's a new incarnation.
+func (c *Core) Forked(now Now, p id.Position, by id.Region) {
+	c.now = now
+	if !c.leading || p.Origin() != c.cfg.Origin || c.behind != nil {
+		return
+	}
+	c.stop(fmt.Errorf("region %d holds another event than this one at %v, which this region stamped: it was started on an old copy of its "+
+		"disk, and has stamped anew what others hold already; the two stay different until one of them begins anew with a copy, and "+
+		"`tidal cluster recover` goes on as a new incarnation: %w", by, p, fault.ErrForked))
+}
+
+// ahead stops the core from stamping.
 func (c *Core) ahead(p id.Position) {
 	if c.behind != nil {
 		return
 	}
-	c.behind = fmt.Errorf("another region has event %v of this region, whose log ends before event %v: the end of the log "+
+	c.stop(fmt.Errorf("another region has event %v of this region, whose log ends before event %v: the end of the log "+
 		"is lost, or this is an old copy; `tidal cluster recover` goes on as a new incarnation: %w",
-		p, c.cfg.Origin.At(c.next), fault.ErrForked)
+		p, c.cfg.Origin.At(c.next), fault.ErrForked))
+}
+
+// stop ends stamping. What waits was not written.
+func (c *Core) stop(why error) {
+	c.behind = why
 	for _, w := range c.queue {
 		c.drop(w, c.behind)
 	}
