@@ -81,6 +81,9 @@ type RegionStatus struct {
 	// TooFarBehind says that something it has written is missing here, and that nobody who is reached can give it any more. This
 	// region's members are to begin anew, each with an empty directory.
 	TooFarBehind bool
+	// Forked are positions at which it holds other events than this region does, one for each origin of which the two have different
+	// histories. Neither takes that origin from the other any more, and their states differ. A region was started on an old copy of its disk.
+	Forked []Position
 }
 
 // Flow is what went from one region to another: batches, compacted ranges that stand for many, and the bytes of both.
@@ -107,6 +110,7 @@ func (db *DB) Regions() []RegionStatus {
 			Number: uint16(x.Number), Name: x.Name, Role: x.Role, Own: x.Own, Unreachable: x.Unreachable, Heard: x.Heard,
 			Known: x.Known, TheyLack: x.TheyLack, WeLack: x.WeLack, Vector: x.Vector, Source: names[uint16(x.Source)], Done: x.Done,
 			Total: x.Total, Refused: x.Refused, Sent: x.Sent, Taken: x.Taken, Held: x.Held, TooFarBehind: x.TooFarBehind,
+			Forked: x.Forked,
 		}
 		if x.Role == RegionRemoved {
 			out[i].Successor = names[uint16(x.Successor)]

@@ -39,6 +39,8 @@ type clusterRegion struct {
 	Taken     regionFlow `json:"taken"`
 	HeldBytes int64      `json:"held_bytes"`
 	Stranded  bool       `json:"stranded"`
+	// DiffersAt are positions at which it holds other events than the region that answered.
+	DiffersAt []string `json:"differs_at,omitempty"`
 }
 
 // regionFlow is what went from one region to another.
@@ -106,6 +108,10 @@ func (r *clusterRegion) remarks() (out []string) {
 	if r.Stranded {
 		out = append(out, fmt.Sprintf("%s has written what is missing here, and nobody who is reached can give it: start the regions that are "+
 			"stopped; if that doesn't help, this one begins anew with an empty directory.", r.Name))
+	}
+	if len(r.DiffersAt) > 0 {
+		out = append(out, fmt.Sprintf("%s HOLDS OTHER EVENTS at %s: a region was started on an old copy of its disk, and neither takes these "+
+			"from the other; docs/operations.md says what to do.", r.Name, strings.Join(r.DiffersAt, ", ")))
 	}
 	if r.Source != "" && r.Source != r.Name {
 		out = append(out, fmt.Sprintf("What %s writes comes by way of %s.", r.Name, r.Source))

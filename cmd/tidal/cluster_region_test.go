@@ -49,7 +49,7 @@ func TestClusterStatusShowsRegions(t *testing.T) {
 			WeLack: tidal.Lag{Batches: 2, Events: 1200, Time: 30 * time.Millisecond}, Refused: map[string]uint64{"gap": 3},
 			Sent: tidal.Flow{Batches: 5, Bytes: 77},
 		},
-		{Name: "ap-south", Number: 2, Role: tidal.RegionFollower, Known: true, Unreachable: true, TooFarBehind: true, Held: 5000, TheyLack: tidal.Lag{Batches: 1, Events: 64, Time: time.Minute}},
+		{Name: "ap-south", Number: 2, Role: tidal.RegionFollower, Known: true, Unreachable: true, TooFarBehind: true, Held: 5000, Forked: []tidal.Position{{Seq: 812}}, TheyLack: tidal.Lag{Batches: 1, Events: 64, Time: time.Minute}},
 		{Name: "sa-east", Number: 3, Role: tidal.RegionRemoved, Successor: "eu-west"},
 	}}
 	grouped(t, g)
@@ -64,6 +64,7 @@ func TestClusterStatusShowsRegions(t *testing.T) {
 		"What eu-west writes comes by way of ap-south.",
 		"eu-west: 3 refused: gap.",
 		"ap-south has written what is missing here, and nobody who is reached can give it:",
+		"ap-south HOLDS OTHER EVENTS at 0:0:812: a region was started on an old copy of its disk,",
 		"; 5,000 bytes of the log here stay for it.",
 		"sa-east was removed; eu-west stands in for it.",
 	} {
@@ -73,7 +74,7 @@ func TestClusterStatusShowsRegions(t *testing.T) {
 	}
 	st := answer[clusterStatus](t, good(t, "cluster", "status", "--server", g.url, "--json"))
 	if st.Region != "us-east" || len(st.Regions) != 4 || st.Regions[1].WeLack.Events != 1200 || st.Regions[2].TheyLack.TimeUS != 60e6 ||
-		!st.Regions[2].Unreachable || !st.Regions[2].Stranded || st.Regions[1].Sent.Bytes != 77 || st.Regions[3].Successor != "eu-west" || st.Regions[1].Refused["gap"] != 3 {
+		!st.Regions[2].Unreachable || !st.Regions[2].Stranded || len(st.Regions[2].DiffersAt) != 1 || st.Regions[1].Sent.Bytes != 77 || st.Regions[3].Successor != "eu-west" || st.Regions[1].Refused["gap"] != 3 {
 		t.Errorf("%+v", st)
 	}
 }

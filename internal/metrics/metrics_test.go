@@ -73,7 +73,7 @@ func worldwide() []tidal.RegionStatus {
 		{
 			Name: "eu-west", Role: tidal.RegionActive, Known: true, Heard: 2 * time.Second, Done: 51, Total: 52,
 			WeLack: tidal.Lag{Batches: 41, Events: 42, Time: 43 * time.Second}, TheyLack: tidal.Lag{Batches: 44, Events: 45, Time: 46 * time.Second},
-			Refused: map[string]uint64{"gap": 53}, Held: 54, TooFarBehind: true,
+			Refused: map[string]uint64{"gap": 53}, Held: 54, TooFarBehind: true, Forked: make([]tidal.Position, 1),
 			Sent: tidal.Flow{Batches: 55, Ranges: 56, Bytes: 57}, Taken: tidal.Flow{Batches: 65, Ranges: 66, Bytes: 67},
 		},
 		{Name: "ap-south", Role: tidal.RegionRemoved, WeLack: tidal.Lag{Events: 99}},
@@ -124,6 +124,7 @@ func TestFiguresAreThoseOfWhatHappened(t *testing.T) {
 		"tidal_forwarded_total": 1, "tidal_certificate_expiry_timestamp_seconds": 2000,
 		"tidal_region_reachable": 1, "tidal_region_known": 1, "tidal_region_heard_seconds": 2, "tidal_region_reconcile_done_events": 51,
 		"tidal_region_reconcile_total_events": 52, "tidal_region_refused_total": 53, "tidal_region_held_bytes": 54, "tidal_region_stranded": 1,
+		"tidal_region_differs":   1,
 		"tidal_wal_lacked_bytes": 60, "tidal_wal_limit_bytes": 61, "tidal_wal_over_limit_bytes": 62, "tidal_pieces": 63, "tidal_piece_bytes": 64,
 		"tidal_group_incarnation": 70, "tidal_raft_disk_stalls_total": 71, "tidal_raft_proposals_dropped_total": 72,
 		"tidal_raft_snapshots_sent_total": 73, "tidal_raft_snapshots_installed_total": 74, "tidal_region_copies_lent_total": 75,

@@ -40,6 +40,7 @@ var (
 		{"tidal_region_reconcile_total_events", "How many events a gap to another region has that is being closed; 0 if there is none.", func(r *tidal.RegionStatus) float64 { return float64(r.Total) }},
 		{"tidal_region_held_bytes", "How much of the log, and of what is kept beside it, another region lacks, as of the last look at the log.", func(r *tidal.RegionStatus) float64 { return float64(r.Held) }},
 		{"tidal_region_stranded", "1 if something that another region wrote is missing here and nobody who is reached can give it, else 0.", func(r *tidal.RegionStatus) float64 { return truth(r.TooFarBehind) }},
+		{"tidal_region_differs", "1 if another region holds other events than this one under the same numbers, else 0.", func(r *tidal.RegionStatus) float64 { return truth(len(r.Forked) > 0) }},
 	}
 	lagFigures = []struct {
 		name, help string

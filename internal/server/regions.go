@@ -69,6 +69,9 @@ func regionMessage(r *tidal.RegionStatus, now time.Time) *tidalpb.Region {
 		m.Refused[cause] = int64(n)
 	}
 	m.Sent, m.Taken, m.HeldBytes, m.Stranded = flowMessage(&r.Sent), flowMessage(&r.Taken), r.Held, r.TooFarBehind
+	for _, p := range r.Forked {
+		m.DiffersAt = append(m.DiffersAt, p.String())
+	}
 	if r.Known {
 		m.Heard = timestamppb.New(now.Add(-r.Heard))
 	}

@@ -524,6 +524,7 @@ type Region struct {
 	Taken         *Flow                  `protobuf:"bytes,18,opt,name=taken,proto3" json:"taken,omitempty"`                                                                                // what came from it and was taken, since then and while that one led
 	HeldBytes     int64                  `protobuf:"varint,19,opt,name=held_bytes,json=heldBytes,proto3" json:"held_bytes,omitempty"`                                                      // of the log, and of what is kept beside it, that it lacks; as of up to an hour ago
 	Stranded      bool                   `protobuf:"varint,20,opt,name=stranded,proto3" json:"stranded,omitempty"`                                                                         // something that it has written is missing here, and nobody who is reached can give it
+	DiffersAt     []string               `protobuf:"bytes,21,rep,name=differs_at,json=differsAt,proto3" json:"differs_at,omitempty"`                                                       // positions at which it holds other events than the region of the replica that answers
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -696,6 +697,13 @@ func (x *Region) GetStranded() bool {
 		return x.Stranded
 	}
 	return false
+}
+
+func (x *Region) GetDiffersAt() []string {
+	if x != nil {
+		return x.DiffersAt
+	}
+	return nil
 }
 
 // Flow is what went from one region to another.
@@ -1035,7 +1043,7 @@ const file_tidal_v1_cluster_proto_rawDesc = "" +
 	"\x19TransferLeadershipRequest\x12\x0e\n" +
 	"\x02to\x18\x01 \x01(\x03R\x02to\"4\n" +
 	"\x1aTransferLeadershipResponse\x12\x16\n" +
-	"\x06leader\x18\x01 \x01(\x03R\x06leader\"\xa8\x05\n" +
+	"\x06leader\x18\x01 \x01(\x03R\x06leader\"\xc7\x05\n" +
 	"\x06Region\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x03R\x06number\x12\x12\n" +
@@ -1058,7 +1066,9 @@ const file_tidal_v1_cluster_proto_rawDesc = "" +
 	"\x05taken\x18\x12 \x01(\v2\x0e.tidal.v1.FlowR\x05taken\x12\x1d\n" +
 	"\n" +
 	"held_bytes\x18\x13 \x01(\x03R\theldBytes\x12\x1a\n" +
-	"\bstranded\x18\x14 \x01(\bR\bstranded\x1a:\n" +
+	"\bstranded\x18\x14 \x01(\bR\bstranded\x12\x1d\n" +
+	"\n" +
+	"differs_at\x18\x15 \x03(\tR\tdiffersAt\x1a:\n" +
 	"\fRefusedEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"N\n" +
