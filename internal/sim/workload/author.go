@@ -268,9 +268,23 @@ func (a *author) share(lane record.Lane, bodies []record.Proposed) []record.Prop
 		if p.Kind == record.KindSignal && int(p.Signal.Type) >= len(a.version().Signals) {
 			p.Signal.Type = 0 // it knows no such type: another request under the same name
 		}
+		if p.Kind == record.KindSession {
+			p.Session = a.knownTypes(p.Session)
+		}
 		p.Signal.ItemGen, p.Signal.UserGen = a.gen(id.KindItem, p.Signal.Item), a.gen(id.KindUser, p.Signal.User)
 	}
 	return again
+}
+
+// knownTypes is a session's record without the types that this origin doesn't know: another request under the same name, too.
+func (a *author) knownTypes(s *record.Session) *record.Session {
+	unknown := func(c record.SessionCount) bool { return int(c.Type) >= len(a.version().Signals) }
+	if !slices.ContainsFunc(s.Signals, unknown) {
+		return s
+	}
+	known := *s
+	known.Signals = slices.DeleteFunc(slices.Clone(s.Signals), unknown)
+	return &known
 }
 
 // add stamps one record.
