@@ -220,6 +220,11 @@ func FuzzDecodeList(f *testing.F) {
 				if got := rule.InsertEncoded(nil, b, e); !bytes.Equal(got, rule.Insert(list, e).AppendBinary(nil)) {
 					t.Fatalf("%x: encoded and decoded insertion differ", b)
 				}
+				x, changed, ok := rule.Edit(nil, make([]byte, ListNotes), b, &e)
+				if ok && changed && !bytes.Equal(edited(b, &x), rule.InsertEncoded(nil, b, e)) ||
+					ok && !changed && !bytes.Equal(b, rule.InsertEncoded(nil, b, e)) {
+					t.Fatalf("%x: an edit differs from an insertion", b)
+				}
 			}
 		}
 	})

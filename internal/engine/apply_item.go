@@ -30,7 +30,7 @@ func (h *half) applyItem(ev *event, s *record.Signal) error {
 		}
 	}
 	if r.engages && s.User != "" {
-		h.remember(engagersKey(item), algebra.Interaction{
+		h.remember(engagersKey(item), &algebra.Interaction{
 			Order: ev.order, ID: s.User, Gen: s.UserGen, Type: r.name,
 		})
 	}
@@ -69,8 +69,19 @@ func (h *half) store(key state.Key, at state.Place, cell *algebra.SignalState) {
 }
 
 // remember puts an interaction in a list of the newest.
-func (h *half) remember(key state.Key, in algebra.Interaction) {
+func (h *half) remember(key state.Key, in *algebra.Interaction) {
 	at := h.table.Lookup(key)
-	h.scratch.bytes = key.Kind.List().InsertEncoded(h.scratch.bytes[:0], h.table.Value(at), in)
+	rule, list := key.Kind.List(), h.table.Value(at)
+	if notes := h.table.Notes(key, at); notes != nil {
+		edit, changed, ok := rule.Edit(h.scratch.bytes, notes, list, in)
+		if changed {
+			h.scratch.bytes = edit.Entry
+			h.table.Splice(key, at, &edit)
+		}
+		if ok {
+			return
+		}
+	}
+	h.scratch.bytes = rule.InsertEncoded(h.scratch.bytes[:0], list, *in)
 	h.table.Set(key, at, h.scratch.bytes)
 }

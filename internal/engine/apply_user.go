@@ -19,7 +19,7 @@ func (h *half) applyUser(ev *event, s *record.Signal) error {
 	}
 	r := ev.rules
 	if r.recent {
-		at.remember(recentsKey(user), algebra.Interaction{
+		at.remember(recentsKey(user), &algebra.Interaction{
 			Order: ev.order, ID: s.Item, Gen: s.ItemGen, Type: r.name,
 		})
 		if s.Creator != "" {

@@ -33,15 +33,20 @@ const (
 	bagMost = 2 << 10
 )
 
-// Blocks of spilled records: hash, length of the value, length of the sub-key; then the sub-key and the value.
+// Blocks of spilled records: hash, length of the value, length of the sub-key, and how far behind it the value begins;
+// then the sub-key, for a list its notes and room in front (splice.go), and the value.
 const (
-	spillSub = blockHeader + 10
+	spillSub = blockHeader + 14
 )
 
 func spillHash(b []byte) uint32   { return binary.LittleEndian.Uint32(b[8:]) }
 func spillLen(b []byte) int       { return int(binary.LittleEndian.Uint32(b[12:])) }
 func spillSubLen(b []byte) int    { return int(binary.LittleEndian.Uint16(b[16:])) }
+func spillFront(b []byte) int     { return int(binary.LittleEndian.Uint32(b[18:])) }
 func spillSubKey(b []byte) []byte { return b[spillSub : spillSub+spillSubLen(b)] }
+
+// spillAt is where the value begins.
+func spillAt(b []byte) int { return spillSub + spillSubLen(b) + spillFront(b) }
 
 func bagCount(b []byte, at int) int { return int(binary.LittleEndian.Uint16(b[at:])) }
 
@@ -122,7 +127,7 @@ func (os *owners) search(p *Place, b []byte, at int, kind algebra.Kind, sub stri
 		}
 		if hash, h := spill(rec); hash == p.hash {
 			if c := os.arena.bytes(h); string(spillSubKey(c)) == sub {
-				from := spillSub + len(sub)
+				from := spillAt(c)
 				p.record, p.value, p.from, p.to = int32(i), h, uint32(from), uint32(from+spillLen(c))
 				return true
 			}
@@ -143,7 +148,7 @@ func (os *owners) walkBag(b []byte, at int, yield func(kind algebra.Kind, sub, v
 		} else {
 			_, h := spill(rec)
 			c := os.arena.bytes(h)
-			sub, value = spillSubKey(c), c[spillSub+spillSubLen(c):][:spillLen(c)]
+			sub, value = spillSubKey(c), c[spillAt(c):][:spillLen(c)]
 		}
 		if !yield(kindOf(rec), sub, value) {
 			return false

@@ -17,8 +17,8 @@ package state
 // Owners. Everything about an owner hangs on its head, a block of bytes with its id and its records (head.go, bag.go), so
 // that a write to a few records of one owner, as each signal is, meets the index of ids (index.go), the owner's slot, and
 // then one place in memory. Large records have blocks of their own; the records of busy owners are spread over leaves
-// (leaves.go). A generation drops what hangs on the head, a listing by user is one walk, and a digest bucket is a set of
-// owners.
+// (leaves.go). A list of interactions grows into room in front of it, with notes beside it (splice.go). A generation drops
+// what hangs on the head, a listing by user is one walk, and a digest bucket is a set of owners.
 //
 // Memory. Blocks lie in segments that hold no pointers (arena.go): ten million records cost the garbage collector nothing
 // to scan. A record that outgrows its block gets another and leaves a hole; segments with many holes are emptied by the

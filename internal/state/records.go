@@ -203,21 +203,41 @@ func (os *owners) slim(h handle, b []byte) {
 
 // spillOut writes sub-key and value to a block of their own.
 func (os *owners) spillOut(k *Key, hash uint32, v []byte) handle {
-	h, b := os.arena.alloc(fresh, sizeFor(spillSub+len(k.Sub)+len(v)), roleSpill, k.Ord)
+	h, b := os.newSpill(k, hash, len(v))
+	copy(b[spillAt(b):], v)
+	return h
+}
+
+// newSpill makes the block of a spilled record whose value, of some length, is to be written.
+func (os *owners) newSpill(k *Key, hash uint32, length int) (handle, []byte) {
+	fixed := spillSub + len(k.Sub) + notesOf(k.Kind)
+	h, b := os.arena.alloc(fresh, sizeFor(fixed+length), roleSpill, k.Ord)
 	binary.LittleEndian.PutUint32(b[8:], hash)
-	binary.LittleEndian.PutUint32(b[12:], uint32(len(v)))
 	binary.LittleEndian.PutUint16(b[16:], uint16(len(k.Sub)))
 	copy(b[spillSub:], k.Sub)
-	copy(b[spillSub+len(k.Sub):], v)
-	return h
+	placeSpilled(k, b, fixed, length)
+	return h, b
+}
+
+// placeSpilled says where in a block the value of a spilled record lies: behind all else, or at the end of the block when the
+// value grows at its front. Notes are made empty.
+func placeSpilled(k *Key, b []byte, fixed, length int) {
+	binary.LittleEndian.PutUint32(b[12:], uint32(length))
+	if notes := notesOf(k.Kind); notes > 0 {
+		clear(b[fixed-notes : fixed])
+		setFront(b, len(b)-length)
+		return
+	}
+	setFront(b, fixed)
 }
 
 // respill gives a spilled record another value that is spilled, too.
 func (os *owners) respill(k *Key, rec []byte, old handle, v []byte) {
 	b := os.arena.bytes(old)
-	if need := spillSub + len(k.Sub) + len(v); need <= len(b) && need >= len(b)/2 {
-		binary.LittleEndian.PutUint32(b[12:], uint32(len(v)))
-		copy(b[spillSub+len(k.Sub):], v)
+	fixed := spillSub + len(k.Sub) + notesOf(k.Kind)
+	if need := fixed + len(v); need <= len(b) && need >= len(b)/2 {
+		placeSpilled(k, b, fixed, len(v))
+		copy(b[spillAt(b):], v)
 		return
 	}
 	hash, _ := spill(rec)

@@ -21,7 +21,8 @@ type runner struct {
 	table *Table
 	model *model
 	gen   hlc.Timestamp
-	harsh bool // owners are evicted, and all is dropped
+	harsh bool                   // owners are evicted, and all is dropped
+	notes map[notedRecord][]byte // of lists, which are spliced if it isn't nil
 }
 
 func newRunner(seed, round uint64) *runner {
@@ -43,6 +44,10 @@ func (r *runner) step(owners int) error {
 	}
 	record := recordName{algebra.Kind(1 + r.rng.IntN(r.kinds)), subs[r.rng.IntN(len(subs))]}
 	key := Key{record.kind, name.kind, n, record.sub}
+	if r.notes != nil && record.kind == algebra.KindRecents && r.rng.IntN(8) > 0 && len(o.records[record]) > spillAbove && len(o.records[record]) < 1<<15 {
+		return r.splice(key, name, o)
+	}
+	delete(r.notes, notedRecord{name, record})
 	switch r.rng.IntN(20) {
 	case 0:
 		return r.raise(name, o)
@@ -71,6 +76,43 @@ func (r *runner) step(owners int) error {
 }
 
 var subs = []string{"", "like", "view", "\x00", "a\x00b", strings.Repeat("s", 300), "x1", "x2", "x3", "x4"}
+
+type notedRecord struct {
+	owner
+	recordName
+}
+
+// splice changes a list where it lies, and looks whether its notes are what was noted last.
+func (r *runner) splice(key Key, name owner, o *modelOwner) error {
+	record := recordName{key.Kind, key.Sub}
+	at := r.table.Lookup(key)
+	notes, want := r.table.Notes(key, at), make([]byte, algebra.ListNotes)
+	copy(want, r.notes[notedRecord{name, record}])
+	if !bytes.Equal(notes, want) {
+		return fmt.Errorf("%v: notes are %x, want %x", key, notes, want)
+	}
+	notes[r.rng.IntN(len(notes))]++
+	r.notes[notedRecord{name, record}] = slices.Clone(notes)
+	v := o.records[record]
+	cuts := []int{0, r.rng.IntN(len(v) + 1), r.rng.IntN(len(v) + 1), len(v) - r.rng.IntN(50)}
+	if r.rng.IntN(2) > 0 { // most often an entry comes and another goes
+		cuts = []int{0, r.rng.IntN(2) * r.rng.IntN(len(v)-50), 0, len(v) - r.rng.IntN(2)*r.rng.IntN(50)}
+		cuts[2] = cuts[1] + r.rng.IntN(2)*r.rng.IntN(50)
+	}
+	slices.Sort(cuts)
+	x := algebra.ListEdit{Entry: r.value(), At: cuts[0], To: cuts[1], Again: cuts[2], End: cuts[3]}
+	x.Entry = x.Entry[:min(len(x.Entry), 300)]
+	r.table.Splice(key, at, &x)
+	o.records[record] = v[:x.At] + string(x.Entry) + v[x.At:x.To] + v[x.Again:x.End]
+	if got, _ := r.table.Get(key); string(got) != o.records[record] {
+		return fmt.Errorf("%v: after %d, %d, %d, %d of %d it has %d bytes that differ", key, x.At, x.To, x.Again, x.End,
+			len(v), len(got))
+	}
+	if len(key.Sub)+len(o.records[record]) <= spillAbove {
+		delete(r.notes, notedRecord{name, record})
+	}
+	return nil
+}
 
 // forget evicts an owner or, rarely, all of them; mostly nothing.
 func (r *runner) forget() bool {
@@ -133,7 +175,7 @@ func TestTableHoldsWhatAMapHolds(t *testing.T) {
 		{20, 10000, 1000, true},
 	} {
 		r := newRunner(seed, uint64(round))
-		r.harsh = size.harsh
+		r.harsh, r.notes = size.harsh, map[notedRecord][]byte{}
 		for step := range size.steps {
 			if err := r.step(size.owners); err != nil {
 				t.Fatalf("round %d, step %d: %v", round, step, err)

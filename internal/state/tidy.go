@@ -116,7 +116,7 @@ func usedOf(b []byte) int {
 	case roleLeaf:
 		return leafBag + bagSize(b, leafBag)
 	case roleSpill:
-		return spillSub + spillSubLen(b) + spillLen(b)
+		return spillAt(b) + spillLen(b)
 	}
 	panic("state: block of no known role")
 }
