@@ -155,16 +155,45 @@ func (a *ages) do(region string, r client.Record) {
 func (a *ages) counts(requests int, regions ...string) {
 	a.Helper()
 	for _, region := range regions {
-		c, err := client.New(client.Options{Addrs: []string{a.node(region).URL}, Timeout: -1})
-		a.must(err)
-		defer c.Close()
-		a.must(fleet.Until(a.ctx, region+" counts all", func(ctx context.Context) error {
-			cell, err := c.Cell(ctx, client.CellQuery{Item: "film", Type: "view"})
-			if want := int64(requests * perRequest); err == nil && cell.Total != want {
-				err = fmt.Errorf("it counts %d, not %d", cell.Total, want)
-			}
-			return err
-		}))
+		a.must(a.count(a.ctx, requests, region))
+	}
+}
+
+// count waits until a server does, or ctx ends.
+func (a *ages) count(ctx context.Context, requests int, region string) error {
+	c, err := client.New(client.Options{Addrs: []string{a.node(region).URL}, Timeout: -1})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return fleet.Until(ctx, region+" counts all", func(ctx context.Context) error {
+		cell, err := c.Cell(ctx, client.CellQuery{Item: "film", Type: "view"})
+		if want := int64(requests * perRequest); err == nil && cell.Total != want {
+			err = fmt.Errorf("it counts %d, not %d", cell.Total, want)
+		}
+		return err
+	})
+}
+
+// further has a region get what two others write while nothing that it says reaches them, so that they believe it to stand further
+// back. That works for as long as they go on sending to who doesn't answer; else it's tried again. It returns how many requests
+// there are then.
+func (a *ages) further(region string, requests int, others ...string) int {
+	a.Helper()
+	for {
+		a.must(a.w.Part(region, others...))
+		for _, other := range others {
+			a.write(other, 1)
+		}
+		requests += len(others)
+		ctx, cancel := context.WithTimeout(a.ctx, 3*time.Second)
+		err := a.count(ctx, requests, region)
+		cancel()
+		if err == nil {
+			return requests
+		}
+		a.w.Mend()
+		a.counts(requests, append(others, region)...)
 	}
 }
 
@@ -297,33 +326,64 @@ func (a *ages) begin() {
 	a.counts(30, usEast, euWest, apSouth)
 }
 
+// begins returns with which events of a region the pieces begin that its server keeps.
+func (a *ages) begins(region string) (out []uint64) {
+	a.Helper()
+	pieces, err := filepath.Glob(filepath.Join(a.node(region).Dir, "pieces", "*.piece"))
+	a.must(err)
+	number := slices.IndexFunc(a.w.Regions, func(f *fleet.Fleet) bool { return f.Name() == region })
+	for _, path := range pieces {
+		var whose int
+		var first, last uint64
+		_, err := fmt.Sscanf(filepath.Base(path), "%d-0-0-%d-%d.piece", &whose, &first, &last)
+		a.must(err)
+		if whose == number {
+			out = append(out, first)
+		}
+	}
+	return out
+}
+
 // TestARegionThatWasAwayForAWeekComesBack: the other regions' logs have let go of what it lacks, and keep it beside, as sums: they know
-// how far it was when it was last heard of, although they were started anew since.
+// how far it was when it was last heard of, although they were started anew since. It had got somewhat further, so that it stands amidst
+// a sum, and takes out of that what it has.
 func TestARegionThatWasAwayForAWeekComesBack(t *testing.T) {
 	a := newAges(t)
 	a.begin()
 	ap := a.node(apSouth)
 	a.do(apSouth, client.Signal{Type: "hide", Item: "song", User: "ada"})
+	a.counts(30, usEast, euWest, apSouth)
+	n := a.further(apSouth, 30, usEast, euWest) - 30
 	a.must(ap.Kill())
+	a.w.Reset() // what it has said is on the way still
+	a.w.Mend()
+	stood := map[string]uint64{}
+	for _, region := range []string{usEast, euWest} {
+		batches, _ := a.log(ap, region)
+		stood[region] = batches[len(batches)-1].last
+	}
 	a.do(usEast, client.Signal{Type: "hide", Item: "play", User: "ada"})
 	a.write(usEast, someMiB)
 	a.write(euWest, someMiB)
-	a.counts(30+2*someMiB, usEast, euWest)
+	a.counts(30+n+2*someMiB, usEast, euWest)
 	a.missed(apSouth, usEast, euWest)
 	a.age(8*24*time.Hour, usEast, euWest)
 
+	begins := map[string][]uint64{usEast: a.begins(usEast), euWest: a.begins(euWest)}
 	loads := []*fleet.Load{a.load(usEast), a.load(euWest)}
 	a.must(ap.Start(a.ctx))
-	a.counts(30+4*someMiB, usEast, euWest, apSouth)
+	a.counts(30+n+4*someMiB, usEast, euWest, apSouth)
 	a.write(apSouth, 5)
-	a.counts(35+4*someMiB, usEast, euWest, apSouth)
+	a.counts(35+n+4*someMiB, usEast, euWest, apSouth)
 	a.w.Region(apSouth).Ranged()
 	a.agree(loads...)
 	a.hidden("song", "play")
 	for _, region := range []string{usEast, euWest} {
 		batches, ranges := a.log(ap, region)
-		if len(ranges) == 0 {
-			t.Errorf("of %s it has got %d batches, and no range", region, len(batches))
+		next := stood[region] + 1
+		if !slices.ContainsFunc(ranges, func(x stretch) bool { return x.first == next }) || slices.Contains(begins[region], next) {
+			t.Errorf("of %s it had all up to %d, and has got %d batches and the ranges %v; pieces began with %v", region, next-1, len(batches),
+				ranges, begins[region])
 		}
 	}
 }
