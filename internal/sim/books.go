@@ -31,6 +31,7 @@ type books struct {
 	overwritten []*workload.Event
 	// restamped are events that were lost with a disk and whose positions went to others.
 	restamped uint64
+	schism    *schism // nil as long as no region was left alone
 }
 
 // stream is what an origin has stamped.
@@ -91,13 +92,25 @@ func (b *books) enter(f *fleet, data []byte) error {
 		if first != have+1 {
 			return fmt.Errorf("own batch begins at %v, behind %d", origin.At(first), have)
 		}
+		if s := b.schism; s != nil && s.of == f && s.origin == origin && first >= s.from {
+			b.vectors[f] = b.vectors[f].With(origin, last)
+			if err := s.stamp(first, last, data); err != nil {
+				return err
+			}
+			f.province.globe.schismed()
+			return nil
+		}
 		if err := b.stamp(origin, &x, data); err != nil {
 			return err
 		}
 		b.vectors[f] = b.vectors[f].With(origin, last)
 		return nil
 	}
-	if err := b.verbatim(origin, first, last, data); err != nil {
+	err = b.verbatim(origin, first, last, data)
+	if s := b.schism; s != nil && s.origin == origin && first >= s.from {
+		err = s.take(f, &x, data, first == have+1, err)
+	}
+	if err != nil {
 		return err
 	}
 	if first == have+1 {

@@ -132,6 +132,7 @@ type common struct {
 	story    story
 	room     *Room
 	closing  bool  // clients have stopped, and nothing goes wrong any more
+	frozen   bool  // clients do nothing any more, and nobody minds what they are told
 	ended    bool  // nothing more happens
 	broken   error // the first promise that was broken
 }

@@ -10,6 +10,9 @@ import (
 
 // finish ends the clients' work: faults stop, the sea is open, what is open is answered, and all regions come to hold the same.
 func (g *globe) finish() {
+	if g.frozen {
+		return // it ends otherwise
+	}
 	g.closing = true
 	g.settings.latency = min(g.settings.latency, milli)
 	g.sea.heal()
@@ -24,6 +27,9 @@ func (g *globe) finish() {
 // await ends the run once everyone has an answer and all regions hold the same.
 func (g *globe) await() {
 	g.regions[0].after(50*milli, func() {
+		if g.frozen {
+			return
+		}
 		if g.waitsFor() != "" {
 			g.await()
 			return
@@ -34,6 +40,9 @@ func (g *globe) await() {
 
 // waitsFor says why the run can't end yet; empty when it can.
 func (g *globe) waitsFor() string {
+	if g.frozen {
+		return g.books.schism.unknown(g)
+	}
 	for _, c := range g.writers {
 		for _, o := range c.open {
 			if o.retried() {

@@ -19,6 +19,7 @@ type RegionFaults struct {
 	Ahead    uint64 `json:"taken_back_found"`   // of these, those who were told by others that they had more
 	Fewer    uint64 `json:"taken_back_fewer"`   // of these, those whose region table lacked others, or had none
 	Unasked  uint64 `json:"taken_back_unasked"` // of these, those that were to find out by themselves, when nobody who could tell was reached
+	Forked   uint64 `json:"taken_back_forked"`  // of these, those that stamped other events in the places of what others hold
 	Promoted uint64 `json:"home_promoted"`      //
 	FarClock uint64 `json:"clock_far_ahead"`    //
 	Newcomer uint64 `json:"region_added"`       // while others write
@@ -36,6 +37,7 @@ func (f *RegionFaults) Add(g RegionFaults) {
 	f.Ahead += g.Ahead
 	f.Fewer += g.Fewer
 	f.Unasked += g.Unasked
+	f.Forked += g.Forked
 	f.Promoted += g.Promoted
 	f.FarClock += g.FarClock
 	f.Newcomer += g.Newcomer
@@ -132,9 +134,19 @@ func (g *globe) takeBack(f *fleet, x *mishap) {
 		m.takeBack(v.image)
 		v.image = nil
 		g.forget(f)
-		if x.n%2 == 0 || !g.findsOut(f) {
+		if x.n%2 == 0 {
 			g.goOn(f) // as whoever restores a backup does at once
 			return
+		}
+		if x.n%8 == 5 { // that is when it would stay alone
+			g.sea.close(g.sea.around(1<<f.province.place), between(m.rng, 2*second, 10*second))
+		}
+		if !g.findsOut(f) {
+			if !g.mayFork(f) {
+				g.goOn(f)
+				return
+			}
+			g.leaveAlone(f, x.n/4)
 		}
 		v.back.until = g.now + comebackPatience
 		g.awaitAhead(f)
@@ -199,6 +211,9 @@ func (g *globe) partedSoon(a, b *fleet) bool {
 func (g *globe) awaitAhead(f *fleet) {
 	f.after(100*milli, func() {
 		v, m := f.province, f.machines[0]
+		if g.frozen {
+			return // it hasn't found that out in time
+		}
 		if p := m.process; p != nil && errors.Is(p.step.Core.Status().Behind, fault.ErrForked) {
 			v.back.told = true
 			g.report.Faults.Regions.Ahead++
@@ -269,6 +284,7 @@ func (g *globe) goOn(f *fleet) {
 	f.origin.Incarnation++
 	m.identify()
 	v.shut = false
+	g.books.schism = nil
 	f.tell(m, "goes on", uint64(f.origin.Incarnation), 0, "")
 	f.after(between(m.rng, milli, 100*milli), m.start)
 }

@@ -132,7 +132,9 @@ func (f *fleet) perform(w *work) {
 	case toAnswerDisk:
 		w.of.answered(w.group)
 	case toAct:
-		w.client.act()
+		if !f.frozen {
+			w.client.act()
+		}
 	}
 }
 

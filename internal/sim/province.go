@@ -146,6 +146,9 @@ func (p *resident) sameDigestAnywhere(known map[string]digestOf) error {
 		return err
 	}
 	key := string(v.AppendBinary(nil))
+	if s := p.m.f.province.globe.books.schism; s != nil && s.sides[p.m.f] == secondHistory {
+		key += "of the second history"
+	}
 	if had, ok := known[key]; ok && had.digest != d {
 		return fmt.Errorf("%s: digest after %v is %v; %s had %v after the same events", p.m.name, v, d, had.who, had.digest)
 	}

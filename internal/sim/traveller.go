@@ -178,6 +178,9 @@ func (v *view) notYet() {
 
 // show answers the reads that wait for no more.
 func (p *resident) show() {
+	if p.m.f.frozen {
+		return
+	}
 	keep := p.views[:0]
 	have := p.base.Engine.Vector()
 	for _, v := range p.views {

@@ -283,6 +283,10 @@ func (c *writer) follow(p *resident) {
 func (p *resident) reply(r replica.Reply) {
 	f := p.m.f
 	a := p.open[r.Ticket]
+	if a == nil && r.Ticket > schismTicket || f.frozen {
+		delete(p.open, r.Ticket)
+		return
+	}
 	if a == nil {
 		f.breaks(fmt.Errorf("%s: ticket %d is answered, and nobody waits for it", p.m.name, r.Ticket))
 		return
