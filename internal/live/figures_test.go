@@ -79,6 +79,10 @@ func TestRegionsAreShown(t *testing.T) {
 	if text := forked.Table(); !strings.Contains(text, "forked: takes no writes") || !strings.Contains(text, "forked: no writes until tidal cluster recover") {
 		t.Errorf("%s", text)
 	}
+	differs := two(strings.Replace(twoMore(3), `tidal_region_differs{region="eu-west"} 0`, `tidal_region_differs{region="eu-west"} 1`, 1))
+	if text := differs.Table(); !strings.Contains(text, "eu-west   holds other events") || !differs.Regions.Others[1].Differs {
+		t.Errorf("%s", text)
+	}
 	if alone := Of("", []*Sample{read(t, server{}, 0)}); alone.Regions != nil {
 		t.Errorf("%+v", alone.Regions)
 	}

@@ -35,6 +35,7 @@ func twoMore(seconds float64) string {
 		{"tidal_region_heard_seconds", 0.1, 12},
 		{"tidal_region_held_bytes", 0, 3e7},
 		{"tidal_region_stranded", 0, 0},
+		{"tidal_region_differs", 0, 0},
 	} {
 		kind(g.name, "gauge")
 		each(g.name, "", g.eu, g.ap)

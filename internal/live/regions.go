@@ -15,6 +15,7 @@ const (
 	regionShipped   = "tidal_region_shipped_bytes_total"
 	regionHeld      = "tidal_region_held_bytes"
 	regionStranded  = "tidal_region_stranded"
+	regionDiffers   = "tidal_region_differs"
 	regionForked    = "tidal_region_forked"
 	regionRefused   = "tidal_region_refused_total"
 	pending         = "tidal_compensations_pending"
@@ -25,7 +26,7 @@ const (
 func regionNames() []string {
 	return []string{
 		regionReachable, regionKnown, regionHeard, regionLagTime, regionLagEvents, regionShipped, regionHeld, regionStranded, regionForked,
-		regionRefused, pending, lost, overLimit,
+		regionDiffers, regionRefused, pending, lost, overLimit,
 	}
 }
 
@@ -58,6 +59,8 @@ type Region struct {
 	Held float64 `json:"held_bytes"`
 	// Stranded says that something it has written is missing here, and that nobody can give it.
 	Stranded bool `json:"stranded"`
+	// Differs says that it holds other events than this region under the same numbers.
+	Differs bool `json:"differs"`
 	// Refused is how often per second something from there was.
 	Refused float64 `json:"refused_per_second"`
 }
@@ -78,13 +81,14 @@ func (c *change) regions() *Regions {
 		Forked: c.last.value(regionForked) > 0, Pending: c.last.value(pending), Lost: c.last.value(lost), OverLimit: c.last.value(overLimit),
 	}
 	known, heard, held := c.last.by(regionKnown, "region"), c.last.by(regionHeard, "region"), c.last.by(regionHeld, "region")
-	stranded, refused := c.last.by(regionStranded, "region"), map[string]float64{}
+	stranded, differs, refused := c.last.by(regionStranded, "region"), c.last.by(regionDiffers, "region"), map[string]float64{}
 	for _, r := range c.rates(regionRefused, "region") {
 		refused[r.Name] = r.PerSecond
 	}
 	for _, name := range slices.Sorted(maps.Keys(reachable)) {
 		r := Region{
 			Name: name, Reachable: reachable[name] > 0, Held: held[name], Stranded: stranded[name] > 0, Refused: refused[name],
+			Differs:    differs[name] > 0,
 			LackedHere: c.lacked(name, "here"), LackedThere: c.lacked(name, "there"),
 			Sent: c.shipped(name, "to"), Taken: c.shipped(name, "from"),
 		}
@@ -156,6 +160,8 @@ func (f *Figures) regionLines(l look) []string {
 // reached says whether a region is heard of.
 func (r *Region) reached(l look) string {
 	switch {
+	case r.Differs:
+		return l.bad("holds other events")
 	case r.Stranded:
 		return l.bad("stranded")
 	case r.Reachable:

@@ -158,6 +158,15 @@ func unproven(p *Packet) map[id.Origin]Mark {
 	return out
 }
 
+// toProve keeps those of a subscriber's marks to which what is here doesn't reach yet. All others were compared, if it's in memory.
+func (c *Core) toProve(s *subscriber, p *Packet) {
+	for _, m := range p.Pulse.Marks {
+		if m.Region == p.From.Region && c.vector.Get(m.Origin) < m.First && s.unproven[m.Origin].Last < m.Last {
+			s.unproven[m.Origin] = m
+		}
+	}
+}
+
 // undecided reports whether a subscriber's batch is to be compared before anything of its origin goes there: what is here reaches
 // into its place.
 func (c *Core) undecided(s *subscriber, o id.Origin) bool {

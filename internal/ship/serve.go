@@ -107,11 +107,7 @@ func (c *Core) acknowledged(r *region, p *Packet) {
 	}
 	s.heardAt = c.tick
 	s.taken = max(s.taken, p.Taken)
-	for o, m := range unproven(p) {
-		if c.vector.Get(o) < m.First { // else it has been compared, if it's in memory
-			s.unproven[o] = m
-		}
-	}
+	c.toProve(s, p)
 	c.pump()
 }
 
