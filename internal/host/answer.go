@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,7 +20,7 @@ func (r *Replica) answer(ctx context.Context, q *question) (a answer) {
 	}
 	here := r.loop.here()
 	a.Joined, a.Wall, a.Leader, a.Highest = r.base.joined(), now, here.leader, here.members.Highest()
-	a.Members = here.members.List()
+	a.Members = r.whereabouts(here)
 	var err error
 	switch {
 	case q.Kind.ofRegions():
@@ -31,12 +32,25 @@ func (r *Replica) answer(ctx context.Context, q *question) (a answer) {
 		a.Replica = r.base.identity.Replica
 		err = here.standing(q.Number)
 	case q.Kind == questionTransfer && q.Number == here.leader && q.Number != 0:
+	case q.Kind == questionReaddress && here.leader == 0:
+		err = r.meet(ctx, q)
 	case !here.leading:
 		return r.passOn(ctx, q, a)
 	default:
 		err = r.lead(ctx, q, &a)
 	}
 	return a.with(err)
+}
+
+// whereabouts are the members, and where they are: of itself this one knows it, also before the group was told that it has moved.
+func (r *Replica) whereabouts(h *here) []consensus.Member {
+	list := slices.Clone(h.members.List())
+	for i := range list {
+		if list[i].Number == h.self {
+			list[i].Address, list[i].URL = r.links.address(), r.links.group.URL
+		}
+	}
+	return list
 }
 
 // awaitLeader waits while an election is under way, and until who is elected here can do what is asked for.
@@ -127,6 +141,21 @@ func (r *Replica) vacated(ctx context.Context, m consensus.Member, to string) er
 	return nil
 }
 
+// meet notes where a member says it is while nobody leads: so many may have moved that nobody can be elected before they hear each
+// other. The group is told once somebody leads.
+func (r *Replica) meet(ctx context.Context, q *question) error {
+	here := r.loop.here()
+	m, ok := here.members.Get(q.Number)
+	if !ok {
+		return errors.Join(here.standing(q.Number), fault.ErrNotLeader)
+	}
+	if err := r.vacated(ctx, m, q.Address); err != nil {
+		return err
+	}
+	r.links.find(m.Number, q.Address)
+	return fmt.Errorf("%w: no leader is known to replica %d", fault.ErrNotLeader, r.base.identity.Replica)
+}
+
 // takeIn makes somebody a learner under the next number.
 func (r *Replica) takeIn(ctx context.Context, q *question, a *answer) error {
 	if err := r.checkClock(q, a); err != nil {
@@ -157,7 +186,7 @@ func (r *Replica) takeIn(ctx context.Context, q *question, a *answer) error {
 		return err
 	}
 	here := r.loop.here()
-	a.Replica, a.Members, a.Highest, a.Leader = m.Number, here.members.List(), here.members.Highest(), here.leader
+	a.Replica, a.Members, a.Highest, a.Leader = m.Number, r.whereabouts(here), here.members.Highest(), here.leader
 	return nil
 }
 

@@ -53,6 +53,13 @@ func (c *clocks) get(number uint64, now int64) (time.Duration, bool) {
 	return x.ahead, ok && now-x.at < int64(clockGood)
 }
 
+// answered is when somebody's last answer came, of the monotonic clock, 0 for never.
+func (c *clocks) answered(number uint64) int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.of[number].at
+}
+
 // wrong returns an error if this clock is to blame: more than half of the group say that it's off by more than the bound. One
 // of two who disagree can't tell which of them is right, and goes on.
 func (c *clocks) wrong(now int64, bound time.Duration, members int) error {

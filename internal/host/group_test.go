@@ -15,6 +15,7 @@ import (
 	"github.com/tidaldb/tidal/internal/transport/pair"
 	"github.com/tidaldb/tidal/internal/vfs"
 	"github.com/tidaldb/tidal/internal/vfs/crashable"
+	"github.com/tidaldb/tidal/schema"
 )
 
 // group is some members in one process, on a network that can be cut.
@@ -86,6 +87,12 @@ func (g *group) found(address string) *host.Replica {
 
 func (g *group) foundWith(address string, opts host.Options) *host.Replica {
 	g.t.Helper()
+	return g.foundBy(address, opts, testSchema())
+}
+
+// foundBy opens the first member and gives it a schema.
+func (g *group) foundBy(address string, opts host.Options, declared *schema.Schema) *host.Replica {
+	g.t.Helper()
 	r, err := host.Open(context.Background(), opts)
 	if err != nil {
 		g.t.Fatalf("open %s: %v", address, err)
@@ -94,7 +101,7 @@ func (g *group) foundWith(address string, opts host.Options) *host.Replica {
 	g.await("somebody leads", r.Leading)
 	records := []record.Proposed{
 		{Kind: record.KindFormatLevel, Level: record.FormatLevel{Level: record.Level}},
-		{Kind: record.KindSchemaVersion, Schema: record.SchemaVersion{Encoded: testSchema().Encode()}},
+		{Kind: record.KindSchemaVersion, Schema: record.SchemaVersion{Encoded: declared.Encode()}},
 	}
 	if _, err := r.Write(g.t.Context(), &replica.Request{Records: records, Content: record.ContentHash(records)}); err != nil {
 		g.t.Fatal(err)

@@ -173,6 +173,19 @@ func (n *links) know(members []consensus.Member, highest uint64) {
 	}
 }
 
+// find says where a member is that isn't where it's believed to be, as another one says or itself. It holds until the log says more. It
+// reports whether that is news.
+func (n *links) find(number uint64, address string) (news bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if address == "" || number == n.who.Load().Replica || n.peers[number] == address {
+		return false
+	}
+	n.peers[number] = address
+	n.tr.SetPeer(number, address)
+	return true
+}
+
 // numbers are the peers' numbers, in any order.
 func (n *links) numbers() (out []uint64) {
 	n.mu.Lock()

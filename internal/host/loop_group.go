@@ -79,7 +79,8 @@ func (l *loop) observe() error {
 	if configured != l.configured || old.members.Highest() == 0 {
 		now.members = l.step.Core.Status().Members
 		l.configured = configured
-		if l.links != nil && now.members.Highest() > 0 {
+		// Who isn't a member yet reads of times when others may have been elsewhere. Where they are now it was told when it joined.
+		if _, member := now.members.Get(now.self); l.links != nil && (member || now.self <= now.members.Highest()) {
 			l.links.know(now.members.List(), now.members.Highest())
 		}
 	}

@@ -23,6 +23,9 @@ type tending struct {
 	clocks int64            // when clocks were asked last
 	asked  int              // whom the last question went to
 	silent map[uint64]int64 // since when a learner was never heard of
+	// Who led when it was looked last, and since when, or since when it's believed to be where it's now.
+	leader uint64
+	since  int64
 	// When the addresses of other regions were asked last, and which.
 	sought   int64
 	askedFar int
@@ -79,6 +82,9 @@ func (t *tending) tend(ctx context.Context) error {
 	if err := t.r.links.removed(); err != nil {
 		return err
 	}
+	if h.leader != t.leader {
+		t.leader, t.since = h.leader, mono
+	}
 	switch {
 	case h.leader == 0 && t.lost == 0:
 		t.lost = mono
@@ -90,6 +96,11 @@ func (t *tending) tend(ctx context.Context) error {
 	}
 	if h.leader == 0 {
 		return nil
+	}
+	if t.unanswered(mono, h) {
+		if err := t.seek(ctx); err != nil {
+			return err
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, 4*t.r.links.group.election())
 	defer cancel()
@@ -105,7 +116,14 @@ func (t *tending) tend(ctx context.Context) error {
 	return nil
 }
 
-// seek asks one of the others, of whom nobody leads as far as is known here, whether this replica still is a member.
+// unanswered reports whether what this member says seems not to reach who leads: it's asked what time it is, and doesn't answer. It may
+// have moved while this one was away, so that this one hears it, and answers where it was.
+func (t *tending) unanswered(mono int64, h *here) bool {
+	return h.leader != h.self && mono-max(t.since, t.r.links.clocks.answered(h.leader)) > int64(3*clockEvery)
+}
+
+// seek asks one of the others, of whom nobody leads as far as is known here, or who leads doesn't answer, whether this replica still is a
+// member, and where who leads is.
 func (t *tending) seek(ctx context.Context) error {
 	r := t.r
 	addresses := slices.Clone(r.links.group.Join)
@@ -132,6 +150,11 @@ func (t *tending) seek(ctx context.Context) error {
 	}
 	if err := t.moved(ctx, addresses[t.asked], &a); err != nil {
 		return err
+	}
+	for _, m := range a.Members {
+		if m.Number == t.leader && t.leader != 0 && r.links.find(m.Number, m.Address) {
+			t.since = r.loop.mono() // it gets the time to answer there
+		}
 	}
 	if r.loop.here().members.Highest() < a.Highest {
 		r.links.know(a.Members, a.Highest) // they moved while this one was away
