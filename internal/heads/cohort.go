@@ -54,10 +54,14 @@ const (
 func (cs *cohorts) init() { cs.byName = make(map[string]*cohort) }
 
 // CohortCellChanged takes in what an item's cell of a cohort has become. When heads of cohorts hold more than their
-// share of memory, those of the cohorts with the fewest calls lately are dropped, by name where these are as many.
+// share of memory, those of the cohorts with the fewest calls lately are dropped, by name where these are as many. Reads
+// see it after [Columns.Settle].
 func (c *Columns) CohortCellChanged(n state.Ord, name string, typ Type, cell *algebra.SignalState) {
 	c.items = max(c.items, n+1)
 	cs := &c.cohorts
+	if c.waiting+len(c.types[typ].scores) > len(c.changes) {
+		c.Settle()
+	}
 	co := cs.byName[name]
 	if co == nil {
 		co = &cohort{name: strings.Clone(name), whole: !cs.lossy}
@@ -67,13 +71,11 @@ func (c *Columns) CohortCellChanged(n state.Ord, name string, typ Type, cell *al
 	}
 	co.uses++
 	for i, col := range c.types[typ].scores {
-		h := co.head(c, typ, i)
-		before := h.memory()
-		c.put(h, n, logScore(cell, col.halfLife))
-		cs.bytes += h.memory() - before
+		c.changes[c.waiting] = change{cohort: co.head(c, typ, i), n: n, word: logScore(cell, col.halfLife)}
+		c.waiting++
 	}
 	if cs.bytes > c.opts.CohortBytes {
-		c.dropLeastUsed()
+		c.Settle()
 	}
 }
 
@@ -190,6 +192,7 @@ func (cs *cohorts) memory() int64 { return cs.bytes + int64(cap(cs.entered)*8) }
 func (c *Columns) CohortTop(
 	name string, typ Type, halfLife int64, k int, accept func(state.Ord) bool, out []Ranked,
 ) (top []Ranked, exact bool) {
+	c.settled()
 	co := c.cohorts.byName[name]
 	if co == nil {
 		return out, !c.cohorts.lossy

@@ -130,37 +130,12 @@ func (c *Columns) CellChanged(n state.Ord, typ Type, cell *algebra.SignalState) 
 	c.await(t.counts, n, int64(rising)<<risingShift|int64(uint32(total)))
 }
 
-// change is a word that an item is to have.
-type change struct {
-	column *column
-	n      state.Ord
-	word   int64
-}
-
 // mostWaiting is how many changes wait at most. More don't make it faster, and these are in the nearest cache.
 const mostWaiting = 128
 
 func (c *Columns) await(col *column, n state.Ord, word int64) {
-	c.changes[c.waiting] = change{col, n, word}
+	c.changes[c.waiting] = change{column: col, n: n, word: word}
 	c.waiting++
-}
-
-// Settle makes the changes that wait. It must be called after the last of them and before anything is read, such as at
-// the end of each batch.
-//
-// Changes wait because most of the time of each is the memory's, which is slow to say what an item's word was, but says
-// it for many of them at once: here all of them are read before the first is changed.
-func (c *Columns) Settle() {
-	waiting := c.changes[:c.waiting]
-	sum := int64(0)
-	for i := range waiting {
-		sum ^= waiting[i].column.word(waiting[i].n)
-	}
-	c.ahead = sum
-	for i := range waiting {
-		c.set(waiting[i].column, waiting[i].n, waiting[i].word)
-	}
-	c.waiting = 0
 }
 
 // settled panics when a read would miss what was told.

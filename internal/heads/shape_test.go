@@ -46,6 +46,7 @@ func TestWhatIsDeclaredIsThere(t *testing.T) {
 		t.Errorf("a cohort without events has %v, exact %v", got, exact)
 	}
 	c.CohortCellChanged(1, "us", like, new(algebra.SignalState))
+	c.Settle()
 	if _, exact := c.CohortTop("us", like, 6*hour, 5, nil, nil); exact {
 		t.Error("a half-life that isn't declared answers")
 	}

@@ -19,6 +19,14 @@ func (s slots) home(n state.Ord) int {
 	return int(uint32(n) * 2654435769 >> (32 - bits.Len(uint(len(s)-1))))
 }
 
+// first returns what the search for an item meets first: the place of the right one most often, counted from 1, or 0.
+func (s slots) first(n state.Ord) uint16 {
+	if len(s) == 0 {
+		return 0
+	}
+	return s[s.home(n)]
+}
+
 // find returns the place of an item, −1 if it isn't in the list.
 func (s slots) find(n state.Ord, list []state.Ord) int {
 	if len(s) == 0 {
