@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"io/fs"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/tidaldb/tidal/internal/fault"
@@ -166,11 +167,15 @@ func (b *Base) keepReports(last bool) error {
 	if slices.EqualFunc(list, b.keptReports, storedReport.equal) || !last && since >= 0 && since < reportsEvery {
 		return nil
 	}
+	b.keptAt = now
 	path := b.opts.FS.PathJoin(b.opts.Dir, reportsName)
-	if err := vfs.WriteFileAtomic(b.opts.FS, path, encodeReports(b.identity.Cluster, list)); err != nil {
+	switch err := vfs.WriteFileAtomic(b.opts.FS, path, encodeReports(b.identity.Cluster, list)); {
+	case errors.Is(err, syscall.ENOSPC): // the file of before is whole, and says less; nobody has to stop for that
+		return nil
+	case err != nil:
 		return fmt.Errorf("%w: %w", fault.ErrDisk, err)
 	}
-	b.keptReports, b.keptAt = list, now
+	b.keptReports = list
 	return nil
 }
 

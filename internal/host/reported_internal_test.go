@@ -4,10 +4,13 @@ import (
 	"errors"
 	"math/rand/v2"
 	"reflect"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	pebblevfs "github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/id"
 	"github.com/tidaldb/tidal/internal/remnant"
@@ -234,6 +237,48 @@ func TestReportsAreWrittenWhenTheyHaveChanged(t *testing.T) {
 	c.heard(c.Engine.Vector(), time.Hour, true)
 	if keep(true); third == second || file() == third {
 		t.Fatalf("the last time it's written in any case: %s", file())
+	}
+}
+
+// TestReportsOnAFullDiskStayAsTheyAre, and are written once there is room; a disk that fails is said to.
+func TestReportsOnAFullDiskStayAsTheyAre(t *testing.T) {
+	mem := pebblevfs.NewMem()
+	var failing error
+	c := crowd(t, errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind == errorfs.OpFileWrite && strings.HasSuffix(op.Path, "REPORTS.tmp") {
+			return failing
+		}
+		return nil
+	})), false)
+	defer func() { c.close() }()
+	now := c.opts.Now()
+	c.Base.opts.Now = func() time.Time { return now }
+	rng := rand.New(rand.NewPCG(testseed.Of(t), 1))
+	said := func() []storedReport {
+		list, err := readReports(mem, "db", c.identity.Cluster)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return list
+	}
+	c.heard(c.somewhere(rng, 3), 0, false)
+	if err := c.keepReports(true); err != nil || len(said()) != 2 {
+		t.Fatalf("%v is written: %v", said(), err)
+	}
+	before := said()
+	c.heard(c.Engine.Vector(), 0, false)
+	failing = syscall.ENOSPC
+	if err := c.keepReports(true); err != nil || !reflect.DeepEqual(said(), before) {
+		t.Errorf("on a full disk %v is there: %v", said(), err)
+	}
+	failing = syscall.EIO
+	if err := c.keepReports(true); !errors.Is(err, fault.ErrDisk) || !reflect.DeepEqual(said(), before) {
+		t.Errorf("on one that fails %v is there: %v", said(), err)
+	}
+	failing = nil
+	now = now.Add(reportsEvery)
+	if err := c.keepReports(false); err != nil || !said()[1].vector.Equal(c.Engine.Vector()) {
+		t.Errorf("with room again %v is there: %v", said(), err)
 	}
 }
 
