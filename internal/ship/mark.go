@@ -3,6 +3,7 @@ package ship
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/tidaldb/tidal/internal/fault"
@@ -159,6 +160,13 @@ func doMarks(log Log, w Work) WorkResult {
 		}
 	}
 	return r
+}
+
+// saysEnd reports whether a packet says by what batch an origin ends at its sender, or that it doesn't know: it asks for what follows,
+// which it doesn't before it has looked into its log.
+func (p *Packet) saysEnd(o id.Origin) bool {
+	return p.Kind == PacketSubscribe && p.Subscribe.After.Get(o) != math.MaxUint64 ||
+		slices.ContainsFunc(p.Pulse.Marks, func(m Mark) bool { return m.Region == p.From.Region && m.Origin == o })
 }
 
 // against holds a mark of somebody's against what is here in its place. known is false if there is no batch there that is at hand.

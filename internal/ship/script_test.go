@@ -36,6 +36,7 @@ import (
 //	read                                           does the work that is asked for, with 0.1's log
 //	status region=1
 //	heard                                          whether all other regions have answered, and nothing waits to be compared
+//	covered at=0:0:2                               in how many other regions an event is
 //	leads [no]                                     whether 0.1 leads its region; else 0.2 does
 //
 // Sessions are called A, B, … in the order of which they come up.
@@ -107,6 +108,12 @@ func (s *script) command(t *testing.T, d *datadriven.TestData) string {
 		for _, w := range work {
 			s.core.Done(s.clock(), Do(s, placeToy, w))
 		}
+	case "covered":
+		p, err := id.ParsePosition(text(t, d, "at"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprintf("in %d other regions\n", s.core.Covered(p))
 	case "heard":
 		return fmt.Sprintf("%v\n", s.core.Heard())
 	case "leads":

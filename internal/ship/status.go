@@ -129,10 +129,11 @@ func (c *Core) lacks(r *region) Lag {
 }
 
 // Covered is how many other regions have reported, since this replica was started, a vector that covers a position: what they have,
-// a quorum of them has.
+// a quorum of them has. Who hasn't said by what that ends doesn't count, nor does who holds something else: it may have the number alone.
 func (c *Core) Covered(p id.Position) (regions int) {
 	for _, r := range c.table {
-		if r.known && !r.recalled && !r.Removed && r.vector.Covers(p) {
+		_, forked := r.forks[p.Origin()]
+		if r.known && !r.recalled && !r.Removed && r.ends && !forked && r.vector.Covers(p) {
 			regions++
 		}
 	}

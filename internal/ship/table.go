@@ -52,6 +52,7 @@ type region struct {
 	told    [causes]told
 	tooFar  map[id.Origin]bool // what it couldn't give us from where we stand
 	forks   map[id.Origin]fork // of which it holds something else
+	ends    bool               // it has said by what the own origin ends there, if it knows
 	future  map[id.Origin]int  // since which tick it claims more than there is
 	// processes are those of its replicas that subscribed here last.
 	processes map[uint64]uint32
@@ -166,6 +167,7 @@ func (c *Core) heard(r *region, p *Packet) {
 			c.report(x, k.Vector, asOf, false)
 		}
 	}
+	r.ends = r.ends || p.saysEnd(c.cfg.Origin)
 	c.compare(p)
 }
 
