@@ -58,6 +58,16 @@ func TestTwoHistoriesAreFoundOut(t *testing.T) {
 			t.Errorf("%s has what was stamped anew: %+v, %v", region, cell, err)
 		}
 	}
+
+	// The region that is wrong is taken out: those who are left are equal, and go on.
+	good(t, node.Kill())
+	us := g.node(usEast)
+	_, err := us.Tool(g.ctx, "cluster", "forget", euWest, "--successor", apSouth, "--server", us.URL)
+	good(t, err)
+	g.writes(g.lane(apSouth, "after"), 1, 10)
+	g.counts("after", 10, usEast, apSouth)
+	_, err = g.w.Same(g.ctx)
+	good(t, err)
 }
 
 // differs waits until a region says that another one holds other events than it does.
