@@ -14,6 +14,9 @@ const AheadMost = 64
 // time of a call about an owner goes by while memory answers, three or four times one after the other. Here each of
 // these steps is taken for all ids before the next, so that memory works for many of them at once; the calls that
 // follow find everything in the caches. It pays for ids that come in great numbers and in no order.
+//
+// It takes an eighth off what applying signals takes. To go on and read the leaves of who has many records, the records
+// themselves and the ends of lists was tried: that takes as much as it gains.
 func (t *Table) Ahead(kind id.Kind, names []string) {
 	os := &t.owners[kind]
 	if len(os.byID.dir) == 0 {
