@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the simulator. With a seed it replays that run of each kind and prints its story; without one it runs a number of
 # seeds of interleavings, a fifth of that number, of 20 simulated seconds each, for one node, and for a group of three 300
-# seeds that are always the same and 200 that nobody has run yet, and 153 of three regions, always the same: in seed 832 a region
+# seeds that are always the same and 200 that nobody has run yet, and 153 of three regions, always the same: in seed 224 a region
 # whose disk was taken back has lost what nobody else had, in 328 and 531 home forgets that there are others. The fresh ones are printed, to be run again.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -27,4 +27,4 @@ echo "fresh seeds: --nodes 3 --seeds $fresh..$((fresh + 199)) --seconds 20"
 "$bin/tidal" sim --regions 3 --seeds 1..150 --seconds 20 --json
 "$bin/tidal" sim --regions 3 --seeds 328 --seconds 20 --json
 "$bin/tidal" sim --regions 3 --seeds 531 --seconds 20 --json
-"$bin/tidal" sim --regions 3 --seeds 832 --seconds 20 --json
+"$bin/tidal" sim --regions 3 --seeds 224 --seconds 20 --json

@@ -88,7 +88,7 @@ func (b *books) enter(f *fleet, data []byte) error {
 	}
 	origin, first, last := x.Origin(), x.Header.First, x.Header.Last
 	have := b.vectors[f].Get(origin)
-	if origin == f.origin {
+	if origin == f.origin || b.unseen(f, origin, first) {
 		if first != have+1 {
 			return fmt.Errorf("own batch begins at %v, behind %d", origin.At(first), have)
 		}
@@ -118,6 +118,14 @@ func (b *books) enter(f *fleet, data []byte) error {
 		b.vectors[f] = b.vectors[f].With(origin, last)
 	}
 	return nil // everything else is without effect
+}
+
+// unseen reports whether a batch is of an earlier incarnation of a group, and was in its log when that ended, though nobody had seen it
+// applied: a disk was slow, and the batch durable when that was taken back.
+func (b *books) unseen(f *fleet, origin id.Origin, first id.Seq) bool {
+	s := b.streams[origin]
+	_, claimed := b.claims[origin.At(first)]
+	return origin.Region == f.origin.Region && s != nil && first > s.last.seq && !claimed
 }
 
 // enterRange takes in a range. What is in it is compared by the digests.

@@ -61,6 +61,18 @@ func TestWhatNobodyElseHadIsStampedAnew(t *testing.T) {
 	}
 }
 
+// TestWhatWasNeverSeenOfAnEndedIncarnationCounts: in this seed a region's disk is slow, and put back with a request in its log that nobody
+// has seen applied; the region goes on as a new incarnation, and the request counts where the one before had it.
+func TestWhatWasNeverSeenOfAnEndedIncarnationCounts(t *testing.T) {
+	r, err := sim.Cluster(2871, sim.ClusterOptions{Regions: 3, Seconds: 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Faults.Regions.Back == 0 || r.Faults.SlowSync == 0 {
+		t.Errorf("nothing of the kind happens: %+v", r.Faults)
+	}
+}
+
 // TestHomeForgetsWhoThereIs: in these seeds home's disk is taken back to before it heard of all others, or of some. It's told by them,
 // or goes on as a new incarnation at once; in 531 it is to take back what its lost tail has taken back.
 func TestHomeForgetsWhoThereIs(t *testing.T) {
