@@ -56,6 +56,18 @@ func TestContentHashSeesWhatTheClientAsks(t *testing.T) {
 	add("mark off", Proposed{Kind: KindMark, Mark: Mark{Which: MarkSaved, User: "user-7", Item: "item-0042"}})
 }
 
+// Whether an undo is written as one or compensates at once depends on the region that is asked, and a retry may go to another one.
+func TestContentHashOfAnUndoIsTheSameWhereverItIsAsked(t *testing.T) {
+	at := id.Origin{Region: 2, Incarnation: 1}.At(7)
+	here := ContentHash([]Proposed{{Kind: KindCompensate, Key: "k", Compensation: Compensation{Original: at}}})
+	if there := ContentHash([]Proposed{{Kind: KindUndo, Key: "k", Undo: Undo{Original: at}}}); there != here {
+		t.Errorf("%x where it was stamped, %x elsewhere", here, there)
+	}
+	if void := ContentHash([]Proposed{{Kind: KindUndo, Key: "k", Undo: Undo{Original: at, Void: true}}}); void == here {
+		t.Error("that there is nothing to undo is no undo")
+	}
+}
+
 // Hashes travel with the log and are compared for the length of the retry horizon, across versions of the program.
 func TestContentHashGolden(t *testing.T) {
 	got := ContentHash(samples())

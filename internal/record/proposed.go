@@ -193,13 +193,17 @@ func ContentHash(request []Proposed) uint64 {
 
 // appendContent writes what the client asserts, so that no two requests write the same bytes.
 func (p *Proposed) appendContent(dst []byte) []byte {
-	dst = append(dst, byte(p.Kind))
+	kind, original := p.Kind, p.Compensation.Original
+	if kind == KindUndo && !p.Undo.Void { // whether it's written like this or compensated at once depends on where it is asked for
+		kind, original = KindCompensate, p.Undo.Original
+	}
+	dst = append(dst, byte(kind))
 	dst = appendFlag(dst, p.HasTime)
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(p.Time))
 	dst = appendText(dst, p.Key)
 	start := len(dst)
 	dst = append(dst, 0, 0, 0, 0) // the length of the body
-	switch p.Kind {
+	switch kind {
 	case KindSignal:
 		s := Signal{Type: p.Signal.Type, Weight: p.Signal.Weight, Item: p.Signal.Item, User: p.Signal.User, Ref: p.Signal.Ref}
 		dst = s.append(dst)
@@ -210,7 +214,7 @@ func (p *Proposed) appendContent(dst []byte) []byte {
 		r := Relation{Which: p.Relation.Which, On: p.Relation.On, User: p.Relation.User, Target: p.Relation.Target}
 		dst = r.append(dst)
 	case KindCompensate, KindDuplicate:
-		x := Compensation{Original: p.Compensation.Original}
+		x := Compensation{Original: original}
 		dst = x.append(dst)
 	case KindSession:
 		if p.Session != nil {
@@ -218,7 +222,7 @@ func (p *Proposed) appendContent(dst []byte) []byte {
 			dst = s.append(dst)
 		}
 	default:
-		if p.Kind.Known() {
+		if kind.Known() {
 			dst = p.appendBody(dst)
 		}
 	}

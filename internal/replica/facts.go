@@ -36,7 +36,7 @@ func (c *Core) facts(w *waiting, p *record.Proposed, current *schema.Schema) err
 	case record.KindSession:
 		p.Session.UserGen = c.generation(id.KindUser, p.Session.User)
 	case record.KindCompensate:
-		return c.undoable(p.Compensation.Original)
+		return c.undo(p)
 	case record.KindUndo:
 		return c.negatable(p.Undo.Original)
 	}
@@ -49,6 +49,19 @@ func (c *Core) undoable(p id.Position) error {
 		return fmt.Errorf("event %v: %w", p, fault.ErrUndone)
 	}
 	return c.engine.Undoable(p)
+}
+
+// undo compensates an event, or asks for that where it isn't known yet whether an earlier incarnation did so before its end was
+// lost: this group takes it back itself then, once it is known.
+func (c *Core) undo(p *record.Proposed) error {
+	at := p.Compensation.Original
+	if err := c.undoable(at); err != nil {
+		return err
+	}
+	if !c.mayTakeBack(at) {
+		p.Kind, p.Compensation, p.Undo = record.KindUndo, record.Compensation{}, record.Undo{Original: at}
+	}
+	return nil
 }
 
 // negatable refuses to undo what isn't here, or is undone already.

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/tidaldb/tidal/internal/fault"
+	"github.com/tidaldb/tidal/internal/id"
 	"github.com/tidaldb/tidal/internal/record"
 	"github.com/tidaldb/tidal/internal/replica"
 )
@@ -41,5 +42,45 @@ func TestWhatTheLogLetGoOfIsNotTakenBack(t *testing.T) {
 	m.settle()
 	if pending := a.engine.Pending(9); len(pending) != 1 || pending[0] != gone || a.core.Status().Lost != 1 {
 		t.Errorf("%v are pending, %d lost", pending, a.core.Status().Lost)
+	}
+}
+
+// An event of an incarnation that has ended may be compensated already, by what was lost of that incarnation and is at others alone. It
+// is asked for then, and compensated once it's known that nobody has more.
+func TestAnEndedIncarnationsEventIsNotCompensatedTwice(t *testing.T) {
+	r := leading(t, nil)
+	at := r.must(r.request(signal(0, "ada", "alpha"))).First
+	complete := false
+	r.cfg.Origin.Incarnation++
+	r.cfg.Complete = func(o id.Origin) bool { return complete }
+	r.restart(0, false)
+	r.lead()
+	_, hash := r.engine.Schema()
+	ask := func() (replica.Receipt, error) {
+		return r.write(inLane(r.request(undo(at, signal(0, "ada", "alpha").Signal, 1000, hash)), "p", 1))
+	}
+	if _, err := ask(); err != nil {
+		t.Fatal(err)
+	}
+	log := r.log()
+	if last := log[len(log)-1]; last.Kind != record.KindUndo || !r.engine.Undone(at) {
+		t.Fatalf("it's written as %v", last.Kind)
+	}
+	if again, err := ask(); err != nil || !again.Duplicate {
+		t.Errorf("its retry: %+v, %v", again, err)
+	}
+	r.core.Tick(r.now())
+	r.take()
+	if len(r.wanted) != 0 {
+		t.Fatalf("%v are wanted before it is known what was lost", r.wanted)
+	}
+	complete = true
+	r.core.Tick(r.now())
+	r.take()
+	r.originals()
+	r.run()
+	log = r.log()
+	if last := log[len(log)-1]; last.Kind != record.KindCompensate || len(r.engine.Pending(9)) != 0 {
+		t.Errorf("the last record is %v; %v are pending", last.Kind, r.engine.Pending(9))
 	}
 }
