@@ -148,7 +148,8 @@ type Core struct {
 	strayed   uint64
 	foreign   foreigns
 	takebacks takebacks
-	behind    error // why nothing is stamped though this replica leads
+	behind    error       // why nothing is stamped though this replica leads
+	suspicion id.Position // that somebody has and this leader doesn't know; nothing is stamped until it's known what that means
 	listening listening
 	excess    ClockExcess
 	counts    counts
@@ -468,7 +469,7 @@ func (c *Core) void(first uint64) {
 
 // stepDown stops stamping. What waits was not written; what was stamped is settled by the entries that come.
 func (c *Core) stepDown() {
-	c.leading = false
+	c.leading, c.suspicion = false, id.Position{}
 	for _, w := range c.queue {
 		c.drop(w, c.notLeader())
 	}

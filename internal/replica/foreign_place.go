@@ -19,7 +19,9 @@ func (c *Core) offered(f *Foreign) (engine.Result, error) {
 		return r, err
 	}
 	if c.newer(r.Origin) || r.Origin == c.cfg.Origin && r.Last >= c.next {
-		c.ahead(r.Origin.At(r.Last))
+		if c.suspect(r.Origin.At(r.Last)); c.behind == nil {
+			return r, c.notLeader() // as far as is known
+		}
 		return r, c.behind
 	}
 	if end := c.foreign.ends[r.Origin]; end != 0 {
@@ -88,10 +90,39 @@ func (c *Core) behindFlight(r *engine.Result, end id.Seq, f *Foreign) (engine.Ou
 }
 
 // Ahead tells of an event of the own origin that somebody else has. If it is one that this leader has never stamped, the
-// group has lost the end of its log, or goes on beside a newer incarnation of itself: it stops stamping until it is one.
+// group has lost the end of its log, or goes on beside a newer incarnation of itself: it stops stamping until it is one. Or another
+// member leads by now and has stamped it; so nothing is stamped until a quorum has said that this one still does.
 func (c *Core) Ahead(now Now, p id.Position) {
 	c.now = now
-	if o := p.Origin(); c.leading && (c.newer(o) || o == c.cfg.Origin && p.Seq >= c.next) {
+	if c.leading && c.unknownHere(p) {
+		c.suspect(p)
+	}
+}
+
+// unknownHere reports whether a position is one of the own group's that this leader has never given out.
+func (c *Core) unknownHere(p id.Position) bool {
+	o := p.Origin()
+	return c.newer(o) || o == c.cfg.Origin && p.Seq >= c.next
+}
+
+// suspect notes what somebody has, and asks whether this replica still leads.
+func (c *Core) suspect(p id.Position) {
+	if c.behind != nil {
+		return
+	}
+	asked := !c.suspicion.IsZero()
+	c.suspicion = p
+	if !asked {
+		c.reads.waiting = append(c.reads.waiting, reading{suspicion: true})
+		c.ask()
+	}
+}
+
+// confirmed says that this replica led when it asked, behind the word that made it suspicious.
+func (c *Core) confirmed() {
+	p := c.suspicion
+	c.suspicion = id.Position{}
+	if c.leading && !p.IsZero() && c.unknownHere(p) {
 		c.ahead(p)
 	}
 }

@@ -69,7 +69,7 @@ func (c *Core) mayTakeBack(p id.Position) bool {
 
 // stamps reports whether the core may stamp.
 func (c *Core) stamps() bool {
-	return c.leading && c.behind == nil && !c.stalled && c.fenced == nil
+	return c.leading && c.behind == nil && c.suspicion.IsZero() && !c.stalled && c.fenced == nil
 }
 
 // Originals takes what was asked for in [Output.Originals], all of it or a part. [Core.Flush] is due behind it.

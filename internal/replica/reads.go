@@ -26,8 +26,9 @@ type reads struct {
 }
 
 type reading struct {
-	ticket uint64
-	age    int // in ticks
+	ticket    uint64
+	age       int  // in ticks
+	suspicion bool // it's the core's own: does this replica still lead?
 }
 
 // ReadIndex asks for an entry such that whoever has applied it sees all that anybody had acknowledged by now. The answer
@@ -71,10 +72,15 @@ func (c *Core) read(answer consensus.Read) {
 	if answer.Ticket != c.reads.number {
 		return
 	}
+	suspicious := false
 	for _, r := range c.reads.asked {
-		c.out.Reads = append(c.out.Reads, ReadReply{Ticket: r.ticket, Index: answer.Index})
+		if suspicious = suspicious || r.suspicion; !r.suspicion {
+			c.out.Reads = append(c.out.Reads, ReadReply{Ticket: r.ticket, Index: answer.Index})
+		}
 	}
-	c.reads.asked = c.reads.asked[:0]
+	if c.reads.asked = c.reads.asked[:0]; suspicious {
+		c.confirmed()
+	}
 }
 
 // patience ends questions that nobody answers, and asks again what may have been lost on its way.
@@ -94,6 +100,9 @@ func (c *Core) patience() {
 }
 
 func (c *Core) expired(x reading, limit int) bool {
+	if x.suspicion {
+		return c.suspicion.IsZero() // it's asked as long as this replica takes itself for the leader
+	}
 	if x.age < limit {
 		return false
 	}
@@ -104,6 +113,9 @@ func (c *Core) expired(x reading, limit int) bool {
 // unread ends all questions.
 func (c *Core) unread(err error) {
 	for _, x := range slices.Concat(c.reads.asked, c.reads.waiting) {
+		if x.suspicion {
+			continue
+		}
 		c.out.Reads = append(c.out.Reads, ReadReply{Ticket: x.ticket, Err: err})
 	}
 	c.reads.asked, c.reads.waiting = nil, nil

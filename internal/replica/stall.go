@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/tidaldb/tidal/internal/fault"
+	"github.com/tidaldb/tidal/internal/id"
 	"github.com/tidaldb/tidal/internal/planted"
 )
 
@@ -89,7 +90,7 @@ func (c *Core) forget() {
 // end stops stamping and ends every request: those that were not stamped with an error after which nothing was
 // written, the others as unknown.
 func (c *Core) end(cause, dropped error) {
-	c.leading = false
+	c.leading, c.suspicion = false, id.Position{}
 	for _, w := range c.queue {
 		c.drop(w, dropped)
 	}

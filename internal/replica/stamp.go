@@ -36,7 +36,7 @@ func (c *Core) Ripe() bool {
 
 // stampable reports whether requests wait that may be stamped now, and not too much is stamped already.
 func (c *Core) stampable() bool {
-	return len(c.queue) > 0 && len(c.stamped) < c.cfg.MaxStamped && !c.listens()
+	return len(c.queue) > 0 && len(c.stamped) < c.cfg.MaxStamped && !c.listens() && c.suspicion.IsZero()
 }
 
 // stampBatch turns requests from the head of the queue into one batch and proposes it. Requests that turn out to be
