@@ -1,14 +1,9 @@
 package host
 
 import (
-	"bytes"
 	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
-	"io/fs"
 
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/id"
@@ -55,15 +50,7 @@ type peer struct {
 // sum is CRC-32C, in hex, of the file with an empty sum.
 func (i identity) sum() string {
 	i.Sum = ""
-	return fmt.Sprintf("%08x", crc32.Checksum(i.encode(), crc32.MakeTable(crc32.Castagnoli)))
-}
-
-func (i identity) encode() []byte {
-	b, err := json.MarshalIndent(i, "", "  ")
-	if err != nil {
-		panic(fmt.Sprintf("host: encode identity: %v", err)) // it holds numbers and texts
-	}
-	return append(b, '\n')
+	return sumNote(i)
 }
 
 func (i identity) origin() id.Origin {
@@ -95,41 +82,20 @@ func OriginOf(fsys vfs.FS, dir string) (id.Origin, error) {
 // readIdentity reads the identity of a directory. fault.ErrNotFound means that there is no database in it.
 func readIdentity(fsys vfs.FS, dir string) (identity, error) {
 	path := fsys.PathJoin(dir, identityName)
-	f, err := fsys.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	b, found, err := readNote(fsys, path)
+	if err != nil {
+		return identity{}, err
+	}
+	if !found {
 		return identity{}, noIdentity(fsys, dir)
-	}
-	if err != nil {
-		return identity{}, fmt.Errorf("open %s: %w", path, err)
-	}
-	b, err := io.ReadAll(f)
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return identity{}, fmt.Errorf("read %s: %w", path, err)
 	}
 	return decodeIdentity(path, b)
 }
 
 func decodeIdentity(path string, b []byte) (identity, error) {
-	// The format decides what the rest means, so it is read first and alone.
-	var format struct {
-		Format int `json:"format"`
-	}
-	if err := json.Unmarshal(b, &format); err != nil {
-		return identity{}, fault.Damaged(path, 0, "it is no identity: %v", err)
-	}
-	if format.Format > identityFormat {
-		return identity{}, fmt.Errorf("%s has format %d, this program knows up to %d; open it with a newer tidal: %w",
-			path, format.Format, identityFormat, fault.ErrFormatTooNew)
-	}
 	var got identity
-	// A field that this format doesn't have is one of its own, damaged.
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&got); err != nil {
-		return identity{}, fault.Damaged(path, 0, "it is no identity: %v", err)
+	if err := decodeNote(path, b, identityFormat, "it is no identity", &got); err != nil {
+		return identity{}, err
 	}
 	_, err := got.wal()
 	switch {
@@ -176,7 +142,7 @@ func makeIdentity(fsys vfs.FS, dir string, random io.Reader) (identity, error) {
 // write replaces the file, durably.
 func (i identity) write(fsys vfs.FS, dir string) error {
 	i.Sum = i.sum()
-	if err := vfs.WriteFileAtomic(fsys, fsys.PathJoin(dir, identityName), i.encode()); err != nil {
+	if err := vfs.WriteFileAtomic(fsys, fsys.PathJoin(dir, identityName), encodeNote(i)); err != nil {
 		return fmt.Errorf("%w: %w", fault.ErrDisk, err)
 	}
 	return nil

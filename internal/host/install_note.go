@@ -1,13 +1,7 @@
 package host
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"hash/crc32"
-	"io"
-	"io/fs"
 
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/vfs"
@@ -30,21 +24,13 @@ type installing struct {
 
 func (i installing) sum() string {
 	i.Sum = ""
-	return fmt.Sprintf("%08x", crc32.Checksum(i.encode(), crc32.MakeTable(crc32.Castagnoli)))
-}
-
-func (i installing) encode() []byte {
-	b, err := json.MarshalIndent(i, "", "  ")
-	if err != nil {
-		panic(fmt.Sprintf("host: encode note of an install: %v", err)) // it holds numbers and a text
-	}
-	return append(b, '\n')
+	return sumNote(i)
 }
 
 // write makes the file, durably.
 func (i installing) write(fsys vfs.FS, dir string) error {
 	i.Sum = i.sum()
-	if err := vfs.WriteFileAtomic(fsys, fsys.PathJoin(dir, installingName), i.encode()); err != nil {
+	if err := vfs.WriteFileAtomic(fsys, fsys.PathJoin(dir, installingName), encodeNote(i)); err != nil {
 		return fmt.Errorf("%w: %w", fault.ErrDisk, err)
 	}
 	return nil
@@ -53,19 +39,9 @@ func (i installing) write(fsys vfs.FS, dir string) error {
 // readInstalling reads the file; found is false if there is none.
 func readInstalling(fsys vfs.FS, dir string) (i installing, found bool, err error) {
 	path := fsys.PathJoin(dir, installingName)
-	f, err := fsys.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return i, false, nil
-	}
-	if err != nil {
-		return i, false, fmt.Errorf("open %s: %w", path, err)
-	}
-	b, err := io.ReadAll(f)
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return i, false, fmt.Errorf("read %s: %w", path, err)
+	b, found, err := readNote(fsys, path)
+	if err != nil || !found {
+		return i, false, err
 	}
 	i, err = decodeInstalling(path, b)
 	return i, err == nil, err
@@ -73,20 +49,8 @@ func readInstalling(fsys vfs.FS, dir string) (i installing, found bool, err erro
 
 func decodeInstalling(path string, b []byte) (installing, error) {
 	var got installing
-	var format struct {
-		Format int `json:"format"`
-	}
-	if err := json.Unmarshal(b, &format); err != nil {
-		return got, fault.Damaged(path, 0, "it is no note of an install: %v", err)
-	}
-	if format.Format > installingFormat {
-		return got, fmt.Errorf("%s has format %d, this program knows up to %d; open it with a newer tidal: %w",
-			path, format.Format, installingFormat, fault.ErrFormatTooNew)
-	}
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&got); err != nil {
-		return installing{}, fault.Damaged(path, 0, "it is no note of an install: %v", err)
+	if err := decodeNote(path, b, installingFormat, "it is no note of an install", &got); err != nil {
+		return installing{}, err
 	}
 	switch {
 	case got.Sum != got.sum():

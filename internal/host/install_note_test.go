@@ -12,7 +12,7 @@ func TestNoteOfAnInstallGolden(t *testing.T) {
 	note := installing{Format: installingFormat, Index: 81422, Term: 7}
 	note.Sum = note.sum()
 	const want = "{\n  \"format\": 1,\n  \"index\": 81422,\n  \"term\": 7,\n  \"sum\": \"f6300d1c\"\n}\n"
-	if got := string(note.encode()); got != want {
+	if got := string(encodeNote(note)); got != want {
 		t.Errorf("it is\n%snot\n%s", got, want)
 	}
 	got, err := decodeInstalling("INSTALL", []byte(want))

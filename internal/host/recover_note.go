@@ -1,13 +1,7 @@
 package host
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"hash/crc32"
-	"io"
-	"io/fs"
 
 	"github.com/tidaldb/tidal/internal/fault"
 	"github.com/tidaldb/tidal/internal/vfs"
@@ -34,22 +28,14 @@ type recovering struct {
 
 func (i recovering) sum() string {
 	i.Sum = ""
-	return fmt.Sprintf("%08x", crc32.Checksum(i.encode(), crc32.MakeTable(crc32.Castagnoli)))
-}
-
-func (i recovering) encode() []byte {
-	b, err := json.MarshalIndent(i, "", "  ")
-	if err != nil {
-		panic(fmt.Sprintf("host: encode note of a recovery: %v", err)) // it holds numbers and texts
-	}
-	return append(b, '\n')
+	return sumNote(i)
 }
 
 // write makes the file, durably.
 func (i recovering) write(fsys vfs.FS, dir string) error {
 	i.Old.Sum, i.New.Sum = "", "" // the file has one of its own
 	i.Sum = i.sum()
-	if err := vfs.WriteFileAtomic(fsys, fsys.PathJoin(dir, recoveringName), i.encode()); err != nil {
+	if err := vfs.WriteFileAtomic(fsys, fsys.PathJoin(dir, recoveringName), encodeNote(i)); err != nil {
 		return fmt.Errorf("%w: %w", fault.ErrDisk, err)
 	}
 	return nil
@@ -58,19 +44,9 @@ func (i recovering) write(fsys vfs.FS, dir string) error {
 // readRecovering reads the file; found is false if there is none.
 func readRecovering(fsys vfs.FS, dir string) (i recovering, found bool, err error) {
 	path := fsys.PathJoin(dir, recoveringName)
-	f, err := fsys.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return i, false, nil
-	}
-	if err != nil {
-		return i, false, fmt.Errorf("open %s: %w", path, err)
-	}
-	b, err := io.ReadAll(f)
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return i, false, fmt.Errorf("read %s: %w", path, err)
+	b, found, err := readNote(fsys, path)
+	if err != nil || !found {
+		return i, false, err
 	}
 	i, err = decodeRecovering(path, b)
 	return i, err == nil, err
@@ -78,20 +54,8 @@ func readRecovering(fsys vfs.FS, dir string) (i recovering, found bool, err erro
 
 func decodeRecovering(path string, b []byte) (recovering, error) {
 	var got recovering
-	var format struct {
-		Format int `json:"format"`
-	}
-	if err := json.Unmarshal(b, &format); err != nil {
-		return got, fault.Damaged(path, 0, "it is no note of a recovery: %v", err)
-	}
-	if format.Format > recoveringFormat {
-		return got, fmt.Errorf("%s has format %d, this program knows up to %d; open it with a newer tidal: %w",
-			path, format.Format, recoveringFormat, fault.ErrFormatTooNew)
-	}
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&got); err != nil {
-		return recovering{}, fault.Damaged(path, 0, "it is no note of a recovery: %v", err)
+	if err := decodeNote(path, b, recoveringFormat, "it is no note of a recovery", &got); err != nil {
+		return recovering{}, err
 	}
 	_, err := got.Old.wal()
 	switch {

@@ -2,10 +2,8 @@ package host
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io/fs"
 	"slices"
 	"syscall"
@@ -59,15 +57,7 @@ type reportText struct {
 
 func (f reportsFile) sum() string {
 	f.Sum = ""
-	return fmt.Sprintf("%08x", crc32.Checksum(f.encode(), crc32.MakeTable(crc32.Castagnoli)))
-}
-
-func (f reportsFile) encode() []byte {
-	b, err := json.MarshalIndent(f, "", "  ")
-	if err != nil {
-		panic(fmt.Sprintf("host: encode reports: %v", err)) // they are numbers and texts
-	}
-	return append(b, '\n')
+	return sumNote(f)
 }
 
 // encodeReports returns the file's bytes.
@@ -78,26 +68,14 @@ func encodeReports(cluster string, list []storedReport) []byte {
 		f.Regions = append(f.Regions, reportText{Region: r.region, At: r.at, Firm: r.firm, Vector: r.vector.String()})
 	}
 	f.Sum = f.sum()
-	return f.encode()
+	return encodeNote(f)
 }
 
 // decodeReports reads the file's bytes: those alone that [encodeReports] makes.
 func decodeReports(path string, b []byte) (cluster string, list []storedReport, err error) {
-	var format struct {
-		Format int `json:"format"`
-	}
-	if err := json.Unmarshal(b, &format); err != nil {
-		return "", nil, fault.Damaged(path, 0, "it holds no reports: %v", err)
-	}
-	if format.Format > reportsFormat {
-		return "", nil, fmt.Errorf("%s has format %d, this program knows up to %d; open it with a newer tidal: %w",
-			path, format.Format, reportsFormat, fault.ErrFormatTooNew)
-	}
 	var f reportsFile
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&f); err != nil {
-		return "", nil, fault.Damaged(path, 0, "it holds no reports: %v", err)
+	if err := decodeNote(path, b, reportsFormat, "it holds no reports", &f); err != nil {
+		return "", nil, err
 	}
 	if f.Sum != f.sum() {
 		return "", nil, fault.Damaged(path, 0, "checksum is %q, the fields give %s", f.Sum, f.sum())

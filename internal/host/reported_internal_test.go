@@ -59,7 +59,7 @@ func TestReportsThatAreRefused(t *testing.T) {
 	sealed := func(f reportsFile) string {
 		f.Format = reportsFormat
 		f.Sum = f.sum()
-		return string(f.encode())
+		return string(encodeNote(f))
 	}
 	twice := sealed(reportsFile{Regions: []reportText{{Region: 2, Vector: "-"}, {Region: 2, Vector: "-"}}})
 	for text, want := range map[string]error{
