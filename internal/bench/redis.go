@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/tidaldb/tidal/internal/freeport"
 	"github.com/tidaldb/tidal/internal/workload"
 )
 
@@ -22,7 +23,7 @@ import (
 var signalsLua string
 
 // redisStart bounds how long a server may take until it answers.
-const redisStart = 10 * time.Second
+const redisStart = 60 * time.Second
 
 // FindRedis returns the path of redis-server.
 func FindRedis() (string, error) {
@@ -49,13 +50,17 @@ func StartRedis(ctx context.Context, path, dir string) (*Redis, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("start redis-server: %w", err)
 	}
-	port, err := freePort()
+	address, err := freeport.At("127.0.0.1")
+	if err != nil {
+		return nil, fmt.Errorf("start redis-server: %w", err)
+	}
+	_, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, fmt.Errorf("start redis-server: %w", err)
 	}
 	// No snapshots and no rewriting of the file beside the load: that would only make it slower.
-	r := &Redis{addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), exited: make(chan struct{})}
-	r.process = exec.CommandContext(ctx, path, "--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", dir,
+	r := &Redis{addr: address, exited: make(chan struct{})}
+	r.process = exec.CommandContext(ctx, path, "--port", port, "--bind", "127.0.0.1", "--dir", dir,
 		"--appendonly", "yes", "--appendfsync", "always", "--save", "", "--auto-aof-rewrite-percentage", "0",
 		"--daemonize", "no", "--logfile", filepath.Join(dir, "redis.log"))
 	if err := r.process.Start(); err != nil {
@@ -69,15 +74,6 @@ func StartRedis(ctx context.Context, path, dir string) (*Redis, error) {
 		return nil, errors.Join(fmt.Errorf("start redis-server: %w", err), r.Stop())
 	}
 	return r, nil
-}
-
-// freePort returns a port that was free a moment ago.
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	return l.Addr().(*net.TCPAddr).Port, l.Close()
 }
 
 // prepare waits for the server, asks what it is, and gives it the script.

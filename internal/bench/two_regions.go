@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"sync"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tidaldb/tidal"
+	"github.com/tidaldb/tidal/internal/freeport"
 	"github.com/tidaldb/tidal/internal/host"
 	"github.com/tidaldb/tidal/internal/transport"
 	"github.com/tidaldb/tidal/internal/transport/faultproxy"
@@ -100,12 +100,7 @@ func first(ctx context.Context, db *tidal.DB) error {
 
 // far has a region reached through a proxy that delays.
 func (r *twoRegions) far(i int, g *host.Group, rtt time.Duration) (err error) {
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	g.Listen = free.Addr().String() // it's free again at once, and others seldom take it
-	if err := free.Close(); err != nil {
+	if g.Listen, err = freeport.At("127.0.0.1"); err != nil {
 		return err
 	}
 	if r.proxy[i], err = faultproxy.Listen("127.0.0.1:0", g.Listen, uint64(i)+1); err != nil {

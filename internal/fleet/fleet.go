@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidaldb/tidal/internal/freeport"
 	"github.com/tidaldb/tidal/internal/transport/faultproxy"
 )
 
@@ -116,11 +117,13 @@ func (f *Fleet) newNode(i int) (*Node, error) {
 		n.listen, n.peer = net.JoinHostPort(host, "7878"), net.JoinHostPort(host, "7879")
 	} else {
 		var err error
-		if n.listen, err = freeAddress(host); err != nil {
+		if n.listen, err = freeport.At(host); err != nil {
 			return nil, err
 		}
-		if n.peer, err = freeAddress(host); err != nil {
-			return nil, err
+		for n.peer = n.listen; n.peer == n.listen; {
+			if n.peer, err = freeport.At(host); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if f.o.Nodes == 1 && f.o.world == nil {
@@ -138,28 +141,17 @@ func (f *Fleet) newNode(i int) (*Node, error) {
 // DirOf is where a node's data will be, below the fleet's directory.
 func DirOf(dir, node string) string { return filepath.Join(dir, "node-"+node) }
 
-// loopback is an address of this machine that belongs to this process's node, where all of 127.0.0.0/8 is this machine.
+// loopback is an address of this machine that belongs to a node of this process, where all of 127.0.0.0/8 is this machine:
+// each process has 254 of its own, but for those whose numbers are 65,024 apart.
 func loopback(i int) string {
 	pid := os.Getpid()
-	host := fmt.Sprintf("127.%d.%d.%d", 1+pid>>14&0x3f, pid>>7&0x7f, 1+(pid&0x7f)+i*128%250)
+	host := fmt.Sprintf("127.%d.%d.%d", 1+pid>>8%254, pid&0xff, 1+i%254)
 	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
 		return "127.0.0.1"
 	}
 	_ = l.Close()
 	return host
-}
-
-// freeAddress has the kernel choose a port.
-func freeAddress(host string) (string, error) {
-	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
-	if err != nil {
-		return "", fmt.Errorf("fleet: find a port: %w", err)
-	}
-	if err := l.Close(); err != nil {
-		return "", fmt.Errorf("fleet: find a port: %w", err)
-	}
-	return l.Addr().String(), nil
 }
 
 // peersOf are the addresses that a node joins by.
