@@ -34,6 +34,7 @@ type DB struct {
 	growing sync.Mutex // held while a schema version is made and entered
 
 	sessions sessions
+	tokens   tokenCounts
 
 	// Of queries: how many are under way, and from how many on less is done for each; hidden items that a finished list held.
 	ranking  atomic.Int64
@@ -351,5 +352,6 @@ func (db *DB) Stats() Stats {
 	s.HiddenServed = db.hidden.Load()
 	s.Exports, s.Log = db.exportStats(), db.host.LogHeld()
 	s.Syncs, s.Group = db.host.Syncs(), db.host.GroupStats()
+	s.Sessions, s.Tokens = db.sessions.stats(), db.tokens.stats()
 	return s
 }

@@ -86,7 +86,8 @@ type RegionStatus struct {
 	Forked []Position
 }
 
-// Flow is what went from one region to another: batches, compacted ranges that stand for many, and the bytes of both.
+// Flow is what went from one region to another: batches, compacted ranges that stand for many, the bytes of both, and those
+// of ranges among them.
 type Flow = host.Flow
 
 // GroupStats are what a member has seen and done of its group and of other regions.

@@ -102,6 +102,7 @@ type sessions struct {
 	}
 	// starting are held while one of a user's sessions begins, each for users of one hash.
 	starting [64]sync.Mutex
+	counts   sessionCounts
 	sweeping sweeping
 }
 
@@ -221,6 +222,7 @@ func (db *DB) startOnce(ctx context.Context, x *SessionStart) (*Session, error) 
 	if _, err := db.host.Write(ctx, req); err != nil {
 		return nil, err
 	}
+	db.sessions.counts.begun.Add(1)
 	if s, err = db.Session(ctx, x.User, x.ID); err != nil {
 		return nil, err
 	}

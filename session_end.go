@@ -61,6 +61,11 @@ func (s *Session) end(ctx context.Context, auto bool) error {
 	}
 	s.ended = true
 	s.db.sessions.drop(s)
+	if auto {
+		s.db.sessions.counts.expired.Add(1)
+	} else {
+		s.db.sessions.counts.closed.Add(1)
+	}
 	return nil
 }
 

@@ -604,3 +604,31 @@ func TestManyWriteInOneSession(t *testing.T) {
 		t.Errorf("%+v, %v, %d numbers", got, err, len(numbers))
 	}
 }
+
+// Sessions are counted by whoever begins and ends them: one that is begun again, or closed again, is no other.
+func TestSessionsAreCounted(t *testing.T) {
+	db, c := withSessions(t)
+	begin := tidal.SessionStart{User: "ada", ID: "s1", Policy: "careful"}
+	s := start(t, db, begin)
+	start(t, db, begin)
+	brief := start(t, db, tidal.SessionStart{User: "ada", ID: "s2", Policy: "brief"})
+	start(t, db, tidal.SessionStart{User: "bo", ID: "s1"})
+	if _, err := s.Write(ctx, 1, tidal.Signal{Type: "hide", Item: "i1"}); err == nil {
+		t.Error("the policy allows everything")
+	}
+	if n := db.Stats().Sessions; n != (tidal.SessionStats{Held: 3, Begun: 3, Refused: 1}) {
+		t.Errorf("three are open: %+v", n)
+	}
+	for range 2 {
+		if _, err := s.Close(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.ms.Add(time.Minute.Milliseconds())
+	if _, err := brief.Write(ctx, 1, like("ada", "i1")); !errors.Is(err, tidal.ErrSessionClosed) {
+		t.Errorf("its time is up: %v", err)
+	}
+	if n := db.Stats().Sessions; n != (tidal.SessionStats{Held: 1, Begun: 3, Closed: 1, Expired: 1, Refused: 1}) {
+		t.Errorf("one is open: %+v", n)
+	}
+}

@@ -345,6 +345,7 @@ func (s *Session) refuse() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.refused++
+	s.db.sessions.counts.refused.Add(1)
 }
 
 func (s *Session) refusals() uint64 {

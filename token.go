@@ -78,12 +78,10 @@ func (db *DB) Wait(ctx context.Context, text string) error {
 		return err
 	})
 	if err != nil {
+		db.tokens.unsealed(err)
 		return err
 	}
-	if err := db.host.Await(ctx, seen.Vector); err != nil {
-		return fmt.Errorf("wait: %w", err)
-	}
-	return nil
+	return db.await(ctx, seen.Vector)
 }
 
 // unseal opens something sealed. Where there are other regions, the key may be one that another one has drawn, and is waited

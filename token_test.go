@@ -89,6 +89,14 @@ func TestATokenIsWaitedForOnACopyThatLags(t *testing.T) {
 	if err := <-waits; err != nil {
 		t.Errorf("everything has come: %v", err)
 	}
+	// What the copy lacked was of its own origin, which it leads: nobody could have given it.
+	n := lags.Stats().Tokens
+	if n.Waited <= 0 || n.Waited > time.Hour {
+		t.Errorf("it waited for %v", n.Waited)
+	}
+	if n.Waited = 0; n != (tidal.TokenStats{Came: 1, NotYet: 1, Ahead: 1}) {
+		t.Errorf("counted %+v", n)
+	}
 
 	go func() { waits <- lags.Wait(ctx, write(t, db, like("ada", "i3"), like("ada", "i4")).Token()) }()
 	if err := lags.Close(); err != nil {
@@ -122,6 +130,12 @@ func TestATokenOfAnotherDatabaseIsRefused(t *testing.T) {
 		if err := db.Wait(ctx, token); !errors.As(err, &in) || in.Field != "token" {
 			t.Errorf("a %s token: %v", what, err)
 		}
+	}
+	if err := db.Wait(ctx, own); err != nil {
+		t.Fatal(err)
+	}
+	if n := db.Stats().Tokens; n != (tidal.TokenStats{Here: 1, Refused: 4}) {
+		t.Errorf("counted %+v", n)
 	}
 }
 

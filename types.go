@@ -373,6 +373,9 @@ type Stats struct {
 	// Exports say what named exports hold, and Log what stays of the log.
 	Exports ExportStats
 	Log     LogHeld
+	// Sessions and Tokens count what this process did with them.
+	Sessions SessionStats
+	Tokens   TokenStats
 	// Syncs are those of the log.
 	Syncs SyncTimes
 	// Group is of a member of a group; of a database that Open opened it holds little.

@@ -103,6 +103,12 @@ func (r *Replica) AwaitThat(ctx context.Context, f func() bool) error {
 	}
 }
 
+// Lacks returns the last event of the first origin of which an event of the set isn't visible here, false if none is lacking.
+func (r *Replica) Lacks(v id.VersionVector) (id.Position, bool) {
+	p := r.lacks(v)
+	return p, p != (id.Position{})
+}
+
 // lacks returns the last event of the first origin of which something isn't here, zero if all is.
 func (r *Replica) lacks(v id.VersionVector) (lacking id.Position) {
 	_ = r.Read(func(e *engine.Engine) error {

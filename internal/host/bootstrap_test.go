@@ -102,6 +102,9 @@ func TestAnEmptyRegionBeginsWithAnotherOnesState(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if s := a.GroupStats(); s.CopiesLent != 1 || s.LentBytes < 1000 {
+		t.Errorf("it lent %d copies of %d bytes", s.CopiesLent, s.LentBytes)
+	}
 	after := vectorOf(a)
 	b := g.start("b")
 	g.await("the new region leads itself", b.Leading)

@@ -33,6 +33,8 @@ type GroupStats struct {
 	// CopiesLent are copies that were begun to be given to new regions, and CopiesPulled is 1 if this member's directory was begun
 	// with one.
 	CopiesLent, CopiesPulled uint64
+	// LentBytes were given of copies, and PulledBytes came of them, those of attempts that failed among them.
+	LentBytes, PulledBytes uint64
 }
 
 // seenGroup is what the core said at the last tick, for those who ask.
@@ -78,6 +80,7 @@ func (r *Replica) GroupStats() GroupStats {
 		out.SnapshotsSent, out.SnapshotsInstalled = x.snapshotsSent, x.snapshotsIn
 	}
 	out.CopiesLent, out.CopiesPulled = r.lends.count(), r.links.pulled.Load()
+	out.LentBytes, out.PulledBytes = r.lends.given.Load(), r.links.drawn.Load()
 	return out
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tidaldb/tidal/internal/engine"
@@ -20,9 +21,10 @@ import (
 type lender struct {
 	mu    sync.Mutex
 	ended bool
-	one   *lending // nil while there is none
-	begun int      // how many there were
-	piece int      // the size of a piece; 0 is pieceBytes
+	one   *lending      // nil while there is none
+	begun int           // how many there were
+	given atomic.Uint64 // bytes of all of them that were given, each once
+	piece int           // the size of a piece; 0 is pieceBytes
 }
 
 // lending is one copy under way: its own goroutine writes it, and whoever asks takes it from there.
@@ -31,6 +33,7 @@ type lending struct {
 	region id.Region
 	pieces chan []byte // closed at the end
 	cancel context.CancelFunc
+	given  *atomic.Uint64
 	idle   *time.Timer   // ends it when nobody asks any more
 	done   chan struct{} // closed when the goroutine has ended
 	err    error         // valid behind done
@@ -118,7 +121,7 @@ func (l *lender) find(r *Replica, w *wanted) (*lending, piece) {
 	if one != nil {
 		one.stop()
 	}
-	one, err := startLending(r, w.Region, cmp.Or(l.piece, pieceBytes))
+	one, err := startLending(r, w.Region, cmp.Or(l.piece, pieceBytes), &l.given)
 	if err != nil {
 		return nil, piece{Code: pieceGone, Text: err.Error()}
 	}
@@ -144,7 +147,7 @@ func (l *lender) end() {
 	}
 }
 
-func startLending(r *Replica, region id.Region, size int) (*lending, error) {
+func startLending(r *Replica, region id.Region, size int, given *atomic.Uint64) (*lending, error) {
 	var number [8]byte
 	if _, err := io.ReadFull(r.base.opts.random(), number[:]); err != nil {
 		return nil, fmt.Errorf("draw a copy's number: %w", err)
@@ -152,7 +155,7 @@ func startLending(r *Replica, region id.Region, size int) (*lending, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	l := &lending{
 		number: binary.LittleEndian.Uint64(number[:]) | 1, region: region, pieces: make(chan []byte, 1), cancel: cancel,
-		done: make(chan struct{}),
+		done: make(chan struct{}), given: given,
 	}
 	l.idle = time.AfterFunc(lendIdle, cancel)
 	go l.run(ctx, r, &pieces{ctx: ctx, out: l.pieces, size: size})
@@ -223,6 +226,7 @@ func (l *lending) give(ctx context.Context, w *wanted) piece {
 // take keeps a piece, which may be asked for again, and gives it.
 func (l *lending) take(p *piece, b []byte, last bool) {
 	l.offset, l.piece, l.last = p.Offset, b, last
+	l.given.Add(uint64(len(b)))
 	p.Data, p.Last = b, last
 }
 

@@ -38,6 +38,7 @@ type links struct {
 	// dropped counts frames that couldn't be read, or were of another incarnation.
 	dropped atomic.Uint64
 	pulled  atomic.Uint64                      // copies of another region that were taken whole
+	drawn   atomic.Uint64                      // bytes of copies that came, those of an attempt that failed among them
 	gone    atomic.Pointer[map[id.Region]bool] // regions that were removed
 	barred  atomic.Pointer[barring]            // who said last that it doesn't let this member in
 }

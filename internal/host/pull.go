@@ -161,6 +161,7 @@ func (p *pulled) more() error {
 		case err == nil && got.Code == pieceData:
 			p.copy, p.data, p.last = got.Copy, got.Data, got.Last
 			p.offset += uint64(len(got.Data))
+			p.links.drawn.Add(uint64(len(got.Data)))
 			p.moved()
 			return nil
 		case err == nil: // there is none yet, and the member was waited for

@@ -89,7 +89,8 @@ type RegionStatus struct {
 	Forked []id.Position
 }
 
-// Flow is what went from one region to another: batches, ranges that take the place of many, and the bytes of both.
+// Flow is what went from one region to another: batches, ranges that take the place of many, and the bytes of both, and
+// those of ranges among them.
 type Flow = ship.Flow
 
 // missed reports whether a region wasn't heard of for as long as bound, or not since this member was opened, or wrote something longer ago that isn't here yet.

@@ -30,8 +30,11 @@ func (held) Stats() tidal.Stats {
 		Log: tidal.LogHeld{Lacking: 60, Limit: 61, Over: 62, PieceFiles: 63, Pieces: 64},
 		Group: tidal.GroupStats{
 			Incarnation: 70, Stalls: 71, DroppedProposals: 72, SnapshotsSent: 73, SnapshotsInstalled: 74, CopiesLent: 75, CopiesPulled: 76,
+			LentBytes: 82, PulledBytes: 83,
 			Forked: tidal.ErrForked, Pending: 77, Lost: 78, Undos: 79, AheadStamps: 80, MostAhead: 81 * time.Second,
 		},
+		Sessions:   tidal.SessionStats{Held: 90, Begun: 91, Closed: 92, Expired: 93, Refused: 94},
+		Tokens:     tidal.TokenStats{Here: 100, Came: 101, Waited: 102 * time.Second, NotYet: 207, Ahead: 104, Refused: 105},
 		Exports:    tidal.ExportStats{Named: 22, Stale: []string{"a"}, HeldBytes: 19, GivenUpBytes: 20},
 		Syncs:      tidal.SyncTimes{Count: 3, Total: 6 * time.Millisecond, Within: map[time.Duration]uint64{time.Millisecond: 1, time.Second: 3}},
 		UserMemory: tidal.UserMemory{Resident: 11, Cold: 12, Bytes: 13, Queued: 14, Evicted: 15, Warmed: 16},
@@ -74,7 +77,7 @@ func worldwide() []tidal.RegionStatus {
 			Name: "eu-west", Role: tidal.RegionActive, Known: true, Heard: 2 * time.Second, Done: 51, Total: 52,
 			WeLack: tidal.Lag{Batches: 41, Events: 42, Time: 43 * time.Second}, TheyLack: tidal.Lag{Batches: 44, Events: 45, Time: 46 * time.Second},
 			Refused: map[string]uint64{"gap": 53}, Held: 54, TooFarBehind: true, Forked: make([]tidal.Position, 1),
-			Sent: tidal.Flow{Batches: 55, Ranges: 56, Bytes: 57}, Taken: tidal.Flow{Batches: 65, Ranges: 66, Bytes: 67},
+			Sent: tidal.Flow{Batches: 55, Ranges: 56, Bytes: 57, RangeBytes: 58}, Taken: tidal.Flow{Batches: 65, Ranges: 66, Bytes: 67, RangeBytes: 68},
 		},
 		{Name: "ap-south", Role: tidal.RegionRemoved, WeLack: tidal.Lag{Events: 99}},
 	}
@@ -130,6 +133,7 @@ func TestFiguresAreThoseOfWhatHappened(t *testing.T) {
 		"tidal_raft_snapshots_sent_total": 73, "tidal_raft_snapshots_installed_total": 74, "tidal_region_copies_lent_total": 75,
 		"tidal_region_copies_pulled_total": 76, "tidal_region_forked": 1, "tidal_compensations_pending": 77, "tidal_compensations_lost": 78,
 		"tidal_undos_pending": 79, "tidal_stamps_ahead_total": 80, "tidal_stamps_ahead_max_seconds": 81,
+		"tidal_sessions_held": 90, "tidal_session_requests_refused_total": 94, "tidal_token_wait_seconds_total": 102,
 		"tidal_http_requests_under_way": 1, "tidal_http_connections": 1, "tidal_ready": 1, "tidal_build_info": 1,
 	} {
 		f := gathered(t, m)[name]
@@ -171,6 +175,24 @@ func TestFiguresAreThoseOfWhatHappened(t *testing.T) {
 	}
 	if problems, err := promlint.NewWithMetricFamilies(all).Lint(); err != nil || len(problems) > 0 {
 		t.Errorf("%v %v", problems, err)
+	}
+}
+
+// What happened to sessions, tokens and copies is told by what it was; a token that is ahead isn't one that isn't here yet.
+func TestWhatHappenedIsToldByWhatItWas(t *testing.T) {
+	all := gathered(t, used())
+	for name, want := range map[string]map[string]float64{
+		"tidal_sessions_total":          {"begun": 91, "closed": 92, "expired": 93},
+		"tidal_tokens_total":            {"here": 100, "came": 101, "not_yet": 103, "ahead": 104, "refused": 105},
+		"tidal_region_copy_bytes_total": {"lent": 82, "pulled": 83},
+	} {
+		got := map[string]float64{}
+		for _, m := range all[name].GetMetric() {
+			got[m.Label[0].GetValue()] = m.GetCounter().GetValue()
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("%s is %v, want %v", name, got, want)
+		}
 	}
 }
 
@@ -217,7 +239,8 @@ func TestRegionsAreToldOfInBothDirections(t *testing.T) {
 		"tidal_region_lag_batches": {"here": 41, "there": 44}, "tidal_region_lag_events": {"here": 42, "there": 45},
 		"tidal_region_lag_seconds":           {"here": 43, "there": 46},
 		"tidal_region_shipped_batches_total": {"to": 55, "from": 65}, "tidal_region_shipped_ranges_total": {"to": 56, "from": 66},
-		"tidal_region_shipped_bytes_total": {"to": 57, "from": 67},
+		"tidal_region_shipped_bytes_total":       {"to": 57, "from": 67},
+		"tidal_region_shipped_range_bytes_total": {"to": 58, "from": 68},
 	} {
 		got := map[string]float64{}
 		for _, m := range all[name].GetMetric() {
@@ -362,6 +385,10 @@ func TestDashboardAndAlertsUseMetricsThatExist(t *testing.T) {
 			}
 		}
 	}
+	operations, err := os.ReadFile(filepath.Join("..", "..", "docs", "operations.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	if text, err = os.ReadFile(filepath.Join("..", "..", "deploy", "alerts.yaml")); err != nil {
 		t.Fatal(err)
 	}
@@ -374,6 +401,9 @@ func TestDashboardAndAlertsUseMetricsThatExist(t *testing.T) {
 			rules++
 			if r.Alert == "" || r.Annotations["summary"] == "" || r.Annotations["description"] == "" || check("deploy/alerts.yaml", r.Expr) == 0 {
 				t.Errorf("%+v", r)
+			}
+			if !strings.Contains(string(operations), "\n| `"+r.Alert+"` |") {
+				t.Errorf("docs/operations.md doesn't say what to do when %s fires", r.Alert)
 			}
 		}
 	}

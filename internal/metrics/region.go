@@ -56,6 +56,7 @@ var (
 	}{
 		{"tidal_region_shipped_batches_total", "Batches that went to another region, or came from it and were taken.", func(f *tidal.Flow) float64 { return float64(f.Batches) }},
 		{"tidal_region_shipped_bytes_total", "Bytes of batches and ranges that went to another region, or came from it and were taken.", func(f *tidal.Flow) float64 { return float64(f.Bytes) }},
+		{"tidal_region_shipped_range_bytes_total", "Those of these bytes that were compacted ranges'.", func(f *tidal.Flow) float64 { return float64(f.RangeBytes) }},
 		{"tidal_region_shipped_ranges_total", "Compacted ranges that went to another region, or came from it and were taken.", func(f *tidal.Flow) float64 { return float64(f.Ranges) }},
 	}
 	regionsDesc = prometheus.NewDesc("tidal_regions", "Regions of the database, by what they are.", []string{"role"}, nil)

@@ -49,13 +49,14 @@ type RegionStatus struct {
 	Sent, Taken Flow
 }
 
-// Flow counts batches and compacted ranges, and the bytes of both.
-type Flow struct{ Batches, Ranges, Bytes uint64 }
+// Flow counts batches and compacted ranges, the bytes of both, and those of them that were ranges'.
+type Flow struct{ Batches, Ranges, Bytes, RangeBytes uint64 }
 
 // add counts an item.
 func (f *Flow) add(it *Item, bytes int) {
 	if it.Range {
 		f.Ranges++
+		f.RangeBytes += uint64(bytes)
 	} else {
 		f.Batches++
 	}
