@@ -20,6 +20,10 @@ type BackupInfo struct {
 	// Vector is the set of events in it, Digest and DigestCells what [DB.Digest] and [DB.DigestCells] were of it.
 	Vector              VersionVector
 	Digest, DigestCells Digest
+	// Regions are the names of the other regions that it knows of, and LogFrom is when the oldest batch of its log was written,
+	// zero if it has none. Both are known of a backup that was restored, or checked.
+	Regions []string
+	LogFrom time.Time
 }
 
 // Backup writes a copy of the database to w while everything else goes on: the state as of one point of the log, the log
@@ -84,11 +88,14 @@ func Restore(ctx context.Context, r io.Reader, dir string, opts *RestoreOptions)
 	if opts != nil {
 		o = *opts
 	}
+	var made host.Restored
 	m, size, _, err := host.Restore(ctx, r, dir, host.RestoreOptions{
-		Now: o.Now, VerifyOnly: o.VerifyOnly, UserMemory: o.UserMemory,
+		Now: o.Now, VerifyOnly: o.VerifyOnly, UserMemory: o.UserMemory, Tell: func(x host.Restored) { made = x },
 	})
 	if err != nil {
 		return BackupInfo{}, fmt.Errorf("restore into %s: %w", dir, err)
 	}
-	return infoOf(m, size), nil
+	info := infoOf(m, size)
+	info.Regions, info.LogFrom = made.Regions, made.LogFrom
+	return info, nil
 }

@@ -11,6 +11,9 @@ type Health struct {
 	// events of this one's that it has lost itself. errors.Is says that it is [ErrForked], and its text what to do. Reads go on
 	// meanwhile. nil if all is well, and on a member that doesn't lead.
 	Forked error
+	// Stranded is why this region stays behind others for ever unless somebody does something, which its text says: what it lacks nobody who is
+	// reached can give it. Reads and writes go on meanwhile. nil if all is well, and on a member that doesn't lead.
+	Stranded error
 	// Behind is how much of the log, in bytes, isn't in the checkpoint yet, and would have to be applied if the process ended
 	// now. It stays below Options.CheckpointLag, about.
 	Behind int64
@@ -27,6 +30,7 @@ func (db *DB) Health() Health {
 		return h
 	}
 	h.Failed, h.Behind, h.Forked = db.host.Failure(), db.host.Behind(), db.host.Forked()
+	h.Stranded = db.host.Stranded()
 	if db.reign != nil && h.Failed == nil {
 		h.Failed = db.reign.failure()
 	}

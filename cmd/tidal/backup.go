@@ -27,6 +27,9 @@ type backupResult struct {
 	File        string  `json:"file,omitempty"`
 	Dir         string  `json:"dir,omitempty"`
 	Verified    bool    `json:"verified,omitempty"` // and nothing else was done
+	// Regions are the other regions that a restored backup knows of, and Warnings what to know before it's served.
+	Regions  []string `json:"regions,omitempty"`
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 func backedUp(i *tidal.BackupInfo, began, ended time.Time) backupResult {

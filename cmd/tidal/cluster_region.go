@@ -106,8 +106,9 @@ func (r *clusterRegion) remarks() (out []string) {
 		out = append(out, fmt.Sprintf("%s: %s of %s events of a gap have come.", r.Name, thousands(r.Done), thousands(r.Total)))
 	}
 	if r.Stranded {
-		out = append(out, fmt.Sprintf("%s has written what is missing here, and nobody who is reached can give it: start the regions that are "+
-			"stopped; if that doesn't help, this one begins anew with an empty directory.", r.Name))
+		out = append(out, fmt.Sprintf("%s HAS WHAT IS MISSING HERE, and nobody who is reached can give it: start the servers and regions that are "+
+			"stopped; if that doesn't help, forget this region and begin it anew with an empty directory and under another name "+
+			"(docs/operations.md, A region was away for too long).", r.Name))
 	}
 	if len(r.DiffersAt) > 0 {
 		out = append(out, fmt.Sprintf("%s HOLDS OTHER EVENTS at %s: a region was started on an old copy of its disk, and neither takes these "+

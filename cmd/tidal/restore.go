@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,6 +27,9 @@ func (a *app) restoreCommand() *cobra.Command {
 		Long: `Make a database of a backup, whole or not at all: every byte is checked, what comes of it is opened and compared with the
 digests in the backup, and only then gets the name of the directory, which must be missing or empty. What is written there
 later is a new incarnation of the database. That is named after the second in which it's made, so the command ends when that is over.
+
+A backup holds neither the API keys nor the settings of a server: put back the files that you kept, or make new keys. Of one of several regions it
+has to be younger than the others' logs reach back (retention); it warns of one that may not be.
 
 --verify-only does the same and removes it again: in the directory for temporary files, or beside --dir.`,
 		Example: `  tidal restore --in backup.tidal --dir D
@@ -91,7 +95,10 @@ func (a *app) restore(c *cobra.Command, in, dir string, verify bool) (err error)
 		return err
 	}
 	r := backedUp(&info, began, a.now())
-	r.Verified = verify
+	r.Verified, r.Regions = verify, info.Regions
+	if text := tooOld(&info, began); text != "" {
+		r.Warnings = append(r.Warnings, text)
+	}
 	if !verify {
 		r.Dir = dir
 		a.ownSecond(c.Context())
@@ -100,9 +107,45 @@ func (a *app) restore(c *cobra.Command, in, dir string, verify bool) (err error)
 		if verify {
 			r.print(w, "checked")
 			fmt.Fprintln(w, "\nThe backup is sound: a database made of it has the digests that it says.")
+			r.warn(w)
 			return
 		}
 		r.print(w, "restored")
 		fmt.Fprintf(w, "\n%s is a database now, with the digests that the backup says.\n", dir)
+		fmt.Fprintln(w, "It has no API keys and no settings of a server, as no backup holds them. Before you start a server put back the file\n"+
+			"API_KEYS if you kept it, or make keys (tidal keys create): without any the server takes everybody on this machine\n"+
+			"for an administrator, and refuses all others.")
+		r.warn(w)
 	})
+}
+
+func (r *backupResult) warn(w io.Writer) {
+	for _, text := range r.Warnings {
+		fmt.Fprintf(w, "\nWARNING: %s\n", text)
+	}
+}
+
+// usualRetention is how long logs are kept unless servers are told otherwise.
+const usualRetention = 7 * 24 * time.Hour
+
+// tooOld warns of a backup of one of several regions that is older than the others' logs may reach back. How far they do the backup
+// doesn't say; its own log reached back for so long at least, and logs are kept for a week unless servers are told otherwise.
+func tooOld(i *tidal.BackupInfo, now time.Time) string {
+	kept := usualRetention
+	if !i.LogFrom.IsZero() {
+		kept = max(kept, i.At.Sub(i.LogFrom))
+	}
+	age := now.Sub(i.At)
+	if len(i.Regions) == 0 || age <= kept {
+		return ""
+	}
+	return fmt.Sprintf("this backup is %s old. What its region lacks since then comes from %s, whose logs reach back for their retention, "+
+		"which seems to be %s: if it isn't longer than the backup is old, they can't give it, and the region stays behind for ever and says that it's stranded. "+
+		"Better forget this region at another one and begin it anew with an empty directory and under another name; it takes a copy of what they have "+
+		"(docs/operations.md, A region was away for too long).", inDays(age), strings.Join(i.Regions, " and "), inDays(kept))
+}
+
+// inDays is a length of time in whole days.
+func inDays(d time.Duration) string {
+	return numbered(int64(d/(24*time.Hour)), "day", "days")
 }

@@ -48,6 +48,7 @@ func (d *daemon) checks() []health.Check {
 		all = append(all,
 			health.Check{Name: "group", Run: func() error { return d.replica.check(d.dynamic.clusterLag.Load()) }},
 			health.Check{Name: "forked", Run: func() error { return d.db.Health().Forked }},
+			health.Check{Name: "stranded", Run: func() error { return d.db.Health().Stranded }},
 			health.Check{Name: "regions", Within: d.replica.regions.check, Run: func() error {
 				if most := time.Duration(d.dynamic.regionLag.Load()); most > 0 {
 					return d.replica.regions.check(most)

@@ -42,6 +42,7 @@ type seenRegions struct {
 	at          int64
 	unreachable []string
 	lag         time.Duration
+	stranded    []string
 }
 
 // startRegional connects a loop of a group to other regions.
@@ -140,8 +141,11 @@ func (l *loop) tickRegions() {
 			seen.unreachable = append(seen.unreachable, x.Name)
 		}
 		seen.lag = max(seen.lag, s.WeLack.Time)
+		if s.TooFarBehind {
+			seen.stranded = append(seen.stranded, x.Name)
+		}
 	}
-	l.regions.Store(seen)
+	l.saysStranded(l.regions.Swap(seen), seen)
 	if x := l.step.Core.Excess(); l.regional.wild.due(x, seen.at) {
 		l.links.ahead(x)
 	}

@@ -29,6 +29,8 @@ type RestoreOptions struct {
 	UserMemory int64
 	// SegmentBytes is the size of the log's files; 0 is the log's default.
 	SegmentBytes int64
+	// Tell is told what was made, once it was compared with the manifest; nil is nobody.
+	Tell func(Restored)
 }
 
 // besides is what the name of the directory that a restore works in has at its end.
@@ -201,7 +203,9 @@ func (x *restorer) check() error {
 	if err != nil {
 		return fmt.Errorf("open what was restored: %w", err)
 	}
-	err = x.compare(b)
+	if err = x.compare(b); err == nil && x.opts.Tell != nil {
+		x.opts.Tell(b.madeOf())
+	}
 	if cerr := b.Close(); err == nil {
 		err = cerr
 	}

@@ -61,7 +61,7 @@ func (c *Core) choose(o id.Origin) {
 		return
 	}
 	via := c.region(now.via)
-	stays := now.has && via != nil && !via.Removed && c.alive(via) && !via.tooFar[o]
+	stays := now.has && via != nil && !via.Removed && c.alive(via) && !c.cant(via, o)
 	if stays {
 		// Who has no more than is here is as good as anybody, unless somebody has more.
 		stays = via.vector.Get(o) > c.expected(o) || !ahead && via.vector.Get(o) == c.expected(o)
@@ -82,7 +82,7 @@ func (c *Core) homeless(o id.Origin, ahead bool, now *relay) bool {
 	switch {
 	case o.Region == c.cfg.Self.Region:
 		return ahead || now.has
-	case home.Removed, len(home.replicas()) == 0, c.tick-home.heardAt > c.cfg.Ticks.Silence, home.tooFar[o]:
+	case home.Removed, len(home.replicas()) == 0, c.tick-home.heardAt > c.cfg.Ticks.Silence, home.couldnt(o):
 		return true
 	case !ahead || !home.known || home.vector.Get(o) > c.expected(o):
 		now.since = 0
@@ -98,7 +98,7 @@ func (c *Core) homeless(o id.Origin, ahead bool, now *relay) bool {
 func (c *Core) furthest(o id.Origin) *region {
 	var best *region
 	for _, r := range c.table {
-		if r.Number == o.Region || r.Removed || len(r.replicas()) == 0 || !c.alive(r) || r.tooFar[o] {
+		if r.Number == o.Region || r.Removed || len(r.replicas()) == 0 || !c.alive(r) || c.cant(r, o) {
 			continue
 		}
 		if best == nil || r.vector.Get(o) > best.vector.Get(o) {

@@ -1,6 +1,7 @@
 package ship
 
 import (
+	"slices"
 	"time"
 
 	"github.com/tidaldb/tidal/internal/id"
@@ -107,11 +108,18 @@ func (c *Core) regionStatus(r *region) RegionStatus {
 		x.Forked = append(x.Forked, f.theirs.position())
 	}
 	for o := range r.tooFar {
-		if r.vector.Get(o) > c.expected(o) && !c.relays[o].has {
+		if r.vector.Get(o) > c.expected(o) && !c.mayCome(o) {
 			x.TooFarBehind = true
 		}
 	}
 	return x
+}
+
+// mayCome reports whether somebody who is heard of has what is missing here of an origin, and hasn't said that it can't give it.
+func (c *Core) mayCome(o id.Origin) bool {
+	return slices.ContainsFunc(c.table, func(r *region) bool {
+		return !r.Removed && c.alive(r) && r.vector.Get(o) > c.expected(o) && !r.couldnt(o)
+	})
 }
 
 // lacks is what a region lacks of what is stamped here.

@@ -104,7 +104,7 @@ func (c *Core) watch(r *region, s *source) {
 		s.turn++
 		s.moved = true
 		c.ask(r)
-	case c.ungiven(r) && c.tick-s.since > 4*t.Silence:
+	case c.ungiven(r) && c.tick-s.since > againAfter*t.Silence:
 		c.ask(r)
 	case r.leader != 0 && r.leader != s.peer.Replica && r.leader != s.unreached && r.has(r.leader) &&
 		c.tick-max(s.since, s.movedAt) > t.Silence:
@@ -305,20 +305,36 @@ func (c *Core) given(r *region, p *Packet) {
 	}
 	for _, o := range p.Gone {
 		delete(c.apart, o)
-		r.lacks(o)
+		r.lacks(o, c.tick)
 		c.refuse(r, p.From, CauseGone, "it can't give what is missing here of origin "+o.String())
 	}
 	c.inOrder(r, s, p)
 }
 
 // lacks notes that a region can't give an origin from where it stands here.
-func (r *region) lacks(o id.Origin) {
+func (r *region) lacks(o id.Origin, tick int) {
 	if r.tooFar == nil {
-		r.tooFar = map[id.Origin]bool{}
+		r.tooFar = map[id.Origin]int{}
 	}
 	if len(r.tooFar) < maxOrigins {
-		r.tooFar[o] = true
+		r.tooFar[o] = tick
 	}
+}
+
+// couldnt reports whether a region ever said so.
+func (r *region) couldnt(o id.Origin) bool {
+	_, said := r.tooFar[o]
+	return said
+}
+
+// againAfter is how long, in units of silence, somebody isn't asked again for what he couldn't give.
+const againAfter = 4
+
+// cant reports whether a region said not long ago that it can't give an origin. It may be able to later: while an origin has two
+// histories nobody gives it, and that ends when its region is removed.
+func (c *Core) cant(r *region, o id.Origin) bool {
+	said, ok := r.tooFar[o]
+	return ok && c.tick-said <= againAfter*c.cfg.Ticks.Silence
 }
 
 // rather moves to a region's leader, once in a while, if somebody else has answered.

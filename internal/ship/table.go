@@ -1,6 +1,7 @@
 package ship
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/tidaldb/tidal/internal/id"
@@ -50,7 +51,7 @@ type region struct {
 	sent    Flow // to it
 	took    Flow // from it
 	told    [causes]told
-	tooFar  map[id.Origin]bool // what it couldn't give us from where we stand
+	tooFar  map[id.Origin]int  // what it couldn't give us from where we stand, and the tick in which it said so last
 	forks   map[id.Origin]fork // of which it holds something else
 	ends    bool               // it has said by what the own origin ends there, if it knows
 	future  map[id.Origin]int  // since which tick it claims more than there is
@@ -84,6 +85,9 @@ func (c *Core) Regions(now Now, list []Region) {
 		if !slices.Equal(r.Replicas, x.Replicas) {
 			r.met = slices.DeleteFunc(r.met, func(n uint64) bool { return slices.Contains(x.Replicas, n) })
 		}
+		if x.Removed && !r.Removed {
+			c.settled(x.Number)
+		}
 		r.Region, r.guest = x, false
 		table = append(table, r)
 	}
@@ -106,6 +110,14 @@ func (c *Core) Regions(now Now, list []Region) {
 	}
 	if c.leading {
 		c.assign()
+	}
+}
+
+// settled forgets who couldn't give the origins of a region that is removed now. If they had two histories they have one from here on,
+// that of whoever has it, and all are asked again.
+func (c *Core) settled(removed id.Region) {
+	for _, r := range c.table {
+		maps.DeleteFunc(r.tooFar, func(o id.Origin, _ int) bool { return o.Region == removed })
 	}
 }
 

@@ -110,7 +110,7 @@ func (c *Core) beside(r *region, s *source, it *Item) bool {
 		return true
 	}
 	delete(c.apart, it.Origin)
-	r.lacks(it.Origin)
+	r.lacks(it.Origin, c.tick)
 	return c.bad(r, s, CauseGone, fmt.Sprintf("more than %d MiB of %v would be needed to take its ranges apart", maxApart>>20, it.Origin))
 }
 
@@ -245,7 +245,7 @@ func (c *Core) folded(w *WorkResult) {
 		if errors.Is(w.Err, fault.ErrGone) {
 			// What is here of it was let go, or compacted otherwise. Somebody else may have what goes with that.
 			c.refuse(r, w.Peer, CauseGone, "a range of its doesn't go with what is here: "+w.Err.Error())
-			r.lacks(w.Origin)
+			r.lacks(w.Origin, c.tick)
 		} else {
 			c.refuse(r, w.Peer, CauseDamaged, "a range of its can't be taken: "+w.Err.Error())
 			c.block(w.Origin)
