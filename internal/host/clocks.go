@@ -2,6 +2,7 @@ package host
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -79,6 +80,19 @@ func (c *clocks) wrong(now int64, bound time.Duration, members int) error {
 	}
 	return fmt.Errorf("this machine's clock is %v away from those of %d of %d members; set it right, or have it set by NTP: %w",
 		-far.Round(time.Millisecond), off, members, fault.ErrClock)
+}
+
+// hasty returns the refusal of a question that called this clock wrong as one behind which it's asked again, where the question was
+// under way for so long that the clocks may agree nevertheless: theirs was read somewhere between sent and got, two readings of
+// ours. What is as long under way is one that waits for an election, or for a machine that stands still.
+func hasty(err error, sent, got, theirs time.Time, bound time.Duration) error {
+	took := got.Sub(sent)
+	most := theirs.Sub(sent) // that they are ahead, if it came at once; the less the longer it took
+	least := max(most-took, -most, 0)
+	if !errors.Is(err, fault.ErrClock) || least > bound {
+		return err
+	}
+	return errors.New(err.Error() + fmt.Sprintf("; but the question was under way for up to %v, which may be why", took.Round(time.Millisecond)))
 }
 
 // askClocks asks all peers what time it is.

@@ -1,6 +1,7 @@
 package host_test
 
 import (
+	"context"
 	"errors"
 	"math/rand/v2"
 	"strings"
@@ -59,6 +60,41 @@ func TestANumberThatWasLostIsForgotten(t *testing.T) {
 		if got := numbers(t, a); len(got) != 1 {
 			t.Errorf("after two minutes the members are %v", got)
 		}
+	})
+}
+
+// late is a transport whose first questions are longer under way than clocks may be apart.
+type late struct {
+	transport.Transport
+	questions int
+}
+
+func (l *late) Ask(ctx context.Context, address string, request []byte) ([]byte, error) {
+	if l.questions > 0 {
+		l.questions--
+		pass(3 * time.Second)
+	}
+	return l.Transport.Ask(ctx, address, request)
+}
+
+// A newcomer's question is held up, as where the machine stands still or an election is waited for. It isn't said for good that its
+// clock is wrong.
+func TestAQuestionThatComesLateIsAskedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGroup(t)
+		g.found("a")
+		o := g.options("b", "a")
+		network := o.Group.Network
+		o.Group.Network = func(o transport.Options) (transport.Transport, error) {
+			tr, err := network(o)
+			return &late{tr, 2}, err
+		}
+		b, err := host.Open(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.members["b"] = b
+		g.voters(2)
 	})
 }
 

@@ -18,7 +18,7 @@ import (
 const joinPause = 200 * time.Millisecond
 
 // join asks the members that the group names, one after the other, until one takes this replica in.
-func (n *links) join(ctx context.Context, now func() time.Time) (*Joined, error) {
+func (n *links) join(ctx context.Context, c clock) (*Joined, error) {
 	ctx, cancel := context.WithTimeout(ctx, n.group.JoinTimeout)
 	defer cancel()
 	pause := time.NewTicker(joinPause)
@@ -26,7 +26,7 @@ func (n *links) join(ctx context.Context, now func() time.Time) (*Joined, error)
 	var last error
 	for {
 		for _, address := range n.group.Join {
-			j, err := n.joinAt(ctx, address, now)
+			j, err := n.joinAt(ctx, address, c)
 			if err == nil {
 				return j, nil
 			}
@@ -58,21 +58,32 @@ func final(err error) bool {
 	return errors.Is(err, fault.ErrInput) || errors.Is(err, fault.ErrForeign) || errors.Is(err, fault.ErrClock) || refusedForGood(err)
 }
 
-func (n *links) joinAt(ctx context.Context, address string, now func() time.Time) (*Joined, error) {
-	q := question{
-		Kind: questionJoin, Wall: now().UnixMilli(), Address: n.address(), URL: n.group.URL,
-	}
-	a, err := n.ask(ctx, address, q)
+func (n *links) joinAt(ctx context.Context, address string, c clock) (*Joined, error) {
+	a, err := n.askWith(ctx, address, c, question{Kind: questionJoin, Address: n.address(), URL: n.group.URL})
 	if err != nil {
-		return nil, err
-	}
-	if err := a.err(); err != nil {
 		return nil, err
 	}
 	if a.Replica == 0 || len(a.Members) == 0 {
 		return nil, fault.Refuse("answer", "gives no number, or names nobody")
 	}
 	return &a.Joined, nil
+}
+
+// clock is a newcomer's own, and how far it may be away from those of others.
+type clock struct {
+	now   func() time.Time
+	bound time.Duration
+}
+
+// askWith asks one address what has to say what time it is. An answer that refuses is an error.
+func (n *links) askWith(ctx context.Context, address string, c clock, q question) (answer, error) {
+	sent := c.now()
+	q.Wall = sent.UnixMilli()
+	a, err := n.ask(ctx, address, q)
+	if err == nil {
+		err = hasty(a.err(), sent, c.now(), time.UnixMilli(a.Wall), c.bound)
+	}
+	return a, err
 }
 
 // lookBound is how long an existing directory's owner looks whether the members that it was told to join know it.

@@ -13,17 +13,17 @@ import (
 // the state of a member that knows of it already, since that state says where the other regions are.
 
 // begin makes the directory of a new region's first member. The caller holds its lock, and it has no identity.
-func (n *links) begin(ctx context.Context, opts *Options, now func() time.Time) (identity, error) {
+func (n *links) begin(ctx context.Context, opts *Options, c clock) (identity, error) {
 	wait, cancel := context.WithTimeout(ctx, n.group.JoinTimeout)
 	defer cancel()
-	j, err := n.askAll(wait, func(address string) (*Joined, error) { return n.nameAt(wait, address, now) })
+	j, err := n.askAll(wait, func(address string) (*Joined, error) { return n.nameAt(wait, address, c) })
 	if err != nil {
 		return identity{}, err
 	}
 	// The members that know of the region: one at least, or who takes its place, will.
 	var from []string
 	_, err = n.askAll(wait, func(address string) (*Joined, error) {
-		a, err := n.ask(wait, address, question{Kind: questionRegions, Wall: now().UnixMilli()})
+		a, err := n.ask(wait, address, question{Kind: questionRegions, Wall: c.now().UnixMilli()})
 		if err == nil {
 			err = a.err()
 		}
@@ -42,14 +42,10 @@ func (n *links) begin(ctx context.Context, opts *Options, now func() time.Time) 
 }
 
 // nameAt asks one address for a number.
-func (n *links) nameAt(ctx context.Context, address string, now func() time.Time) (*Joined, error) {
-	a, err := n.ask(ctx, address, question{
-		Kind: questionRegion, Wall: now().UnixMilli(), Address: n.address(), URL: n.group.URL, Name: n.group.Region.Name,
-		Follower: n.group.Region.Follower,
+func (n *links) nameAt(ctx context.Context, address string, c clock) (*Joined, error) {
+	a, err := n.askWith(ctx, address, c, question{
+		Kind: questionRegion, Address: n.address(), URL: n.group.URL, Name: n.group.Region.Name, Follower: n.group.Region.Follower,
 	})
-	if err == nil {
-		err = a.err()
-	}
 	if err != nil {
 		return nil, err
 	}

@@ -122,6 +122,9 @@ func (o *Options) random() io.Reader {
 	return o.Random
 }
 
+// skewBound is the bound unless another is given.
+const skewBound = 2 * time.Second
+
 func (o *Options) complete() {
 	if o.FS == nil {
 		o.FS = vfs.Default
@@ -148,7 +151,7 @@ func (o *Options) complete() {
 		o.FinalBytes = 1 << 20
 	}
 	if o.SkewBound == 0 {
-		o.SkewBound = 2 * time.Second
+		o.SkewBound = skewBound
 	}
 }
 
@@ -240,15 +243,18 @@ func (r *Replica) connect(ctx context.Context, opts *Options) (err error) {
 	opts.Founder = consensus.Member{Address: r.links.address(), URL: g.URL}
 	opts.Regions = true
 	opts.known = func(i identity) { r.links.who.Store(&i) }
-	now := opts.Now
-	if now == nil {
-		now = time.Now
+	c := clock{opts.Now, opts.SkewBound}
+	if c.now == nil {
+		c.now = time.Now
+	}
+	if c.bound == 0 {
+		c.bound = skewBound
 	}
 	switch {
 	case len(g.Join) > 0:
-		opts.join = func() (*Joined, error) { return r.links.join(ctx, now) }
+		opts.join = func() (*Joined, error) { return r.links.join(ctx, c) }
 	case g.Region != nil && len(g.Region.Join) > 0:
-		opts.begin = func(o *Options) (identity, error) { return r.links.begin(ctx, o, now) }
+		opts.begin = func(o *Options) (identity, error) { return r.links.begin(ctx, o, c) }
 	}
 	return nil
 }
