@@ -53,41 +53,55 @@ func (t *TCP) claim(ctx context.Context, in *inbound) error {
 	}
 }
 
-// lives says whether something new arrives on one of the connections. A process sends signs of life in any case, so two
-// of its intervals tell; what comes in the first may have lain in buffers when the process died.
+// lives says whether something new arrives on one of the connections. A process sends signs of life in any case, so some
+// of its intervals tell; what comes in the first may have lain in buffers when the process died. They pass in steps: where this machine
+// stands still a step is over at once when it goes on, and what was sent meanwhile, or is sent then, comes in the next ones.
 func (t *TCP) lives(ctx context.Context, conns []*inbound) bool {
-	look := func(d time.Duration) (frames uint64, open bool) {
-		timer := time.NewTimer(d)
-		defer timer.Stop()
-		for _, in := range conns {
-			select {
-			case <-in.done:
-				continue
-			default:
-			}
-			select { // all have ended, or the time has
-			case <-in.done:
-			case <-timer.C:
-				timer.Reset(0)
-			case <-ctx.Done():
-			}
+	step := t.o.KeepAlive / 2
+	var first uint64
+	for n := range 7 {
+		pass(ctx, step, conns)
+		frames, open := arrived(conns)
+		switch {
+		case ctx.Err() != nil:
+			return true // nobody knows, and who asks comes again
+		case !open:
+			return false
+		case n < 2:
+			first = frames
+		case frames > first:
+			return true
 		}
-		for _, in := range conns {
-			select {
-			case <-in.done:
-			default:
-				open = true
-				frames += in.frames.Load()
-			}
+	}
+	return false
+}
+
+// pass waits until a time has passed, or all connections have ended.
+func pass(ctx context.Context, d time.Duration, conns []*inbound) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	for _, in := range conns {
+		select {
+		case <-in.done:
+		case <-timer.C:
+			return
+		case <-ctx.Done():
+			return
 		}
-		return frames, open
 	}
-	first, open := look(t.o.KeepAlive)
-	if !open {
-		return false
+}
+
+// arrived counts what has come on those connections that haven't ended, if any.
+func arrived(conns []*inbound) (frames uint64, open bool) {
+	for _, in := range conns {
+		select {
+		case <-in.done:
+		default:
+			open = true
+			frames += in.frames.Load()
+		}
 	}
-	then, open := look(t.o.KeepAlive + t.o.KeepAlive/2)
-	return open && then > first
+	return frames, open
 }
 
 // release takes a connection out of its claim, after its last frame was worked off.

@@ -45,10 +45,12 @@ func TestACutNetworkIsNoticed(t *testing.T) {
 	for _, way := range []faultproxy.Direction{faultproxy.Up, faultproxy.Down, faultproxy.Both} {
 		d := newDuo(t, func(o *transport.Options) { o.Idle = 300 * time.Millisecond; o.Handshake = 200 * time.Millisecond })
 		d.proxy("a", "b").Cut(way)
-		d.Until("the cut is noticed", func() bool { return errors.Is(d.a.Send(2, []byte("x")), transport.ErrDown) })
-		if s := d.a.Stats()[0]; !s.Urgent.Connected.IsZero() || s.Urgent.QueuedFrames != 0 || s.LastError == "" {
-			t.Errorf("after a cut of %v: %+v", way, s)
-		}
+		// A greeting that was half over when the network was cut may still succeed once.
+		d.Until(fmt.Sprintf("a cut of %v is noticed", way), func() bool {
+			down := errors.Is(d.a.Send(2, []byte("x")), transport.ErrDown)
+			s := d.a.Stats()[0]
+			return down && s.Urgent.Connected.IsZero() && s.Urgent.QueuedFrames == 0 && s.LastError != ""
+		})
 		d.proxy("a", "b").Mend()
 		before := d.got.Load()
 		d.Until("a frame comes", func() bool { _ = d.a.Send(2, []byte("x")); return d.got.Load() > before })
@@ -317,8 +319,9 @@ func TestAHungAttemptEndsWhenThePeerIsHeard(t *testing.T) {
 	}
 	a := w.Join("a", transporttest.Member{Identity: transporttest.Who(1), Handler: quiet{t}})
 	a.SetPeer(2, w.address["b"])
+	w.Until("an attempt begins that hangs", func() bool { return dials.Load() == 2 })
 	began := time.Now()
-	w.Until("an attempt hangs", func() bool { return dials.Load() == 2 && time.Since(began) > 100*time.Millisecond })
+	w.Until("it hangs for some time", func() bool { return time.Since(began) > 100*time.Millisecond })
 	b.SetPeer(1, w.address["a"])
 	w.Until("a frame comes", func() bool { _ = a.Send(2, []byte("x")); return got.Load() > 0 })
 }

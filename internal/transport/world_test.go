@@ -89,7 +89,7 @@ func (w *world) Stepped() bool { return false }
 
 func (w *world) Until(what string, holds func() bool) {
 	w.t.Helper()
-	deadline, tick := time.After(30*time.Second), time.NewTicker(time.Millisecond)
+	deadline, tick := time.After(2*time.Minute), time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for !holds() {
 		select {

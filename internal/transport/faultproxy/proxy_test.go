@@ -92,7 +92,7 @@ func (w *world) broken() error {
 		return err
 	}
 	defer conn.Close()
-	_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_ = conn.SetReadDeadline(time.Now().Add(time.Minute))
 	_, err = conn.Read(make([]byte, 1))
 	return err
 }
@@ -105,7 +105,7 @@ func (w *world) received() int {
 
 func (w *world) eventually(what string, f func() bool) {
 	w.t.Helper()
-	deadline, tick := time.After(20*time.Second), time.NewTicker(time.Millisecond)
+	deadline, tick := time.After(time.Minute), time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for !f() {
 		select {

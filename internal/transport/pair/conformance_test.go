@@ -59,7 +59,7 @@ func (w *world) Until(what string, holds func() bool) {
 		}
 		w.t.Fatalf("it never came: %s", what)
 	}
-	deadline, tick := time.After(30*time.Second), time.NewTicker(time.Millisecond)
+	deadline, tick := time.After(2*time.Minute), time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for !holds() {
 		select {
