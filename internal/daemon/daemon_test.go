@@ -451,13 +451,18 @@ func TestSlowHeadersAreCutOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if _, err := io.WriteString(conn, "GET /x HTTP/1.1\r\nHost: loc"); err != nil {
+	// It may have been hung up on before this, or with this unread: then it's told so by a reset.
+	if _, err := io.WriteString(conn, "GET /x HTTP/1.1\r\nHost: loc"); err != nil && !hungUp(err) {
 		t.Fatal(err)
 	}
 	answer, err := io.ReadAll(conn)
-	if strings.Contains(string(answer), " 200 ") || err != nil {
+	if strings.Contains(string(answer), " 200 ") || err != nil && !hungUp(err) {
 		t.Errorf("%q %v", answer, err)
 	}
+}
+
+func hungUp(err error) bool {
+	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 func TestLongHeadersAreRefused(t *testing.T) {

@@ -171,49 +171,54 @@ func TestThreeServersAreOneDatabase(t *testing.T) {
 	}
 }
 
-// While a place is asked for the server lives, isn't ready, says why, and does nothing.
-func TestAServerThatWaitsForAPlaceSaysSo(t *testing.T) {
-	listen, nobody := testport.Free(t), testport.Free(t)
-	dir := prepare(t, nil)
-	log := &lockedBuffer{said: make(chan struct{}, 1)}
-	r := &running{t: t, dir: dir, log: log, url: "http://" + listen, done: make(chan error, 1)}
-	flags := authority(t)("db2")
-	flags["listen"], flags["cluster-listen"], flags["cluster-join"], flags["cluster-join-timeout"] = listen, testport.Free(t), nobody, "2s"
+// newcomer runs a server that asks for a place where nobody is, and for no longer than it's told.
+func newcomer(ctx context.Context, t *testing.T, flags map[string]string) *running {
+	t.Helper()
+	all := authority(t)("db2")
+	all["listen"], all["cluster-listen"] = testport.Free(t), testport.Free(t)
+	for name, text := range flags {
+		all[name] = text
+	}
+	dir, log := prepare(t, nil), &lockedBuffer{said: make(chan struct{}, 1)}
+	r := &running{t: t, dir: dir, log: log, url: "http://" + all["listen"], done: make(chan error, 1)}
+	settings := resolve(t, dir, all)
 	go func() {
-		r.done <- daemon.Run(t.Context(), daemon.Options{
-			Config: resolve(t, dir, flags), Log: slog.New(slog.NewTextHandler(log, nil)),
+		r.done <- daemon.Run(ctx, daemon.Options{
+			Config: settings, Log: slog.New(slog.NewTextHandler(log, nil)),
 			API: func(s server.Options) http.Handler { return server.New(s) },
 		})
 	}()
+	return r
+}
+
+// While a place is asked for the server lives, isn't ready, says why, and does nothing. When nobody gives it one in time it ends.
+func TestAServerThatWaitsForAPlaceSaysSo(t *testing.T) {
+	nobody := testport.Free(t)
+	ctx, stop := context.WithCancel(t.Context())
+	r := newcomer(ctx, t, map[string]string{"cluster-join": nobody, "cluster-join-timeout": "1h"})
 	r.until("GET", "/livez", "", 200, "ok")
 	r.until("GET", "/readyz", "", 503, "waiting for a place in the group of ["+nobody+"]")
 	r.until("GET", "/v1/items", "", 503, `"code":"starting"`)
 	r.until("PUT", "/v1/items/a", "{}", 503, `"code":"starting"`)
-	if err := r.ended(); err == nil || !strings.Contains(err.Error(), nobody) {
+	stop()
+	if err := r.ended(); !errors.Is(err, context.Canceled) {
 		t.Errorf("it ended with %v", err)
+	}
+	r = newcomer(t.Context(), t, map[string]string{"cluster-join": nobody, "cluster-join-timeout": "1s"})
+	if err := r.ended(); err == nil || !strings.Contains(err.Error(), nobody) {
+		t.Errorf("when nobody gives it a place it ends with %v", err)
 	}
 }
 
 // One that waits for a place, or for other regions, ends when it's told to.
 func TestAServerThatWaitsForOthersCanBeStopped(t *testing.T) {
 	for setting, says := range map[string]string{"cluster-join": "a place in the group", "cluster-region-join": "a place among the regions"} {
-		listen, nobody := testport.Free(t), testport.Free(t)
-		dir := prepare(t, nil)
-		log := &lockedBuffer{said: make(chan struct{}, 1)}
-		r := &running{t: t, dir: dir, log: log, url: "http://" + listen, done: make(chan error, 1)}
-		flags := authority(t)("db2")
-		flags["listen"], flags["cluster-listen"], flags["cluster-join-timeout"] = listen, testport.Free(t), "1h"
-		flags[setting] = nobody
+		flags := map[string]string{setting: testport.Free(t), "cluster-join-timeout": "1h"}
 		if setting == "cluster-region-join" {
 			flags["cluster-region"], flags["schema"] = "eu-west", ""
 		}
 		ctx, stop := context.WithCancel(t.Context())
-		go func() {
-			r.done <- daemon.Run(ctx, daemon.Options{
-				Config: resolve(t, dir, flags), Log: slog.New(slog.NewTextHandler(log, nil)),
-				API: func(s server.Options) http.Handler { return server.New(s) },
-			})
-		}()
+		r := newcomer(ctx, t, flags)
 		r.until("GET", "/readyz", "", 503, says)
 		stop()
 		if err := r.ended(); !errors.Is(err, context.Canceled) {
