@@ -65,6 +65,7 @@ func TestAGroupGoesOnWithOneReplicaThatIsLeft(t *testing.T) {
 	}
 	until(t, "GET", a.started.URL+"/v1/cluster", "", `"number":3,"address":"`+c.started.ClusterAddress+`","url":"`+c.started.URL+`","role":"follower"`)
 	until(t, "PUT", c.started.URL+"/v1/items/agreed", `{"category":"jazz"}`, `"position":`)
+	until(t, "GET", a.started.URL+"/v1/items/agreed", "", `"category":"jazz"`) // also if another one leads by now
 	for _, p := range []*serverProcess{b, c} {
 		_ = p.cmd.Process.Kill()
 		_ = p.waited()

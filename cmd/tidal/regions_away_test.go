@@ -302,8 +302,11 @@ func (a *ages) agree(loads ...*fleet.Load) {
 func (a *ages) hidden(items ...string) {
 	a.Helper()
 	for _, f := range a.w.Regions {
-		list, err := f.Nodes[0].Rank(a.ctx, `RANK items FOR USER "ada" USING new LIMIT 10`, "")
-		a.must(err)
+		var list *fleet.List
+		a.must(fleet.Until(a.ctx, f.Name()+" answers", func(ctx context.Context) (err error) {
+			list, err = f.Nodes[0].Rank(ctx, `RANK items FOR USER "ada" USING new LIMIT 10`, "")
+			return err
+		}))
 		var shown []string
 		for _, x := range list.GetItems() {
 			shown = append(shown, x.GetItem())

@@ -262,18 +262,23 @@ func TestThreeMembersShareWhatIsWritten(t *testing.T) {
 
 func TestAFollowerSaysWhoLeads(t *testing.T) {
 	g := three(t)
-	leader := g.leader()
-	number, address, url := leader.Leader()
-	for _, m := range g.members {
-		if m == leader {
-			continue
-		}
-		g.await("it knows who leads", func() bool { n, _, _ := m.Leader(); return n == number })
-		_, err := write(t.Context(), m, "", 0, "x", 1)
-		var e *fault.NotLeader
-		if !errors.As(err, &e) || e.Leader != number || e.URL != url || e.Address != address {
-			t.Errorf("a follower says %v", err)
-		}
+	for at, m := range g.members {
+		g.await(at+" says who leads", func() bool {
+			leader := g.leader()
+			number, address, url := leader.Leader()
+			if m == leader {
+				return true
+			}
+			_, err := write(t.Context(), m, "", 0, "x", 1)
+			if err == nil || g.leader() != leader {
+				return false // leadership moved meanwhile
+			}
+			var e *fault.NotLeader
+			if !errors.As(err, &e) {
+				t.Fatalf("a follower says %v", err)
+			}
+			return e.Leader == number && e.URL == url && e.Address == address
+		})
 	}
 }
 
