@@ -54,11 +54,7 @@ func troubles() []trouble {
 				if err != nil {
 					return err
 				}
-				leader, err := x.f.LeaderOf(x.ctx, x.f.Others(n))
-				if err == nil {
-					err = leader.Remove(x.ctx, number)
-				}
-				if err != nil {
+				if err := x.remove(number); err != nil {
 					return err
 				}
 				return n.Wipe()

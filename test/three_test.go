@@ -2,6 +2,8 @@ package test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"strings"
@@ -157,9 +159,7 @@ func TestAServerIsReplaced(t *testing.T) {
 			good(t, err)
 			good(t, node.Kill())
 			x.served("a server is gone for good")
-			now, err := x.f.Leader(x.ctx)
-			good(t, err)
-			good(t, now.Remove(x.ctx, number))
+			good(t, x.remove(number))
 			good(t, node.Wipe())
 			good(t, node.Start(x.ctx))
 			x.whole()
@@ -188,6 +188,29 @@ func TestServersWhoseDiskStalls(t *testing.T) {
 		x.stalls("a follower's disk stalls", others[0])
 	}
 	x.settle()
+}
+
+// remove has whoever leads take a member out, also where leadership moves meanwhile.
+func (x *trial) remove(number int64) error {
+	return fleet.Until(x.ctx, fmt.Sprintf("member %d is removed", number), func(ctx context.Context) error {
+		leader, err := x.f.Leader(ctx)
+		if err == nil {
+			err = leader.Remove(ctx, number)
+		}
+		return err
+	})
+}
+
+// follows makes sure that another one leads.
+func (x *trial) follows(node *fleet.Node) {
+	x.Helper()
+	good(x.T, fleet.Until(x.ctx, "another one leads than node "+node.Name, func(ctx context.Context) error {
+		leader, err := x.f.Leader(ctx)
+		if err != nil || leader != node {
+			return err
+		}
+		return errors.Join(node.Transfer(ctx, 0), errors.New("it leads still"))
+	}))
 }
 
 // stalls has a disk stand still until clients are served in spite of it.
@@ -228,9 +251,7 @@ func TestServersWhoseDiskIsFull(t *testing.T) {
 		good(t, node.Start(ctx))
 		x.whole()
 		x.served("there's room again")
-		if leader, _ := x.leader(); leader == node {
-			good(t, node.Transfer(ctx, 0))
-		}
+		x.follows(node)
 	}
 	compared(ctx, t, f, stopped(ctx, t, x.patient))
 }

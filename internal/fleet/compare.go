@@ -233,12 +233,15 @@ func same(ctx context.Context, nodes []*Node) (first string, err error) {
 // sameWithin is how long nodes may take to become equal.
 const sameWithin = time.Minute
 
-// digest asks for the hash of everything that is replicated.
+// digest asks for the hash of everything that is replicated. What it can't say now it may later, as long as it runs.
 func (n *Node) digest(ctx context.Context) (string, error) {
+	if !n.Running() {
+		return "", fmt.Errorf("it has ended: %s", n.Log())
+	}
 	admin := tidalpbconnect.NewAdminClient(n.f.http, n.URL)
 	res, err := admin.Digest(ctx, &tidalpb.DigestRequest{})
 	if err != nil {
-		return "", fmt.Errorf("ask for the digest: %w", err)
+		return "", fmt.Errorf("%w: ask for the digest: %w", errNotYet, err)
 	}
 	return res.GetDigest(), nil
 }

@@ -89,10 +89,14 @@ func (n *Node) Status(ctx context.Context) (*Status, error) {
 	return s, nil
 }
 
-// Number is what the group calls a node.
-func (n *Node) Number(ctx context.Context) (int64, error) {
-	s, err := n.Status(ctx)
-	return s.GetReplica(), err
+// Number is what the group calls a node, once it says so.
+func (n *Node) Number(ctx context.Context) (number int64, err error) {
+	err = until(ctx, "ask node "+n.Name+" for its number", func(ctx context.Context) error {
+		s, err := n.Status(ctx)
+		number = s.GetReplica()
+		return err
+	})
+	return number, err
 }
 
 // Remove has a node take a member out of the group.
