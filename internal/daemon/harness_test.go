@@ -40,7 +40,7 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		select {
 		case <-a.leave:
 		case <-r.Context().Done():
-			return
+			panic(http.ErrAbortHandler) // returning would be a good answer, if that's faster than the end of the connection
 		}
 	}
 	fmt.Fprintf(w, "%s %s", caller.Role, r.Proto)
