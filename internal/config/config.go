@@ -28,6 +28,8 @@ type Config struct {
 	TLSCert, TLSKey string
 	Keys            string
 	RequireKeys     bool
+	CORSOrigins     []string
+	InsecureCORS    bool
 
 	MaxConnections, MaxLists, MaxWrites int
 	BodyLimit                           int64
@@ -126,7 +128,29 @@ func (c *Config) check() error {
 	if c.ExportAlarm == 0 {
 		errs = append(errs, fault.Refuse("export-alarm", "is 0; write -1 for never"))
 	}
+	errs = append(errs, c.checkOrigins()...)
 	return errors.Join(append(errs, c.checkCluster()...)...)
+}
+
+// checkOrigins looks at the origins whose pages may use the API: what no browser sends as one would never match.
+func (c *Config) checkOrigins() (errs []error) {
+	for _, origin := range c.CORSOrigins {
+		own := map[string]string{"http": ":80", "https": ":443"}
+		u, err := url.Parse(origin)
+		if err != nil {
+			u = &url.URL{}
+		}
+		switch port, known := own[u.Scheme]; {
+		case origin == "*" && c.InsecureCORS:
+		case origin == "*":
+			errs = append(errs, fault.Refuse("cors-origins", "is *, which is every page that anybody opens; name the origins, or set insecure-cors as well"))
+		case !known || u.Hostname() == "" || u.Scheme+"://"+strings.ToLower(u.Host) != origin:
+			errs = append(errs, fault.Refuse("cors-origins", "%q is no origin as browsers write it, such as https://shop.example.com or http://localhost:3000", origin))
+		case strings.HasSuffix(u.Host, port):
+			errs = append(errs, fault.Refuse("cors-origins", "%q never matches: browsers leave out %s", origin, port))
+		}
+	}
+	return errs
 }
 
 // checkCluster looks at the settings of a replica of a group.

@@ -32,6 +32,8 @@ func other(s config.Setting, n int) string {
 		return fmt.Sprintf("both-%d.pem", n)
 	case s.Name == "cluster-listen" || s.Name == "cluster-advertise" || strings.HasSuffix(s.Name, "-join"):
 		return fmt.Sprintf("10.0.0.%d:7879", n+1)
+	case s.Name == "cors-origins":
+		return fmt.Sprintf("https://app%d.example.com", n)
 	case s.Name == "cluster-url":
 		return fmt.Sprintf("https://db%d:7878", n+1)
 	case s.Name == "cluster-election-timeout":
@@ -165,6 +167,12 @@ func TestWhatIsUnknownOrWrongIsRefusedWithItsPlace(t *testing.T) {
 		{"no port of a region", config.Sources{Flags: map[string]string{"cluster-listen": "a:1", "cluster-region": "eu", "cluster-region-join": "b"}}, "cluster-region-join", `"b" is no address`},
 		{"no role", config.Sources{Flags: map[string]string{"cluster-listen": "a:1", "cluster-region": "eu", "cluster-region-role": "home"}}, "--cluster-region-role", "none of"},
 		{"stall", config.Sources{Flags: map[string]string{"cluster-election-timeout": "5s"}}, "cluster-stall-timeout", "less than"},
+		{"every page", config.Sources{Flags: map[string]string{"cors-origins": "https://a.example, *"}}, "cors-origins", "set insecure-cors as well"},
+		{"no origin", config.Sources{Flags: map[string]string{"cors-origins": "shop.example.com"}}, "cors-origins", "no origin as browsers write it"},
+		{"a page for an origin", config.Sources{Flags: map[string]string{"cors-origins": "https://a.example/shop"}}, "cors-origins", "no origin as browsers"},
+		{"an origin in capitals", config.Sources{Flags: map[string]string{"cors-origins": "https://A.example"}}, "cors-origins", "no origin as browsers"},
+		{"no page's origin", config.Sources{Flags: map[string]string{"cors-origins": "null"}}, "cors-origins", "no origin as browsers"},
+		{"a port that is left out", config.Sources{Flags: map[string]string{"cors-origins": "https://a.example:443"}}, "cors-origins", "leave out :443"},
 		{"nested", config.Sources{FileName: "t.yaml", File: []byte("listen:\n  port: 1\n")}, "t.yaml:1: listen", "one value"},
 		{"list", config.Sources{FileName: "t.yaml", File: []byte("listen: [a, b]\n")}, "t.yaml:1: listen", "one value"},
 		{"nothing", config.Sources{FileName: "t.yaml", File: []byte("listen:\n")}, "t.yaml:1: listen", "one value"},
@@ -200,6 +208,16 @@ func TestFilesThatSayNothingAndVariablesThatAreEmpty(t *testing.T) {
 	}
 	if got := config.FileOf([]string{"A=b", "TIDAL_CONFIG=x.yaml"}); got != "x.yaml" {
 		t.Errorf("%q", got)
+	}
+}
+
+func TestOriginsOfPages(t *testing.T) {
+	r, err := config.Resolve(config.Sources{Flags: map[string]string{"cors-origins": "https://shop.example.com, http://localhost:3000,http://[::1]:8080"}})
+	if want := []string{"https://shop.example.com", "http://localhost:3000", "http://[::1]:8080"}; err != nil || !slices.Equal(r.Config.CORSOrigins, want) {
+		t.Errorf("%v", err)
+	}
+	if r, err = config.Resolve(config.Sources{Flags: map[string]string{"cors-origins": "*", "insecure-cors": "true"}}); err != nil || len(r.Config.CORSOrigins) != 1 {
+		t.Errorf("%v", err)
 	}
 }
 

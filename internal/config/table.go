@@ -71,6 +71,8 @@ func where() []Setting {
 		text("tls-key", "", "file with the certificate's private key, as PEM", func(c *Config) *string { return &c.TLSKey }),
 		text("keys", "", "file with the API keys; API_KEYS in the directory of the database if empty", func(c *Config) *string { return &c.Keys }),
 		yes("require-keys", "false", "refuse requests without a key on this machine, too, also as long as there are no keys", func(c *Config) *bool { return &c.RequireKeys }),
+		list("cors-origins", "origins whose pages may use the API through a browser, with commas between them, such as https://shop.example.com", func(c *Config) *[]string { return &c.CORSOrigins }),
+		yes("insecure-cors", "false", "take * among cors-origins: every page that anybody opens may use the API, as an administrator where no key is needed", func(c *Config) *bool { return &c.InsecureCORS }),
 	}
 }
 

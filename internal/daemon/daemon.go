@@ -82,6 +82,7 @@ type daemon struct {
 	ring    *access.Ring
 	gate    *access.Gate
 	keyFile string
+	guard   *http.CrossOriginProtection // against pages of origins that aren't those of the settings
 	metrics *metrics.Metrics
 	api     http.Handler
 	tls     *certificate // nil without TLS

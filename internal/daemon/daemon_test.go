@@ -356,6 +356,29 @@ func TestPagesOfOtherSitesAreStrangers(t *testing.T) {
 	}
 }
 
+// Where no key is needed the pages of an origin that the settings name may write, and no others.
+func TestPagesOfNamedOriginsMayWrite(t *testing.T) {
+	r := start(t, options{flags: map[string]string{"cors-origins": "http://localhost:3000"}})
+	if got := r.api.o.Origins; len(got) != 1 || got[0] != "http://localhost:3000" {
+		t.Errorf("the API is told of %v", got)
+	}
+	for origin, want := range map[string]int{"http://localhost:3000": 200, "http://localhost:3001": 401, "https://evil.example": 401} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.url+"/x", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Origin", origin)
+		req.Header.Set("Sec-Fetch-Site", "same-site")
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := resp.Body.Close(); err != nil || resp.StatusCode != want {
+			t.Errorf("a page of %s: %d, want %d", origin, resp.StatusCode, want)
+		}
+	}
+}
+
 func TestSettingsAreReloaded(t *testing.T) {
 	r := start(t, options{reload: func() map[string]string {
 		return map[string]string{"log-level": "debug", "max-lists": "7", "access-log": "true"}

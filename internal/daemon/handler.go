@@ -16,7 +16,8 @@ func (d *daemon) handler() *http.Handler {
 	c := &d.config.Config
 	o := server.Options{
 		DB: d.db, Authorize: d.authorize, Recorder: &recorder{d}, Keys: keys{d}, Now: d.o.Now,
-		Ready: func() bool { return d.state.is(running) },
+		Origins: c.CORSOrigins,
+		Ready:   func() bool { return d.state.is(running) },
 		Limits: server.Limits{
 			Body: c.BodyLimit, Request: c.RequestTimeout, Idle: c.StreamTimeout, Lists: c.MaxLists, Writes: c.MaxWrites,
 		},

@@ -27,7 +27,7 @@ func KeyFile(c *config.Config) string {
 }
 
 func (d *daemon) openKeys() error {
-	d.keyFile = KeyFile(&d.config.Config)
+	d.keyFile, d.guard = KeyFile(&d.config.Config), server.Guard(d.config.Config.CORSOrigins)
 	var err error
 	if d.ring, err = access.Open(vfs.Default, d.keyFile); err != nil {
 		return err
@@ -63,7 +63,7 @@ func (d *daemon) fromHere(r *http.Request) error {
 	if host := hostOf(r.Host); d.local && !isLocalName(host) {
 		return fmt.Errorf("without keys, requests are for localhost or for an address, not for %q", host)
 	}
-	return http.NewCrossOriginProtection().Check(r)
+	return d.guard.Check(r)
 }
 
 func isLocalName(host string) bool {

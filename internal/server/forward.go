@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -172,6 +173,12 @@ func (c *call) relayHead(res *http.Response) {
 	for name, values := range res.Header {
 		switch name {
 		case "Connection", "Keep-Alive", "Transfer-Encoding", "Trailer", "Date":
+		case "Vary": // on what the leader's answer depends, and on what this server's leave to a page does
+			for _, value := range values {
+				if !slices.Contains(h[name], value) {
+					h.Add(name, value)
+				}
+			}
 		default:
 			h[name] = values
 		}

@@ -143,6 +143,9 @@ type Options struct {
 	Forward *Forwarder
 	// Regions are those of the database; nil is a group that can't have any.
 	Regions Regions
+	// Origins are those whose pages may use the API through a browser, each as a browser writes it, such as https://shop.example.com,
+	// or [AnyOrigin]; none lets no page of another origin in.
+	Origins []string
 	// Ready says whether new work is welcome, for grpc.health.v1; nil is always.
 	Ready func() bool
 	// Now is the clock; nil is time.Now.

@@ -32,6 +32,7 @@ type Server struct {
 	lists, writes chan struct{} // a place for each that may be under way
 	problems      []problemKind
 	origins       *http.CrossOriginProtection
+	allowed       []string // origins whose pages may use the API
 	routes        *router
 	procedures    map[string]*endpoint // by path
 	rpcErrors     *connect.ErrorWriter
@@ -58,7 +59,7 @@ func New(o Options) *Server {
 	}
 	s.limits.fill()
 	s.closing, s.drain = context.WithCancel(context.Background())
-	s.origins = http.NewCrossOriginProtection()
+	s.origins, s.allowed = Guard(o.Origins), o.Origins
 	s.lists, s.writes = make(chan struct{}, s.limits.Lists), make(chan struct{}, s.limits.Writes)
 	s.serveProcedures()
 	s.routes = newRouter(s.allRoutes())
@@ -116,6 +117,9 @@ const (
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := s.newCall(w, r)
 	defer c.finished()
+	if s.cors(c) {
+		return
+	}
 	e, err := s.find(c)
 	if e == nil {
 		c.explain(err)
