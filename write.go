@@ -156,7 +156,21 @@ func (db *DB) propose(ctx context.Context, p *record.Proposed, rec Record, s *sc
 	return fault.Refuse("", "is a %T, which is no kind of record", rec)
 }
 
+// proposeUndo looks up what is to be undone. What this member misses another one may have written: it may lead by now, and this one
+// may not have heard of it.
 func (db *DB) proposeUndo(ctx context.Context, p *record.Proposed, x *Undo) error {
+	err := db.proposeUndoOnce(ctx, p, x)
+	if !errors.Is(err, fault.ErrNotFound) {
+		return err
+	}
+	if err := db.host.Latest(ctx); err != nil {
+		return err
+	}
+	*p = record.Proposed{}
+	return db.proposeUndoOnce(ctx, p, x)
+}
+
+func (db *DB) proposeUndoOnce(ctx context.Context, p *record.Proposed, x *Undo) error {
 	at, err := db.undoPosition(ctx, x)
 	if err != nil {
 		return err

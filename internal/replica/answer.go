@@ -39,12 +39,6 @@ func (c *Core) drop(w *waiting, err error) {
 	c.reply(w, Receipt{}, err)
 }
 
-// refuse ends a request that is wrong: nothing was written.
-func (c *Core) refuse(w *waiting, err error) {
-	c.life.ended(c.now, w.ref, lifecycle.Refused, err)
-	c.reply(w, Receipt{}, err)
-}
-
 // lost ends a request that was proposed and of which nothing was written, and its retries.
 func (c *Core) lost(w *waiting, err error) {
 	c.life.ended(c.now, w.ref, lifecycle.Dropped, err)

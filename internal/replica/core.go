@@ -144,6 +144,7 @@ type Core struct {
 	storing   [][]consensus.Entry // of the appends under way, without those that others took the place of
 	created   entryName           // the last entry of the log, written or not
 	reads     reads
+	refusals  []*refusal        // in the order in which they were made
 	changes   []reconfiguration // proposed and not made, in order
 	strayed   uint64
 	foreign   foreigns
@@ -276,7 +277,7 @@ func (c *Core) Propose(now Now, r *Request) {
 		c.drop(w, fault.ErrOverloaded)
 	default:
 		if err := c.allowed(w); err != nil {
-			c.refuse(w, err)
+			c.refused(w, err)
 			return
 		}
 		c.life.request(now, w.ref, lifecycle.Queued)
@@ -343,6 +344,7 @@ func (c *Core) Applied(now Now, a *consensus.Apply) error {
 			c.lead(role.Term)
 		}
 	}
+	c.tellRefusals()
 	c.assure()
 	c.pump()
 	c.askOriginals()
@@ -474,6 +476,7 @@ func (c *Core) stepDown() {
 		c.drop(w, c.notLeader())
 	}
 	c.queue = nil
+	c.dropRefusals(c.notLeader())
 	c.dropForeign(c.notLeader())
 }
 

@@ -27,8 +27,9 @@ type reads struct {
 
 type reading struct {
 	ticket    uint64
-	age       int  // in ticks
-	suspicion bool // it's the core's own: does this replica still lead?
+	age       int      // in ticks
+	suspicion bool     // it's the core's own: does this replica still lead?
+	refusal   *refusal // the core's own, too: did it lead when it refused that?
 }
 
 // ReadIndex asks for an entry such that whoever has applied it sees all that anybody had acknowledged by now. The answer
@@ -74,13 +75,19 @@ func (c *Core) read(answer consensus.Read) {
 	}
 	suspicious := false
 	for _, r := range c.reads.asked {
-		if suspicious = suspicious || r.suspicion; !r.suspicion {
+		switch {
+		case r.suspicion:
+			suspicious = true
+		case r.refusal != nil:
+			r.refusal.confirmed = true
+		default:
 			c.out.Reads = append(c.out.Reads, ReadReply{Ticket: r.ticket, Index: answer.Index})
 		}
 	}
 	if c.reads.asked = c.reads.asked[:0]; suspicious {
 		c.confirmed()
 	}
+	c.tellRefusals()
 }
 
 // patience ends questions that nobody answers, and asks again what may have been lost on its way.
@@ -103,6 +110,9 @@ func (c *Core) expired(x reading, limit int) bool {
 	if x.suspicion {
 		return c.suspicion.IsZero() // it's asked as long as this replica takes itself for the leader
 	}
+	if x.refusal != nil {
+		return x.refusal.over // and so is this
+	}
 	if x.age < limit {
 		return false
 	}
@@ -113,7 +123,7 @@ func (c *Core) expired(x reading, limit int) bool {
 // unread ends all questions.
 func (c *Core) unread(err error) {
 	for _, x := range slices.Concat(c.reads.asked, c.reads.waiting) {
-		if x.suspicion {
+		if x.suspicion || x.refusal != nil {
 			continue
 		}
 		c.out.Reads = append(c.out.Reads, ReadReply{Ticket: x.ticket, Err: err})

@@ -95,6 +95,7 @@ func (c *Core) end(cause, dropped error) {
 		c.drop(w, dropped)
 	}
 	c.queue = nil
+	c.dropRefusals(dropped)
 	c.dropForeign(dropped)
 	c.unknown(cause)
 }

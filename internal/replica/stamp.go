@@ -68,7 +68,7 @@ func (c *Core) stampBatch() error {
 			!errors.Is(err, fault.ErrReadOnly) {
 			return fmt.Errorf("stamp: %w", err)
 		}
-		c.refuse(c.queue[bad], err)
+		c.refuse(c.queue[bad], err, c.queue[bad].receipt.First.Seq)
 		c.queue = append(c.queue[:bad:bad], c.queue[bad+1:]...)
 		if limit = len(c.queue); limit == 0 {
 			return nil
@@ -168,7 +168,7 @@ func (c *Core) propose(taken int, before counters) error {
 		if err := c.settleRetry(w); err == nil {
 			continue
 		} else if !errors.Is(err, errFresh) {
-			c.refuse(w, err)
+			c.refuse(w, err, c.next)
 			continue
 		}
 		p.requests = append(p.requests, w)
@@ -183,6 +183,7 @@ func (c *Core) propose(taken int, before counters) error {
 	if err := c.node.Propose(data); err != nil {
 		c.counts.dropped++
 		c.restore(before)
+		c.withdrawRefusals(c.next, err)
 		for _, w := range p.requests {
 			c.drop(w, err)
 			for _, retry := range w.retries {

@@ -12,22 +12,7 @@ import (
 func TestWhoWasReplacedIsNoFork(t *testing.T) {
 	f := founded(t, 3, nil)
 	old := f.leader()
-	f.cut[1] = true
-	for range 100 {
-		if f.tick(f.rigs[1:]...); f.leader() != old {
-			break
-		}
-		f.run()
-	}
-	f.run()
-	successor := f.leader()
-	if successor == old || !old.core.Leading() {
-		t.Fatalf("the old one leads: %v; and so does a new one: %v", old.core.Leading(), successor != old)
-	}
-	successor.propose(successor.request(signal(0, "ada", "alpha")))
-	successor.flush()
-	f.run()
-	at := origin.At(successor.engine.Vector().Get(origin))
+	at := written(t, f, replaced(t, f, old))
 
 	old.core.Ahead(old.now(), at)
 	ticket := old.propose(old.request(signal(0, "bob", "alpha")))
@@ -37,9 +22,7 @@ func TestWhoWasReplacedIsNoFork(t *testing.T) {
 	if len(old.log()) != end || old.core.Status().Behind != nil {
 		t.Fatalf("it has stamped %d records, and is behind: %v", len(old.log())-end, old.core.Status().Behind)
 	}
-	f.cut[1] = false
-	f.elect()
-	f.run()
+	f.heal()
 	var moved *fault.NotLeader
 	if x := old.replies[ticket]; !errors.As(x.Err, &moved) {
 		t.Errorf("the request ends with %+v", x)

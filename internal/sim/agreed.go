@@ -71,7 +71,7 @@ func (p *resident) observe() error {
 		}
 	}
 	p.acknowledges = p.acknowledges[:0]
-	if len(p.lookups) > 0 {
+	if len(p.lookups)+len(p.doubted) > 0 {
 		p.look()
 	}
 	if len(p.views) > 0 {

@@ -278,6 +278,7 @@ type resident struct {
 	disk    persisting
 	open    map[uint64]*attempt // requests without an answer, by ticket
 	lookups []*lookup           // reads that wait, for an answer or to be visible
+	doubted []*doubt            // requests whose event isn't here, until the group has said what should be
 	errands []*errand           // changes of members that aren't answered
 	answers bool                // a read may be answered
 	// acknowledges are requests that were accepted in the step that goes on.
@@ -332,13 +333,16 @@ func (p *resident) leave(remember bool) {
 	for _, l := range p.lookups {
 		l.failed()
 	}
+	for _, d := range p.doubted {
+		d.op.trying = false
+	}
 	for _, v := range p.views {
 		v.notYet()
 	}
 	for _, e := range p.errands {
 		e.over = true
 	}
-	p.lookups, p.errands, p.views, p.geo = nil, nil, nil, nil
+	p.lookups, p.doubted, p.errands, p.views, p.geo = nil, nil, nil, nil, nil
 }
 
 // unanswered are the requests that nobody will answer any more, in order.

@@ -193,6 +193,9 @@ func (s *session) read() {
 
 // strong takes the group's word.
 func (p *resident) strong(r replica.ReadReply) {
+	if p.resolved(r) {
+		return
+	}
 	for _, l := range p.lookups {
 		if l.ticket != r.Ticket || l.known {
 			continue
@@ -215,6 +218,10 @@ func (p *resident) strong(r replica.ReadReply) {
 // look answers the reads that wait for no more.
 func (p *resident) look() {
 	p.answers = false
+	if err := p.certain(); err != nil {
+		p.m.f.breaks(fmt.Errorf("%s: %w", p.m.name, err))
+		return
+	}
 	keep := p.lookups[:0]
 	for _, l := range p.lookups {
 		if l.session.look != l {

@@ -226,8 +226,12 @@ func (p *resident) request(c *writer, o *op) (*replica.Request, bool) {
 			return nil, false
 		}
 		original, err := p.base.Original(r.Compensation.Original)
-		gone := p.base.Log.FirstIndex() > 1 || r.Compensation.Original.Origin() != f.origin
-		if errors.Is(err, fault.ErrNotFound) && gone {
+		lacking := errors.Is(err, fault.ErrNotFound)
+		if lacking && !p.letGo(r.Compensation.Original) {
+			p.doubts(c, o, r.Compensation.Original)
+			return nil, false
+		}
+		if lacking {
 			// The log let it go; it can't be taken back any more. If it was before, nobody will say so.
 			f.tell(p.m, "too late", o.number, 0, "")
 			if o.attempts == 0 {
