@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/tidaldb/tidal/internal/consensus"
+	"github.com/tidaldb/tidal/internal/id"
 	"github.com/tidaldb/tidal/internal/record"
 )
 
@@ -109,6 +110,12 @@ func (k *clerk) writes(f *fleet) *fleet {
 }
 
 func sameMember(a, b consensus.Member) bool { return a.Number == b.Number }
+
+// elsewhere has what a region that isn't home refused written in the one that it takes for it.
+func (k *clerk) elsewhere(o *op, home id.Region) {
+	k.home = k.g.regions[home]
+	o.only = k.home
+}
 
 // promote makes a region home.
 func (k *clerk) promote(f *fleet) {

@@ -79,6 +79,7 @@ func (c *writer) undoElsewhere(p *record.Proposed) {
 func (p *resident) refusedInRegion(a *attempt, err error) bool {
 	f, o := p.m.f, a.op
 	var only *fault.ReadOnly
+	var in *fault.Input
 	switch {
 	case errors.As(err, &only):
 		if p.base.Engine.Role() != engine.RoleFollower {
@@ -98,6 +99,10 @@ func (p *resident) refusedInRegion(a *attempt, err error) bool {
 		// What it takes back hasn't arrived, or hadn't when it was looked at, and never will if it was lost with a region. It's
 		// asked again, and the run doesn't end before it's answered.
 		o.over = o.over || !o.retried() || f.closing && f.province.globe.loses
+		return true
+	case errors.As(err, &in) && in.Field == "region" && f.province.globe.loses:
+		// That it's home lay in what its disk has lost, and it may hear of that again.
+		f.province.globe.clerk.elsewhere(o, p.base.Engine.Home())
 		return true
 	case errors.Is(err, fault.ErrForked), errors.Is(err, fault.ErrRetryTooOld):
 		o.over = true
