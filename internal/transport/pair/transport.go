@@ -201,12 +201,32 @@ func (t *Transport) enter() bool {
 	return true
 }
 
-// Stats returns what is known of each peer, by number.
+// Stats returns what is known of each peer, by number. As there are no connections, one stands where somebody who may be sent frames
+// has joined at the peer's address and neither way is cut; since when is when that was first looked at, and of a stepped network, which
+// has no clock, the second after the epoch.
 func (t *Transport) Stats() []transport.PeerStats {
+	t.mu.Lock()
+	at := make(map[uint64]string, len(t.peers))
+	for number, p := range t.peers {
+		at[number] = p.stats.Address
+	}
+	t.mu.Unlock()
+	stands := map[uint64]bool{}
+	for number, address := range at { // outside of the lock: identities are asked for
+		to := t.net.reach(t.address, address)
+		stands[number] = to != nil && t.ctx.Err() == nil && transport.Compare(t.m.Identity(), to.m.Identity(), number, to.m.Regions) == nil
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	out := make([]transport.PeerStats, 0, len(t.peers))
-	for _, p := range t.peers {
+	for number, p := range t.peers {
+		switch {
+		case !stands[number] || p.stats.Address != at[number]:
+			p.stats.Urgent.Connected = time.Time{}
+		case p.stats.Urgent.Connected.IsZero():
+			p.stats.Urgent.Connected = t.since()
+		}
+		p.stats.Bulk.Connected = p.stats.Urgent.Connected
 		out = append(out, p.stats)
 	}
 	slices.SortFunc(out, func(a, b transport.PeerStats) int { return cmp.Compare(a.Number, b.Number) })
@@ -267,6 +287,14 @@ func (t *Transport) receive(from *Transport, as transport.Identity, to uint64, f
 	defer t.calls.Done()
 	t.m.Handler.Receive(number, frame)
 	return nil, true
+}
+
+// since is now, or where there is no clock some time that isn't zero.
+func (t *Transport) since() time.Time {
+	if t.net.o.Scheduler != nil {
+		return time.Unix(1, 0)
+	}
+	return time.Now()
 }
 
 func (t *Transport) now() time.Time {

@@ -38,6 +38,48 @@ func peers(t *testing.T, w World) {
 	w.Until("a frame after it is known again", func() bool { return b.count(1) == 2 })
 }
 
+// connections are told as long as they stand: not before anybody is there, not to a stranger, and not once the other end is gone.
+func connections(t *testing.T, w World) {
+	stands := func(of transport.Transport, number uint64) bool {
+		for _, s := range of.Stats() {
+			if s.Number == number {
+				return !s.Urgent.Connected.IsZero()
+			}
+		}
+		return false
+	}
+	var b inbox
+	first := w.Join("b", Member{Identity: Who(2), Handler: &b})
+	a := w.Join("a", Member{Identity: Who(1), Handler: &inbox{}})
+	if stands(a, 2) {
+		t.Error("a connection to nobody stands")
+	}
+	route := w.Route("a", "b")
+	for _, end := range []transport.Transport{first, nil} {
+		if end == nil { // it's started again
+			end = w.Join("b", Member{Identity: Who(2), Handler: &b})
+		}
+		a.SetPeer(2, route)
+		had := b.count(1)
+		mustSend(t, w, a.Send, 2, []byte("x"))
+		w.Until("a frame", func() bool { return b.count(1) > had })
+		w.Until("the connection is told", func() bool { return stands(a, 2) })
+		if err := end.Close(); err != nil {
+			t.Error(err)
+		}
+		w.Until("the connection isn't told any more", func() bool { return !stands(a, 2) })
+	}
+	var c inbox
+	w.Join("c", Member{Identity: Who(7), Handler: &c})
+	var why refusals
+	d := w.Join("d", Member{Identity: Who(4), Handler: &inbox{}, Refused: why.add})
+	d.SetPeer(3, w.Route("d", "c"))
+	refusedFor(t, w, d, 3, &why, transport.ReasonReplica, &c, 4)
+	if stands(d, 3) {
+		t.Error("a connection to somebody else than was meant stands")
+	}
+}
+
 // refusedFor sends until the other end has refused, and makes sure that nothing was delivered.
 func refusedFor(t *testing.T, w World, from transport.Transport, to uint64, why *refusals, reason transport.Reason, b *inbox, as uint64) {
 	t.Helper()

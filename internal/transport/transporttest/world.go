@@ -65,6 +65,7 @@ func Run(t *testing.T, form func(t *testing.T, l Limits) World) {
 		{"addresses are learned", Limits{}, learned},
 		{"a cut", Limits{}, cut},
 		{"a restart", Limits{}, restart},
+		{"connections are told", Limits{}, connections},
 		{"many peers", Limits{}, many},
 		{"questions", Limits{MaxFrame: 1 << 20}, questions},
 		{"questions end", Limits{}, questionsEnd},
