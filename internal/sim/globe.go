@@ -29,6 +29,8 @@ type RegionCounts struct {
 	// Twins are copies beside the first of requests that several regions accepted, Compensated what leaders took back by
 	// themselves. Undone are undos that another region asked for.
 	Twins, Compensated, Undone uint64
+	// Moved are attempts at an undo in a region that makes another record of it than the region where it was first asked for.
+	Moved uint64
 	// Shipped are the bytes of packets between regions, Ranges the entries that took the place of batches.
 	Shipped, Ranges uint64
 	// Apart are ranges that were taken apart together with what lies before them, since those here begin elsewhere.
@@ -51,6 +53,7 @@ func (c *RegionCounts) Add(o RegionCounts) {
 	c.Twins += o.Twins
 	c.Compensated += o.Compensated
 	c.Undone += o.Undone
+	c.Moved += o.Moved
 	c.Shipped += o.Shipped
 	c.Ranges += o.Ranges
 	c.Apart += o.Apart

@@ -43,7 +43,7 @@ func TestRegionsKeepTheirPromises(t *testing.T) {
 	t.Logf("%+v", total)
 	f, b := total.Faults.Regions, total.Regions
 	hard := f.Down > 0 && f.Cut > 0 && f.Pair > 0 && f.OneWay > 0 && f.Weather > 0 && f.Promoted > 0 && f.Newcomer > 0
-	busy := b.Twins > last/2 && b.Compensated > 0 && b.Undone > 0 && b.Geo > last && b.Shipped > 0 && b.Stable > last && total.Reads > last
+	busy := b.Twins > last/2 && b.Compensated > 0 && b.Undone > 0 && b.Moved > 0 && b.Geo > last && b.Shipped > 0 && b.Stable > last && total.Reads > last
 	if last >= 30 && (!hard || !busy) {
 		t.Errorf("too tame to mean anything: %+v", total)
 	}

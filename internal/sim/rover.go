@@ -75,9 +75,37 @@ func (c *writer) undoElsewhere(p *record.Proposed) {
 	*p = record.Proposed{Kind: record.KindUndo, Undo: record.Undo{Original: at}}
 }
 
+// asUndone makes an undo what a database of the region makes of it: the region that stamped the event takes it back, and another one has
+// that asked for. By its hash it's one request, wherever it's sent. It reports whether that is another record than it was.
+func (f *fleet) asUndone(p *record.Proposed) bool {
+	at, ok := undoes(p)
+	was := p.Kind
+	switch {
+	case f.province == nil || !ok:
+		return false
+	case at.Region == f.origin.Region:
+		*p = record.Proposed{Kind: record.KindCompensate, Compensation: record.Compensation{Original: at}, Key: p.Key, Trace: p.Trace}
+	default:
+		*p = record.Proposed{Kind: record.KindUndo, Undo: record.Undo{Original: at}, Key: p.Key, Trace: p.Trace}
+	}
+	return p.Kind != was
+}
+
+// undoes returns what a record takes back, if that is what it's for.
+func undoes(p *record.Proposed) (id.Position, bool) {
+	switch p.Kind {
+	case record.KindCompensate:
+		return p.Compensation.Original, true
+	case record.KindUndo:
+		return p.Undo.Original, true
+	}
+	return id.Position{}, false
+}
+
 // refusedInRegion reports whether a request may be refused like this where there are regions, and what comes of it.
 func (p *resident) refusedInRegion(a *attempt, err error) bool {
 	f, o := p.m.f, a.op
+	_, isUndo := undoes(&o.request[0])
 	var only *fault.ReadOnly
 	var in *fault.Input
 	switch {
@@ -95,7 +123,7 @@ func (p *resident) refusedInRegion(a *attempt, err error) bool {
 		// Another client, or a copy in another region, was quicker.
 		o.over = f.province.globe.mayBeUndone(o)
 		return o.over
-	case errors.Is(err, fault.ErrNotFound) && o.request[0].Kind == record.KindUndo:
+	case errors.Is(err, fault.ErrNotFound) && isUndo:
 		// What it takes back hasn't arrived, or hadn't when it was looked at, and never will if it was lost with a region. It's
 		// asked again, and the run doesn't end before it's answered.
 		o.over = o.over || !o.retried() || f.closing && f.province.globe.loses
@@ -113,11 +141,7 @@ func (p *resident) refusedInRegion(a *attempt, err error) bool {
 
 // mayBeUndone reports whether what a request takes back may be taken back already.
 func (g *globe) mayBeUndone(o *op) bool {
-	p := &o.request[0]
-	at := p.Undo.Original
-	if p.Kind == record.KindCompensate {
-		at = p.Compensation.Original
-	}
+	at, _ := undoes(&o.request[0])
 	if g.ledger.tried[at] > 1 {
 		return true
 	}

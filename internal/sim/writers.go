@@ -138,11 +138,7 @@ func (c *writer) next() *op {
 		}
 	}
 	c.undoElsewhere(&records[0])
-	o := c.ask(records)
-	if p := &records[0]; f.province != nil && (p.Kind == record.KindCompensate || p.Kind == record.KindUndo) {
-		o.only = f // elsewhere it would be another request
-	}
-	return o
+	return c.ask(records)
 }
 
 // ask makes a request of records.
@@ -218,6 +214,9 @@ func (p *resident) request(c *writer, o *op) (*replica.Request, bool) {
 	}
 	for i := range req.Records {
 		r := &req.Records[i]
+		if f.asUndone(r) && o.attempts > 0 {
+			f.report.Regions.Moved++
+		}
 		if r.Kind != record.KindCompensate {
 			continue
 		}
