@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strconv"
@@ -93,7 +94,7 @@ func (r *recoverResult) print(w io.Writer) {
 		gone = append(gone, strconv.FormatUint(r.Lost[i].Number, 10)+" at "+r.Lost[i].Address)
 	}
 	pairs(w, [][2]string{
-		{"not heard any more", strings.Join(gone, ", ")},
+		{"not heard any more", cmp.Or(strings.Join(gone, ", "), "nobody: it was the only one")},
 		{"agreed upon", fmt.Sprintf("all up to entry %s", thousands(r.Commit))},
 		{"behind that, here", fmt.Sprintf("%s requests with %s records, which may or may not have been acknowledged; they are written again",
 			thousands(r.Requests), thousands(r.Records))},

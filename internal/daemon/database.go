@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/tidaldb/tidal"
 	"github.com/tidaldb/tidal/internal/config"
@@ -51,5 +52,22 @@ func (d *daemon) openAlone(c *config.Config) error {
 		return err
 	}
 	d.late.Store(d.db)
+	if here, others := regionsOf(d.db.Regions()); len(others) > 0 {
+		d.o.Log.Warn("this is a region of a database that has others, and it's served alone: nothing comes from them or goes to them before "+
+			"it's started with cluster-listen", "region", here, "others", strings.Join(others, ", "))
+	}
 	return d.listen(c)
+}
+
+// regionsOf names the own region, and the others that weren't removed.
+func regionsOf(all []tidal.RegionStatus) (here string, others []string) {
+	for i := range all {
+		switch r := &all[i]; {
+		case r.Own:
+			here = r.Name
+		case r.Role != tidal.RegionRemoved:
+			others = append(others, r.Name)
+		}
+	}
+	return here, others
 }

@@ -3,6 +3,7 @@ package daemon_test
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/tidaldb/tidal/internal/testport"
@@ -94,5 +95,11 @@ func TestTwoRegionsAreOneDatabase(t *testing.T) {
 	}
 	if err != nil || code != 504 || pending.Code != "geo_pending" || pending.Position == "" {
 		t.Errorf("%d %s %v", code, got, err)
+	}
+
+	// Whoever forgets the settings of a region is told what it's missing.
+	alone := start(t, options{flags: map[string]string{"data-dir": us.dir, "schema": "", "ready-free": "0"}})
+	if log := alone.log.String(); !strings.Contains(log, "it's served alone") || !strings.Contains(log, "region=us-east others=eu-west") {
+		t.Errorf("it says %s", log)
 	}
 }

@@ -7,7 +7,8 @@ import "fmt"
 // the same cluster and shard belongs, too. It is the same in every form of the transport. Nil: it does.
 func Compare(from, here Identity, to uint64, regions bool) *Refusal {
 	switch {
-	case to != 0 && (here.Replica == 0 || from.Replica == 0): // first: a newcomer is of no cluster either
+	case to != 0 && (here.Replica == 0 || from.Replica == 0), // first: a newcomer is of no cluster either
+		here.Replica == 0 && here.Cluster == [16]byte{}: // and has nothing to answer
 		return &Refusal{Reason: ReasonNotYet, Text: "it has no number yet; it must join before it takes or sends frames"}
 	case from.Cluster != here.Cluster:
 		return &Refusal{Reason: ReasonCluster, Text: fmt.Sprintf(
