@@ -120,6 +120,10 @@ func (st *clusterStatus) print(w io.Writer) {
 	if st.Changing {
 		fmt.Fprintln(w, "A change of the members is under way.")
 	}
+	if st.Leader == 0 {
+		fmt.Fprintln(w, "NOTHING IS WRITTEN: most of the replicas have to run and reach each other. Start those that are stopped; if most are gone for\n"+
+			"good, docs/operations.md says how one of those that are left goes on (More than half of them are gone).")
+	}
 	if st.Forked != "" {
 		fmt.Fprintf(w, "THIS REGION TAKES NO WRITES: %s\n", st.Forked)
 	}

@@ -107,8 +107,8 @@ func (r *clusterRegion) remarks() (out []string) {
 	}
 	if r.Stranded {
 		out = append(out, fmt.Sprintf("%s HAS WHAT IS MISSING HERE, and nobody who is reached can give it: start the servers and regions that are "+
-			"stopped; if that doesn't help, forget this region and begin it anew with an empty directory and under another name "+
-			"(docs/operations.md, A region was away for too long).", r.Name))
+			"stopped; where others are said to hold different events, settle that first; else forget this region and begin it anew with an "+
+			"empty directory and under another name (docs/operations.md, A region was away for too long).", r.Name))
 	}
 	if len(r.DiffersAt) > 0 {
 		out = append(out, fmt.Sprintf("%s HOLDS OTHER EVENTS at %s: a region was started on an old copy of its disk, and neither takes these "+

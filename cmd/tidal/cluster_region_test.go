@@ -63,7 +63,7 @@ func TestClusterStatusShowsRegions(t *testing.T) {
 		"eu-west: 1,000 of 4,000 events of a gap have come.",
 		"What eu-west writes comes by way of ap-south.",
 		"eu-west: 3 refused: gap.",
-		"ap-south has written what is missing here, and nobody who is reached can give it:",
+		"ap-south HAS WHAT IS MISSING HERE, and nobody who is reached can give it:",
 		"ap-south HOLDS OTHER EVENTS at 0:0:812: a region was started on an old copy of its disk,",
 		"; 5,000 bytes of the log here stay for it.",
 		"sa-east was removed; eu-west stands in for it.",

@@ -97,6 +97,14 @@ func TestClusterStatus(t *testing.T) {
 	}
 }
 
+func TestClusterStatusSaysWhatToDoWhenNobodyLeads(t *testing.T) {
+	var out strings.Builder
+	(&clusterStatus{Cluster: "0f", Term: 3, Replica: 2}).print(&out)
+	if got := out.String(); !strings.Contains(got, "nobody leads; told by replica 2\nNOTHING IS WRITTEN: ") || !strings.Contains(got, "docs/operations.md") {
+		t.Errorf("it says %s", got)
+	}
+}
+
 func TestClusterChanges(t *testing.T) {
 	g := &threeReplicas{}
 	grouped(t, g)

@@ -21,8 +21,9 @@ func (r *Replica) Stranded() error {
 
 func stranded(holders []string) error {
 	return fmt.Errorf("events that %s has are missing here, and nobody who is reached can give them: start the servers and regions that are "+
-		"stopped; if that doesn't help, this region won't get them any more, so forget it at another one (tidal cluster forget) and begin it anew with an "+
-		"empty directory and under another name", strings.Join(holders, ", "))
+		"stopped; where tidal cluster status says that two others hold different events, settle that first, and they come; else this region won't get "+
+		"them any more, so forget it at another one (tidal cluster forget) and begin it anew with an empty directory and under another name",
+		strings.Join(holders, ", "))
 }
 
 // saysStranded logs when that begins, and when it's over.
