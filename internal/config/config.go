@@ -153,6 +153,12 @@ func (c *Config) checkOrigins() (errs []error) {
 	return errs
 }
 
+// anywhere reports whether a host to listen at stands for all addresses.
+func anywhere(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "" || ip != nil && ip.IsUnspecified()
+}
+
 // checkCluster looks at the settings of a replica of a group.
 func (c *Config) checkCluster() (errs []error) {
 	if files := []string{c.ClusterCA, c.ClusterCert, c.ClusterKey}; slices.Contains(files, "") && strings.Join(files, "") != "" {
@@ -167,6 +173,9 @@ func (c *Config) checkCluster() (errs []error) {
 			errs = append(errs, fault.Refuse("cluster-listen", "is empty, and other settings of a replica are given; name the address for the other replicas"))
 		}
 		return errs
+	}
+	if host, _, err := net.SplitHostPort(c.ClusterListen); err == nil && c.ClusterAdvertise == "" && anywhere(host) {
+		errs = append(errs, fault.Refuse("cluster-advertise", "is empty, and cluster-listen is every address of this machine; say under which one the other replicas reach it"))
 	}
 	if u, err := url.Parse(c.ClusterURL); c.ClusterURL != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
 		errs = append(errs, fault.Refuse("cluster-url", "%q is no URL of a server, such as https://db1.example.com:7878", c.ClusterURL))

@@ -157,6 +157,8 @@ func TestWhatIsUnknownOrWrongIsRefusedWithItsPlace(t *testing.T) {
 		{"half of the cluster's TLS", config.Sources{Flags: map[string]string{"cluster-listen": "a:1", "cluster-ca": "c"}}, "cluster-cert", "together"},
 		{"no address of its own", config.Sources{Flags: map[string]string{"cluster-join": "a:1"}}, "cluster-listen", "is empty"},
 		{"no port", config.Sources{Flags: map[string]string{"cluster-listen": "a"}}, "cluster-listen", "host:port"},
+		{"no address to be told", config.Sources{Flags: map[string]string{"cluster-listen": ":7879"}}, "cluster-advertise", "every address of this machine"},
+		{"no address to be told, in IPv6", config.Sources{Flags: map[string]string{"cluster-listen": "[::]:7879"}}, "cluster-advertise", "every address of this machine"},
 		{"no port to join", config.Sources{Flags: map[string]string{"cluster-listen": "a:1", "cluster-join": "b:1,c"}}, "cluster-join", `"c" is no address`},
 		{"no URL", config.Sources{Flags: map[string]string{"cluster-listen": "a:1", "cluster-url": "a:1"}}, "cluster-url", "no URL"},
 		{"a region's name", config.Sources{Flags: map[string]string{"cluster-listen": "a:1", "cluster-region": "EU"}}, "cluster-region", "no name of a region"},
