@@ -232,7 +232,7 @@ func TestAReplicaNeedsWhatBelongsTogether(t *testing.T) {
 	for name, change := range map[string]func(map[string]string){
 		"a port that is taken": func(f map[string]string) { f["cluster-listen"] = f["listen"] },
 		"plain beyond this machine": func(f map[string]string) {
-			f["cluster-listen"] = "0.0.0.0:0"
+			f["cluster-listen"], f["cluster-advertise"] = "0.0.0.0:0", "10.0.0.1:7879"
 			delete(f, "cluster-ca")
 			delete(f, "cluster-cert")
 			delete(f, "cluster-key")
