@@ -67,9 +67,12 @@ func TestARegionIsRestoredFromABackupThatIsTooOld(t *testing.T) {
 		}
 		return err
 	}))
-	if log := ap.Log(); !strings.Contains(log, "msg=stranded") || !strings.Contains(log, "tidal cluster forget") {
-		t.Errorf("its log says %s", log)
-	}
+	a.must(fleet.Until(a.ctx, "its log says so, and what to do", func(context.Context) error { // it's looked at now and then
+		if log := ap.Log(); !strings.Contains(log, "msg=stranded") || !strings.Contains(log, "tidal cluster forget") {
+			return fmt.Errorf("its log says %s", log)
+		}
+		return nil
+	}))
 	a.must(fleet.Until(a.ctx, "its status says so", func(ctx context.Context) error {
 		status, err := ap.Tool(ctx, "cluster", "status", "--server", ap.URL)
 		if err == nil && !strings.Contains(status, "HAS WHAT IS MISSING HERE") {
