@@ -34,8 +34,8 @@ func peers(t *testing.T, w World) {
 	mustSend(t, w, a.Send, 3, []byte("3"))
 	w.Until("a frame at the new address", func() bool { return c.count(1) > 0 || errors.Is(a.Send(3, []byte("3")), nil) && c.count(1) > 0 })
 	a.SetPeer(2, w.Route("a", "b"))
-	mustSend(t, w, a.Send, 2, []byte("4"))
-	w.Until("a frame after it is known again", func() bool { return b.count(1) == 2 })
+	// Whoever was connected to before its address was set is dialled again, and what was on the way is lost.
+	w.Until("a frame after it is known again", func() bool { return errors.Is(a.Send(2, []byte("4")), nil) && b.count(1) > 1 })
 }
 
 // connections are told as long as they stand: not before anybody is there, not to a stranger, and not once the other end is gone.
