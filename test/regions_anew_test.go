@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -63,17 +61,14 @@ func beginsAnew(t *testing.T, successor string) {
 	film := g.lane(euWest, "film")
 	g.writes(film, 1, 5)
 	g.everywhere("film", 5)
-	good(t, wrong.Stop(g.ctx))
-	copied := filepath.Join(t.TempDir(), "copy")
-	good(t, os.CopyFS(copied, os.DirFS(wrong.Dir)))
+	copied := g.stopsAndCopies(wrong)
 	good(t, away.Stop(g.ctx))
 	good(t, wrong.Start(g.ctx))
 	g.writes(film, 6, 10)
 	g.counts("film", 10, usEast)
 	good(t, wrong.Kill())
 	good(t, g.w.Alone(euWest))
-	good(t, os.RemoveAll(wrong.Dir))
-	good(t, os.CopyFS(wrong.Dir, os.DirFS(copied)))
+	g.putsBack(wrong, copied)
 	good(t, wrong.Start(g.ctx))
 	g.writes(g.lane(euWest, "anew"), 1, 12)
 	g.w.Mend()

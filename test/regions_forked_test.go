@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -21,16 +19,13 @@ func TestTwoHistoriesAreFoundOut(t *testing.T) {
 	node := g.node(euWest)
 	l := g.lane(euWest, "film")
 	g.writes(l, 1, 5)
-	good(t, node.Stop(g.ctx))
-	copied := filepath.Join(t.TempDir(), "copy")
-	good(t, os.CopyFS(copied, os.DirFS(node.Dir)))
+	copied := g.stopsAndCopies(node)
 	good(t, node.Start(g.ctx))
 	g.writes(l, 6, 10)
 	g.everywhere("film", 10)
 	good(t, node.Kill())
 	good(t, g.w.Alone(euWest))
-	good(t, os.RemoveAll(node.Dir))
-	good(t, os.CopyFS(node.Dir, os.DirFS(copied)))
+	g.putsBack(node, copied)
 	good(t, node.Start(g.ctx))
 	g.writes(g.lane(euWest, "second"), 1, 12)
 

@@ -110,6 +110,22 @@ func TestRequestsOfABackupAreWrittenAgainBeforeTheOthersAnswer(t *testing.T) {
 	g.everywhere("film", 25)
 }
 
+// stopsAndCopies stops a server and copies its directory.
+func (g *globe) stopsAndCopies(node *fleet.Node) (copied string) {
+	g.Helper()
+	good(g.T, node.Stop(g.ctx))
+	copied = filepath.Join(g.TempDir(), "copy")
+	good(g.T, os.CopyFS(copied, os.DirFS(node.Dir)))
+	return copied
+}
+
+// putsBack puts a copy in the place of the directory of a server that has ended.
+func (g *globe) putsBack(node *fleet.Node, copied string) {
+	g.Helper()
+	good(g.T, os.RemoveAll(node.Dir))
+	good(g.T, os.CopyFS(node.Dir, os.DirFS(copied)))
+}
+
 // TestAnOldCopyOfADirectoryIsFoundOut starts a region's only server on a copy of its directory from before. It finds out by
 // the others, takes no writes and says what to do; when that is done it has everything, and goes on.
 func TestAnOldCopyOfADirectoryIsFoundOut(t *testing.T) {
@@ -117,15 +133,12 @@ func TestAnOldCopyOfADirectoryIsFoundOut(t *testing.T) {
 	node := g.node(euWest)
 	l := g.lane(euWest, "film")
 	g.writes(l, 1, 10)
-	good(t, node.Stop(g.ctx))
-	copied := filepath.Join(t.TempDir(), "copy")
-	good(t, os.CopyFS(copied, os.DirFS(node.Dir)))
+	copied := g.stopsAndCopies(node)
 	good(t, node.Start(g.ctx))
 	g.writes(l, 11, 20)
 	g.everywhere("film", 20)
 	good(t, node.Kill())
-	good(t, os.RemoveAll(node.Dir))
-	good(t, os.CopyFS(node.Dir, os.DirFS(copied)))
+	g.putsBack(node, copied)
 	good(t, node.Launch(g.ctx))
 
 	good(t, g.w.Joined(g.ctx))               // what the others have of it is heard with the first word from them
