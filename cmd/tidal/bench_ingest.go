@@ -24,7 +24,7 @@ answers, on 1, 8 and 64 connections, of which the best counts.
 
 With --replicas 3 three processes of this program (tidal serve) on this machine are one database; connections are TCP
 connections to their leader. A single process takes turns with them, with the same requests over the same kind of connections.
-All of them share this machine's processors.
+All of them share this machine's processors, so a leader is replaced behind 2 s of silence here; --server sets that, too.
 
 With --regions 3 this process holds three regions of one member each, connected over loopback, and each connection writes to
 one of them. What counts is what all of them have; the lag is how long after a request was acknowledged the last of the others

@@ -79,7 +79,7 @@ func where() []Setting {
 func group() []Setting {
 	return []Setting{
 		text("cluster-listen", "", "address for the other replicas of a group, host:port; empty keeps the database alone", func(c *Config) *string { return &c.ClusterListen }),
-		text("cluster-advertise", "", "address that the others are told; cluster-listen if empty", func(c *Config) *string { return &c.ClusterAdvertise }),
+		text("cluster-advertise", "", "address that the others are told; cluster-listen if empty, where that names one address", func(c *Config) *string { return &c.ClusterAdvertise }),
 		text("cluster-url", "", "URL that applications are told; made of listen if empty, where that names one address", func(c *Config) *string { return &c.ClusterURL }),
 		list("cluster-join", "addresses of replicas, with commas between them, of which a new directory asks for a place in their group", func(c *Config) *[]string { return &c.ClusterJoin }),
 		duration("cluster-join-timeout", "1m", time.Second, time.Hour, "how long a place is asked for before the server gives up", func(c *Config) *time.Duration { return &c.ClusterJoinTimeout }),
